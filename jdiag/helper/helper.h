@@ -1,0 +1,72 @@
+/*
+ * The helper on a node: push it, start it, talk to it (remote/wire/PROTOCOL.md).
+ * Everything that it answers is checked as hostile input.
+ */
+#ifndef JDIAG_HELPER_HELPER_H
+#define JDIAG_HELPER_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "remote/base/error.h"
+
+struct json_t;
+struct ssh_session;
+struct helper;
+
+enum sudo_mode { SUDO_AUTO, SUDO_ALWAYS, SUDO_NEVER };
+
+struct helper_options {
+	enum sudo_mode sudo;
+	uint64_t start_timeout_ms; /* 0: 30 s */
+};
+
+/* One exec request: private mount namespace, tmpfs, the binary by length, exec; then hello.
+ * ERR_NODE when sudo is refused (with the sudoers line), when the node cannot run it (with what the
+ * remote shell printed) or its architecture has no helper in this build. */
+int helper_start(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
+		 struct error *err) must_check;
+
+/* Say goodbye, wait at most 5 s for it to undo its things and end. NULL is fine. */
+void helper_stop(struct helper *h);
+
+/* The hello's body. Borrowed. */
+const struct json_t *helper_hello(const struct helper *h);
+
+struct helper_message {
+	enum {
+		HELPER_NOTHING,
+		HELPER_PROGRESS,
+		HELPER_RESULT,
+		HELPER_ERROR,
+		HELPER_DATA,
+		HELPER_END
+	} kind;
+	uint32_t request;
+	struct json_t *json; /* PROGRESS, RESULT, END: borrowed until the next call */
+	struct error error;  /* ERROR */
+	uint64_t offset;     /* DATA */
+	const char *data;    /* DATA: borrowed until the next call */
+	uint32_t len;
+};
+
+/* Send a request; params (an object without "op"; may be NULL) is borrowed. *ret_id names it. */
+int helper_request(struct helper *h, const char *op, const struct json_t *params, uint32_t *ret_id,
+		   struct error *err) must_check;
+
+int helper_cancel(struct helper *h, uint32_t id, struct error *err) must_check;
+
+/* The next message; HELPER_NOTHING after timeout_ms without one. -1: connection lost or protocol
+ * broken. */
+int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *ret,
+		struct error *err) must_check;
+
+/* Keep the connection alive and take in what has arrived, without delivering it: the tick of an
+ * upload. */
+int helper_pump(struct helper *h, struct error *err) must_check;
+
+/* Request and result in one, for operations without data. A new reference. */
+int helper_call(struct helper *h, const char *op, const struct json_t *params, uint64_t timeout_ms,
+		struct json_t **ret, struct error *err) must_check;
+
+#endif

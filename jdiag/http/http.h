@@ -1,0 +1,89 @@
+/*
+ * HTTP over libcurl, which lives in this folder only. Policy that holds for every request:
+ * HTTP/1.1, redirects are never followed, TLS is verified unless a client was made `insecure`,
+ * TLS 1.2 at least, only http and https, no .netrc, no cookies, answers bounded. A 4xx or 5xx is an
+ * answer and not an error. The interrupt flag and `tick` are looked after while waiting.
+ */
+#ifndef JDIAG_HTTP_HTTP_H
+#define JDIAG_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "remote/base/buf.h"
+#include "remote/base/error.h"
+
+/* How to reach one origin. All strings are copied. Empty or NULL: not set. */
+struct http_options {
+	const char *ca_pem; /* trust these only (PEM text) */
+	const char *ca_file;
+	const char *cert_pem, *key_pem; /* client certificate */
+	const char *server_name;	/* verify and send this name instead of the URL's host */
+	const char *proxy; /* http://, https://, socks5:// ; NULL: environment's *_proxy */
+	bool no_proxy;	   /* ignore the environment's proxies (metadata server) */
+	bool insecure;
+	uint64_t connect_timeout_ms; /* 0: 10 s */
+	enum err_code code;	     /* of errors: ERR_API, ERR_UPLOAD ... */
+};
+
+struct http_client;
+
+struct http_client *http_client_new(const struct http_options *o);
+void http_client_free(struct http_client *c);
+
+/* Called about every 200 ms while a request waits; a return of -1 aborts the request with that
+ * error. */
+void http_client_set_tick(struct http_client *c, int (*tick)(void *ctx, struct error *err),
+			  void *ctx);
+
+struct http_request {
+	const char *method; /* "GET" ... */
+	const char *url;
+	const char *const *headers; /* "Name: value", NULL-terminated, or NULL; may hold secrets */
+	const char *body;	    /* or NULL */
+	size_t body_len;
+	uint64_t timeout_ms; /* of the whole request; 0: 30 s */
+	size_t max_body;     /* largest answer; 0: MAX_HTTP_BODY */
+};
+
+struct http_response {
+	long status;
+	struct buf body;
+	struct buf headers; /* as received, CR LF stripped to LF; bounded to 64 KiB */
+};
+
+void http_response_release(struct http_response *r);
+
+/* Value of a header (case-insensitive, the last one wins) copied into dst; false when absent or too
+ * long. */
+bool http_response_header(const struct http_response *r, const char *name, char *dst, size_t size);
+
+/* Retry-After in ms (seconds or an HTTP date); 0 when absent. At most 10 minutes. */
+uint64_t http_retry_after_ms(const struct http_response *r);
+
+/* One request. The URL is shown in errors without its query (which may be a secret: session URIs);
+ * see secret_url below. 0 when an answer came, whatever its status. ret is filled, release it. */
+int http_do(struct http_client *c, const struct http_request *req, struct http_response *ret,
+	    struct error *err) must_check;
+
+/*
+ * A PUT whose body is pushed by the caller, for uploads from a stream. The URL is secret: never
+ * shown. length is the exact Content-Length. http_put_write blocks until the bytes are taken by
+ * libcurl; when the server answers early it returns 0 with *ret_answered set and the rest need not
+ * be written. http_put_finish waits for the answer. http_put_abort closes the connection.
+ * A connection that breaks is an error with err->sys = ECONNRESET (retryable: ask the status).
+ */
+struct http_put;
+
+int http_put_begin(struct http_client *c, const char *url, const char *const *headers,
+		   uint64_t length, struct http_put **ret, struct error *err) must_check;
+int http_put_write(struct http_put *p, const void *data, size_t len, bool *ret_answered,
+		   struct error *err) must_check;
+int http_put_finish(struct http_put *p, struct http_response *ret, struct error *err) must_check;
+void http_put_abort(struct http_put *p); /* also after finish: frees; NULL is fine */
+
+/* Percent-encode all but unreserved characters; append to b. */
+void http_escape(struct buf *b, const char *s);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * The cluster API, as far as jdiag needs it. Sources: facts of client-go's clientcmd and exec
+ * plugin; the Kubernetes API reference. Errors have ERR_API (unreachable, 401, 403 with the missing
+ * verb and resource), ERR_TARGET (404: pod, namespace), ERR_USAGE (kubeconfig, context).
+ */
+#ifndef JDIAG_KUBE_KUBE_H
+#define JDIAG_KUBE_KUBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "remote/base/error.h"
+
+struct json_t;
+struct kube;
+
+struct kube_options {
+	const char *kubeconfig; /* --kubeconfig: this file only; NULL: $KUBECONFIG, ~/.kube/config,
+				   in-cluster */
+	const char *context, *cluster, *user, *as; /* NULL: as the kubeconfig says */
+	const char *namespace_;			   /* -n; NULL: the context's, else "default" */
+	uint64_t request_timeout_ms;		   /* 0: 30 s */
+	bool no_input;				   /* exec plugins may not ask */
+};
+
+/* Read the configuration and prepare credentials; no request is sent yet. */
+int kube_open(struct kube **ret, const struct kube_options *o, struct error *err) must_check;
+void kube_close(struct kube *k);
+
+const char *kube_namespace(const struct kube *k); /* the effective one */
+const char *kube_context(const struct kube *k);	  /* "" in-cluster */
+const char *kube_server(const struct kube *k);	  /* URL, for messages */
+
+/* GET one object. A new reference. */
+int kube_get_pod(struct kube *k, const char *ns, const char *name, struct json_t **ret,
+		 struct error *err) must_check;
+int kube_get_node(struct kube *k, const char *name, struct json_t **ret,
+		  struct error *err) must_check;
+
+/* All pods that match, over all pages (410 on a page: once more from the start). ns NULL: all
+ * namespaces. Selectors may be NULL. *ret is a new array of pod objects. */
+int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
+		   const char *field_selector, struct json_t **ret, struct error *err) must_check;
+
+#endif

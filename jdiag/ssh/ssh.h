@@ -1,0 +1,76 @@
+/*
+ * SSH to a node: one interface, back ends behind a vtable (libssh2 today, the OpenSSH client
+ * later). Single-threaded and non-blocking below: reads and writes return at once, ssh_wait waits.
+ * The interrupt flag is looked after in every wait.
+ */
+#ifndef JDIAG_SSH_SSH_H
+#define JDIAG_SSH_SSH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "remote/base/error.h"
+
+#define SSH_CHANNEL_WINDOW \
+	(16 * 1024 * 1024) /* facts: 243-418 MB/s at 20 ms against 90 with 2 MiB */
+
+enum host_key_mode { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_IGNORE };
+
+struct ssh_options {
+	const char *host; /* name or address, characters checked by ssh_check_name */
+	uint16_t port;	  /* 0: 22 */
+	const char *user; /* NULL: the local user's name */
+	const char *const
+		*identities; /* -i, NULL-terminated, or NULL: ~/.ssh/id_ed25519, id_ecdsa... */
+	const char *host_key_alias; /* name to look up in known_hosts; NULL: host */
+	const char *known_hosts;    /* file; NULL: ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts */
+	enum host_key_mode host_keys;
+	uint64_t connect_timeout_ms; /* TCP and key exchange; 0: 10 s */
+	uint64_t auth_timeout_ms;    /* 0: 20 s */
+	bool no_input;		     /* never ask for a passphrase */
+	bool no_agent;
+};
+
+struct ssh_session;
+struct ssh_channel;
+
+/* A user or host name that cannot become an option, a metacharacter or a control character:
+ * [A-Za-z0-9._-] and, for hosts, ":" of IPv6; not starting with "-". ERR_USAGE. */
+int ssh_check_name(const char *name, const char *what, struct error *err) must_check;
+
+/* Connect, check the host key, authenticate. ERR_SSH; the message names host and port, offered
+ * methods, tried keys. */
+int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err) must_check;
+void ssh_close(struct ssh_session *s); /* NULL is fine */
+
+const char *ssh_user(const struct ssh_session *s);
+
+/* Start a command (a shell of the node parses it). */
+int ssh_exec(struct ssh_session *s, const char *command, struct ssh_channel **ret,
+	     struct error *err) must_check;
+
+enum ssh_stream { SSH_STDOUT, SSH_STDERR };
+
+/* Bytes read, 0 when there are none now (ask ssh_eof), -1 on a lost connection. */
+ssize_t ssh_read(struct ssh_channel *c, enum ssh_stream which, void *data, size_t n,
+		 struct error *err) must_check;
+
+/* Bytes taken, 0 when the window is full now, -1. */
+ssize_t ssh_write(struct ssh_channel *c, const void *data, size_t n, struct error *err) must_check;
+
+int ssh_write_eof(struct ssh_channel *c, struct error *err) must_check;
+bool ssh_eof(const struct ssh_channel *c); /* both streams are at their end */
+
+/* Wait until something may have moved: 1; 0 when the time passed; -1 when the connection is lost or
+ * a signal came. Sends keep-alives. */
+int ssh_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *err) must_check;
+
+/* How the command ended, after ssh_eof: its status, or -1 and the signal's name ("" when unknown).
+ */
+int ssh_exit_status(struct ssh_channel *c, char signal_name[32]);
+
+void ssh_channel_close(struct ssh_channel *c); /* NULL is fine; no waiting beyond 2 s */
+
+#endif

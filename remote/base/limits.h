@@ -1,0 +1,35 @@
+/* Every maximum, in one place. Bytes, unless the name says otherwise. */
+#ifndef REMOTE_BASE_LIMITS_H
+#define REMOTE_BASE_LIMITS_H
+
+#define KiB 1024ul
+#define MiB (1024ul * KiB)
+
+/* Wire (remote/wire/PROTOCOL.md) */
+#define MAX_FRAME_JSON (1 * MiB)   /* body of any frame but DATA */
+#define MAX_FRAME_DATA (256 * KiB) /* payload bytes of a DATA frame */
+#define MAX_SHELL_NOISE (64 * KiB) /* bytes before the hello */
+#define MAX_JSON_DEPTH 32
+#define MAX_JSON_DEPTH_OUTSIDE 64 /* answers of APIs, credential files */
+#define WIRE_PING_MS 5000	  /* a PING goes out after so long a silence */
+#define WIRE_DEAD_MS 60000	  /* a peer that was silent for so long is gone */
+
+/* /proc and the container, all hostile */
+#define MAX_PROC_FILE (1 * MiB)	 /* status, stat, cgroup, cmdline */
+#define MAX_PROC_MAPS (64 * MiB) /* read line by line, never held */
+#define MAX_HSPERF (128 * KiB)
+#define MAX_ATTACH_REPLY (1 * MiB)
+#define MAX_PROCESSES 65536
+#define MAX_JVMS 1024
+
+/* jdiag */
+#define MAX_KUBECONFIG (4 * MiB)
+#define MAX_YAML_DEPTH 64
+#define MAX_YAML_NODES 100000
+#define MAX_API_BODY (32 * MiB) /* one answer of the cluster API */
+#define MAX_HTTP_BODY (1 * MiB) /* any other answer */
+#define MAX_CREDENTIAL_FILE (1 * MiB)
+#define MAX_KNOWN_HOSTS (16 * MiB)
+#define MAX_PLUGIN_OUTPUT (1 * MiB) /* exec credential plugin, --token-command */
+
+#endif

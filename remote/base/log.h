@@ -1,0 +1,20 @@
+/* Talk for people, on stderr. Libraries log at LOG_DEBUG and above only. The level is the one
+ * mutable global besides the interrupt flag (style.md 17). Lines are escaped like errors. */
+#ifndef REMOTE_BASE_LOG_H
+#define REMOTE_BASE_LOG_H
+
+#include "remote/base/compiler.h"
+
+/* As kubectl's -v=N: 0 errors and warnings, 1 notices, 2 timings and steps, 4 frames and requests,
+ * 9 everything. Secrets are never logged at any level. -1: only errors (-q). */
+extern int log_level;
+
+#define LOG_WARN 0
+#define LOG_NOTICE 1
+#define LOG_STEP 2
+#define LOG_DEBUG 4
+
+/* "jdiag: text\n" when log_level >= level. */
+void log_at(int level, const char *fmt, ...) printf_like(2, 3);
+
+#endif
