@@ -1,0 +1,33 @@
+/* From a process to its container: cgroup v1, v2 and hybrid, by the shapes that container runtimes
+ * give their paths. */
+#ifndef REMOTE_CGROUP_H
+#define REMOTE_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "remote/procfs.h"
+
+#define CONTAINER_ID_SIZE 128 /* 64 hex digits, or "lxc:NAME", "nspawn:NAME"; with terminator */
+
+/* The container id in one cgroup path: the last delimited run of 64 hex digits (nested docker: the
+ * inner one), else a named container (lxc, nspawn), else "" (false). conmon's scopes do not count.
+ */
+bool cgroup_path_container(const char *path, char id[CONTAINER_ID_SIZE]);
+
+/* Does the path contain the id as a delimited part? */
+bool cgroup_path_has(const char *path, const char *id);
+
+/* The path that tells: v2 "0::", else name=systemd, else memory, pids, any. 0 or -errno. */
+int cgroup_read_path(const struct procfs *p, pid_t pid, char *ret, size_t size) must_check;
+
+/* "" when it is in no container. */
+int cgroup_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_SIZE]) must_check;
+
+/* Memory limit and usage of the process's cgroup, from /sys/fs/cgroup (root NULL) or a fixture's
+ * directory; 0 when there is none or it cannot be read. */
+void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uint64_t *limit,
+			uint64_t *usage);
+
+#endif
