@@ -1,0 +1,48 @@
+/*
+ * Commands: one record each, exported by its cmd_<verb>.c, gathered in commands.c. The record is
+ * the only source of help, usage, manual synopsis and completion.
+ */
+#ifndef JDIAG_COMMAND_H
+#define JDIAG_COMMAND_H
+
+#include "jdiag/options.h"
+#include "remote/base/error.h"
+
+/* Preconditions that the dispatcher enforces. */
+enum command_flags {
+	CMD_NO_TARGET = 0,	   /* no positional arguments, unless CMD_ARGS */
+	CMD_ONE_TARGET = 1 << 0,   /* exactly one positional target */
+	CMD_MANY_TARGETS = 1 << 1, /* one target, or -l */
+	CMD_ARGS = 1 << 2,	   /* takes what is left as it likes (help, completion) */
+	CMD_HIDDEN = 1 << 3,
+};
+
+struct command {
+	const char *name;      /* "heapdump" */
+	const char *arguments; /* "TARGET" as the usage line shows them */
+	const char *summary;   /* one line, no full stop */
+	const char *
+		options; /* long names of its own options, space-separated: "to live all-objects" */
+	const char *examples; /* lines "$ jdiag ...", or NULL */
+	unsigned int flags;
+
+	/* argv: the positional arguments, NULL-terminated. 0, or -1 with err: main prints it and
+	 * exits with its code. */
+	int (*run)(const struct options *o, char *const *argv, struct error *err);
+};
+
+extern const struct command cmd_completion, cmd_heapdump, cmd_help, cmd_man, cmd_ps, cmd_tidy,
+	cmd_version;
+
+/* All commands, NULL-terminated, in the order in which help shows them. */
+extern const struct command *const commands[];
+
+const struct command *command_find(const char *name); /* NULL when there is none */
+
+/* Usage and option list of a command (NULL: of jdiag) as text; free with free(). */
+char *command_help(const struct command *c);
+
+/* The program's name as the user called it: "jdiag" or "kubectl jdiag". */
+const char *command_program(void);
+
+#endif

@@ -1,0 +1,32 @@
+/* Results, on stdout: text, one name a line, or one JSON object a line. Nothing else ever writes
+ * there. Bytes from outside are escaped here. */
+#ifndef JDIAG_OUTPUT_H
+#define JDIAG_OUTPUT_H
+
+#include <stddef.h>
+
+#include "jdiag/options.h"
+
+struct json_t;
+
+/* One line of text, escaped. */
+void output_line(const char *text);
+
+/* One JSON object as a line: {"apiVersion":"jdiag/v1","kind":KIND, ...members of object}. */
+void output_json(const char *kind, const struct json_t *object);
+
+/* A table: titles first, columns aligned by their widest cell, two blanks between. Cells are
+ * escaped, blanks in them become "_"; an empty cell is "-". */
+struct table;
+struct table *table_new(const char *const *titles);	   /* NULL-terminated */
+void table_row(struct table *t, const char *const *cells); /* as many as titles */
+void table_print(struct table *t);			   /* nothing when it has no rows */
+void table_free(struct table *t);
+
+/* Flush stdout; ERR_FAILED when the result could not be written (disk full, closed pipe). */
+int output_finish(struct error *err) must_check;
+
+/* "jdiag: message" and the indented hint, on stderr. */
+void output_error(const struct error *err);
+
+#endif
