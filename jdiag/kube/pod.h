@@ -51,10 +51,13 @@ const struct pod_container *pod_pick_container(const struct pod *p, const char *
 int pod_check_unchanged(const struct pod *before, const struct pod *now, const char *container,
 			struct error *err) must_check;
 
-/* Is address one of the node object's own addresses? (facts: CVE-2022-3294: object data must not
- * steer where we SSH.) Copies the address to use: hostIP when listed, by InternalIP, ExternalIP,
- * Hostname as `kind` says ("internal", "external", "hostname"). */
-int node_address(const struct json_t *node, const char *kind, char *ret, unsigned long size,
-		 struct error *err) must_check;
+/*
+ * The address to connect to. host_ip (the pod's; NULL: none) has to be one of the node object's own
+ * addresses (CVE-2022-3294: object data must not steer where we SSH): ERR_TARGET when it is not.
+ * kind: "internal", "external" or "hostname" picks by the type of status.addresses; NULL: host_ip,
+ * or without one the InternalIP.
+ */
+int node_address(const struct json_t *node, const char *kind, const char *host_ip, char *ret,
+		 unsigned long size, struct error *err) must_check;
 
 #endif

@@ -1,0 +1,127 @@
+#include "jdiag/session.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "jdiag/helper/helper.h"
+#include "jdiag/json.h"
+#include "jdiag/kube/kube.h"
+#include "jdiag/ssh/ssh.h"
+#include "remote/base/log.h"
+#include "remote/base/io.h"
+#include "remote/base/str.h"
+
+void session_init(struct session *s, const struct options *o)
+{
+	*s = (struct session){.o = o, .port = o->ssh_port};
+}
+
+void session_close(struct session *s)
+{
+	helper_stop(s->helper);
+	ssh_close(s->ssh);
+	kube_close(s->kube);
+	s->helper = NULL;
+	s->ssh = NULL;
+	s->kube = NULL;
+}
+
+int session_open_cluster(struct session *s, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct kube_options k = {
+		.kubeconfig = o->kubeconfig,
+		.context = o->context,
+		.cluster = o->cluster,
+		.user = o->user,
+		.as = o->as,
+		.namespace_ = o->namespace_,
+		.request_timeout_ms = o->request_timeout_ms,
+		.no_input = o->no_input,
+	};
+
+	return s->kube ? 0 : kube_open(&s->kube, &k, err);
+}
+
+int session_resolve_node(struct session *s, const char *node, struct error *err)
+{
+	auto_json json_t *object = NULL;
+
+	if (kube_get_node(s->kube, node, &object, err) < 0)
+		return -1;
+	if (!str_copy(s->node, sizeof(s->node), node))
+		return error_set(err, ERR_API, "node name '%s' is too long", node);
+	return node_address(object, s->o->node_address, s->has_pod ? s->pod.host_ip : NULL,
+			    s->address, sizeof(s->address), err);
+}
+
+static int read_pod(struct session *s, const char *name, struct pod *ret, struct error *err)
+{
+	auto_json json_t *object = NULL;
+
+	if (kube_get_pod(s->kube, kube_namespace(s->kube), name, &object, err) < 0)
+		return -1;
+	return pod_from_json(object, ret, err);
+}
+
+int session_resolve_pod(struct session *s, const char *name, struct error *err)
+{
+	if (session_open_cluster(s, err) < 0 || read_pod(s, name, &s->pod, err) < 0)
+		return -1;
+	s->has_pod = true;
+	if (pod_check_reachable(&s->pod, err) < 0)
+		return -1;
+	s->container = pod_pick_container(&s->pod, s->o->container, err);
+	if (!s->container)
+		return -1;
+	return session_resolve_node(s, s->pod.node, err);
+}
+
+int session_resolve_ssh(struct session *s, const struct target *t, struct error *err)
+{
+	if (!str_copy(s->node, sizeof(s->node), t->host) ||
+	    !str_copy(s->address, sizeof(s->address), t->host) ||
+	    !str_copy(s->user, sizeof(s->user), t->user))
+		return error_set(err, ERR_USAGE, "host or user of '%s' is too long", t->host);
+	if (t->port)
+		s->port = t->port;
+	return 0;
+}
+
+int session_connect(struct session *s, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct ssh_options ssh = {
+		.host = s->address,
+		.port = s->port,
+		.user = o->ssh_user  ? o->ssh_user
+			: s->user[0] ? s->user
+				     : NULL,
+		.identities = o->identities[0] ? o->identities : NULL,
+		.known_hosts = o->known_hosts,
+		.host_keys = o->host_keys,
+		.no_input = o->no_input,
+	};
+	const struct helper_options helper = {.sudo = o->sudo};
+	uint64_t start = now_ms(), connected;
+
+	if (ssh_open(&s->ssh, &ssh, err) < 0)
+		return -1;
+	connected = now_ms();
+	if (helper_start(&s->helper, s->ssh, &helper, err) < 0)
+		return error_prefix(err, "node '%s'", s->node);
+	log_at(LOG_STEP, "ssh to '%s' in %llu ms, helper started in %llu ms", s->address,
+	       (unsigned long long)(connected - start), (unsigned long long)(now_ms() - connected));
+	return 0;
+}
+
+int session_recheck(struct session *s, struct error *err)
+{
+	struct pod now;
+
+	if (!s->has_pod)
+		return 0;
+	if (read_pod(s, s->pod.name, &now, err) < 0)
+		return error_prefix(err, "cannot check the pod again");
+	return pod_check_unchanged(&s->pod, &now, s->container->name, err);
+}

@@ -1,0 +1,54 @@
+/*
+ * From a target to a helper that runs on its node: resolve (cluster API), connect (SSH), start.
+ * What was looked at is kept, so that it can be compared right before an action.
+ */
+#ifndef JDIAG_SESSION_H
+#define JDIAG_SESSION_H
+
+#include "jdiag/kube/pod.h"
+#include "jdiag/options.h"
+#include "jdiag/target.h"
+#include "remote/base/error.h"
+
+struct helper;
+struct json_t;
+struct kube;
+struct ssh_session;
+
+struct session {
+	const struct options *o; /* borrowed */
+	struct kube *kube;	 /* owned; NULL for ssh:// */
+	struct ssh_session *ssh; /* owned */
+	struct helper *helper;	 /* owned */
+	char node[254];		 /* node name; the host for ssh:// */
+	char address[254];	 /* what SSH connects to */
+	char user[64];		 /* of ssh://USER@, else "" */
+	uint16_t port;
+	struct pod pod;			       /* when has_pod */
+	const struct pod_container *container; /* in pod; NULL until session_pick_container */
+	bool has_pod;
+};
+
+void session_init(struct session *s, const struct options *o);
+void session_close(struct session *s);
+
+/* Read the kubeconfig. Nothing is sent. */
+int session_open_cluster(struct session *s, struct error *err) must_check;
+
+/* The pod (in the effective namespace), its container by -c, its node's address. The API only. */
+int session_resolve_pod(struct session *s, const char *name, struct error *err) must_check;
+
+/* The address of a node, by --node-address; with a pod its hostIP has to be one of the node's. */
+int session_resolve_node(struct session *s, const char *node, struct error *err) must_check;
+
+/* ssh://: no API at all. */
+int session_resolve_ssh(struct session *s, const struct target *t, struct error *err) must_check;
+
+/* SSH to the resolved address and the helper on it. */
+int session_connect(struct session *s, struct error *err) must_check;
+
+/* Read the pod again: uid, node, container id and restarts have to be what they were. Nothing to do
+ * without a pod. */
+int session_recheck(struct session *s, struct error *err) must_check;
+
+#endif
