@@ -13,13 +13,18 @@
 /* CRC32C (Castagnoli), continued from crc (0 at the start). SSE4.2 where the processor has it. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The same by a table: what crc32c falls back to, and what tests compare it with. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
+
+/* Standard alphabet with padding, or that of URLs without. */
 void base64_encode(struct buf *out, const void *data, size_t len, bool url_safe_unpadded);
 
-/* Strict standard alphabet, padding required, white space skipped. False when not base64. */
+/* Strict standard alphabet, padding required, unused bits zero, white space skipped. Appended to
+ * out. False when not base64, or when out overflows; out may then hold a part. */
 bool base64_decode(struct buf *out, const char *text, size_t len) must_check;
 
 /* RS256 signature of data by a PEM private key; appended to out. ERR_USAGE when the key is no RSA
- * key. */
+ * key, or is encrypted (nothing is asked on the terminal). */
 int rsa_sha256_sign(const char *pem, const void *data, size_t len, struct buf *out,
 		    struct error *err) must_check;
 
