@@ -30,6 +30,15 @@ struct gcs_options {
 int gcs_open(struct gcs **ret, const struct gcs_options *o, struct error *err) must_check;
 void gcs_close(struct gcs *g);
 
+/* Names as the service allows them; an object of more than 1024 bytes, "." or one with line breaks
+ * is refused. ERR_USAGE. */
+int gcs_check_names(const char *bucket, const char *object, struct error *err) must_check;
+
+/* Fails when the object is known to exist. Not being allowed to look is no failure: the upload's
+ * own precondition decides in the end. */
+int gcs_check_absent(struct gcs *g, const char *bucket, const char *object,
+		     struct error *err) must_check;
+
 /* Open a resumable session for a new object (ifGenerationMatch=0). metadata: flat object of
  * strings, or NULL. */
 int gcs_upload_begin(struct gcs *g, const char *bucket, const char *object,

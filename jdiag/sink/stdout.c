@@ -1,0 +1,83 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "jdiag/interrupt.h"
+#include "jdiag/sink/backend.h"
+
+static int write_error(struct error *err, int errnum)
+{
+	if (errnum == EPIPE) {
+		error_set(err, ERR_FAILED,
+			  "the reader of standard output ended before the artifact");
+		if (err)
+			err->sys = EPIPE;
+		return error_hint(err, "see why the command behind the pipe stopped reading");
+	}
+	return error_sys(err, ERR_FAILED, errnum, "cannot write to standard output");
+}
+
+/* Not io_write_full: a signal has to get through while the reader stands still. */
+static int stdout_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offset,
+			struct error *err)
+{
+	const char *p = data;
+
+	(void)s, (void)ret_offset;
+	while (len) {
+		ssize_t n;
+
+		if (interrupt_check(err) < 0)
+			return -1;
+		n = write(STDOUT_FILENO, p, len);
+		if (n >= 0) {
+			p += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+			poll(&fd, 1, 200);
+		} else if (errno != EINTR) {
+			return write_error(err, errno);
+		}
+	}
+	return 0;
+}
+
+/* Where it is a file, a full disk or a lost server may show only now; a pipe cannot be synced. */
+static int stdout_finish(struct sink *s, uint64_t *ret_offset, struct error *err)
+{
+	(void)s, (void)ret_offset;
+	if (fsync(STDOUT_FILENO) < 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+		return write_error(err, errno);
+	return 0;
+}
+
+static void stdout_abort(struct sink *s)
+{
+	free(s->url);
+	free(s);
+}
+
+static const struct sink_ops stdout_ops = {
+	.write = stdout_write,
+	.finish = stdout_finish,
+	.abort = stdout_abort,
+};
+
+int stdout_sink_open(struct sink **ret, const struct sink_options *o, struct error *err)
+{
+	struct sink *s;
+
+	(void)o;
+	if (isatty(STDOUT_FILENO)) {
+		error_set(err, ERR_USAGE, "standard output is a terminal, the artifact is binary");
+		return error_hint(err, "redirect it: --to - > FILE, or name a file: --to FILE");
+	}
+	s = xcalloc(1, sizeof(*s));
+	s->ops = &stdout_ops;
+	s->url = xstrdup("-");
+	*ret = s;
+	return 0;
+}
