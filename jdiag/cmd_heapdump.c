@@ -1,0 +1,321 @@
+/* jdiag heapdump: capture, verify, deliver. The whole of the main job, one step a function. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "jdiag/command.h"
+#include "jdiag/deliver.h"
+#include "jdiag/helper/helper.h"
+#include "jdiag/json.h"
+#include "jdiag/jvmpick.h"
+#include "jdiag/manifest.h"
+#include "jdiag/output.h"
+#include "jdiag/preflight.h"
+#include "jdiag/progress.h"
+#include "jdiag/session.h"
+#include "jdiag/sink/sink.h"
+#include "remote/base/io.h"
+#include "remote/base/log.h"
+#include "remote/base/str.h"
+
+#define INSPECT_TIMEOUT_MS 60000
+#define RELEASE_TIMEOUT_MS 10000
+
+struct job {
+	const struct options *o;
+	struct session session;
+	struct progress *progress;
+	json_t *jvm;	  /* owned: as `ps` gave it */
+	json_t *inspect;  /* owned */
+	json_t *manifest; /* owned */
+	struct preflight preflight;
+	struct sink *sink; /* owned */
+	char name[ARTIFACT_NAME_SIZE];
+	struct delivery_result result;
+};
+
+static int check_options(const struct options *o, const struct target *t, struct error *err)
+{
+	if (t->kind == TARGET_NODE)
+		return error_set(err, ERR_USAGE, "a node is no target of heapdump: name a pod");
+	if (t->kind == TARGET_SSH && !o->container && !o->host_pid) {
+		error_set(err, ERR_USAGE, "which JVM on '%s'?", t->host);
+		return error_hint(
+			err, "add --container ID or --pid HOSTPID; jdiag ps ssh://%s lists them",
+			t->host);
+	}
+	if (t->kind == TARGET_POD && o->host_pid)
+		return error_set(err, ERR_USAGE, "--pid goes with ssh://HOST, use --jvm for a pod");
+	if (o->to && strcmp(o->to, "-") == 0 && o->output != OUTPUT_TEXT)
+		return error_set(err, ERR_USAGE,
+				 "--to - writes the dump to stdout, there is no room for -o there");
+	return 0;
+}
+
+static int resolve(struct job *j, const struct target *t, struct error *err)
+{
+	progress_phase(j->progress, "resolve");
+	return t->kind == TARGET_SSH ? session_resolve_ssh(&j->session, t, err)
+				     : session_resolve_pod(&j->session, t->name, err);
+}
+
+static int check_attachable(const json_t *jvm, struct error *err)
+{
+	if (json_bool_at(jvm, "attachable", false))
+		return 0;
+	return error_set(err, ERR_ATTACH, "the JVM (pid %llu) cannot be attached to: %s",
+			 (unsigned long long)json_u64_at(jvm, "ns_pid", 0),
+			 json_str_at(jvm, "reason", "no reason was given"));
+}
+
+/* Which JVM, what will it cost? The attach is the first action on the target: the pod is checked
+ * again right before it. */
+static int inspect(struct job *j, struct error *err)
+{
+	auto_json json_t *params = NULL;
+	bool attach = !j->o->dry_run;
+
+	if (jvm_pick(&j->session, &j->jvm, err) < 0 || check_attachable(j->jvm, err) < 0)
+		return -1;
+	params = jvm_reference(j->jvm);
+	json_object_set_new(params, "attach", json_boolean(attach));
+	json_object_set_new(params, "strategy", json_string(j->o->strategy ? j->o->strategy : ""));
+	if (attach && session_recheck(&j->session, err) < 0)
+		return -1;
+	progress_phase(j->progress, "inspect");
+	return helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &j->inspect,
+			   err);
+}
+
+static int open_sink(struct job *j, time_t when, struct error *err)
+{
+	auto_json json_t *metadata = NULL;
+	struct sink_options so = {
+		.to = j->o->to ? j->o->to : "./",
+		.name = j->name,
+		.content_type = "application/octet-stream",
+		.token_command = j->o->token_command,
+	};
+
+	j->manifest = manifest_new(j->name, &j->session, j->jvm, &j->preflight, when);
+	metadata = manifest_metadata(j->manifest);
+	so.metadata = metadata;
+	return sink_open(&j->sink, &so, err);
+}
+
+/* The plan in five lines, each handed to `line`. */
+static void tell_plan(const struct job *j, void (*line)(const struct job *j, const char *text))
+{
+	const struct preflight *p = &j->preflight;
+	const struct session *s = &j->session;
+	char size[16], heap[16], pause[16], room[16];
+	char *lines[] = {
+		s->has_pod ? xasprintf("target    pod %s/%s, container %s, node %s (%s)", s->pod.ns,
+				       s->pod.name, s->container->name, s->node, s->address)
+			   : xasprintf("target    node %s", s->node),
+		xasprintf("jvm       pid %llu (host %llu), %s, %s",
+			  (unsigned long long)json_u64_at(j->jvm, "ns_pid", 0),
+			  (unsigned long long)json_u64_at(j->jvm, "pid", 0),
+			  json_str_at(j->jvm, "version", "version unknown"),
+			  json_str_at(j->jvm, "main", "main class unknown")),
+		xasprintf("expected  up to %s (%s of heap in use, from %s), pause about %s",
+			  str_format_size(size, p->size), str_format_size(heap, p->heap_used),
+			  p->heap_source, str_format_ms(pause, p->pause_ms)),
+		xasprintf("strategy  %s, in %s (%s free)", p->strategy, p->where,
+			  str_format_size(room, p->node_free)),
+		xasprintf("objects   %s", p->live ? "live (a full collection first)" : "all"),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		line(j, lines[i]);
+		free(lines[i]);
+	}
+}
+
+static void line_as_note(const struct job *j, const char *text)
+{
+	progress_note(j->progress, "%s", text);
+}
+
+static void line_as_result(const struct job *j, const char *text)
+{
+	(void)j;
+	output_line(text);
+}
+
+static void print_plan_json(const struct job *j)
+{
+	const struct preflight *p = &j->preflight;
+	auto_json json_t *plan = json_pack(
+		"{s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "jvm", j->jvm, "strategy", p->strategy,
+		"where", p->where, "heapUsed", (json_int_t)p->heap_used, "expectedSize",
+		(json_int_t)p->size, "expectedPauseMs", (json_int_t)p->pause_ms, "nodeFree",
+		(json_int_t)p->node_free, "live", p->live);
+
+	output_json("HeapDumpPlan", plan);
+}
+
+static void print_plan(const struct job *j)
+{
+	if (j->o->output == OUTPUT_JSON)
+		print_plan_json(j);
+	else
+		tell_plan(j, line_as_result);
+}
+
+/* A person at a terminal is asked before the world stops. */
+static int confirm(const struct job *j, struct error *err)
+{
+	char answer[16] = "";
+
+	if (j->o->yes || j->o->no_input || getenv("CI") || !isatty(STDIN_FILENO) ||
+	    !isatty(STDERR_FILENO))
+		return 0;
+	tell_plan(j, line_as_note);
+	fputs("Take the dump? The JVM stands still meanwhile. [y/N] ", stderr);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
+}
+
+static int estimate(struct job *j, struct error *err)
+{
+	struct preflight *p = &j->preflight;
+	const json_t *first = json_array_get(json_at(j->inspect, "strategies"), 0);
+
+	p->live = !j->o->all_objects;
+	p->sink_free = UINT64_MAX;
+	if (j->session.container && j->session.container->has_liveness)
+		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
+	if (preflight_estimate(p, j->inspect, err) < 0)
+		return -1;
+	if (!j->o->strategy && strcmp(p->strategy, json_str_at(first, "name", "")) != 0)
+		progress_note(j->progress, "%s does not work here (%s), using %s",
+			      json_str_at(first, "name", "?"), json_str_at(first, "reason", "?"),
+			      p->strategy);
+	return 0;
+}
+
+static int check_fits(struct job *j, struct error *err)
+{
+	struct error refusal = {0};
+
+	if (preflight_check(&j->preflight, &refusal) == 0)
+		return 0;
+	if (!j->o->force) {
+		*err = refusal;
+		return -1;
+	}
+	progress_note(j->progress, "--force: %s", refusal.msg);
+	return 0;
+}
+
+static int capture(struct job *j, struct error *err)
+{
+	auto_json json_t *params = jvm_reference(j->jvm);
+
+	json_object_set_new(params, "strategy", json_string(j->preflight.strategy));
+	json_object_set_new(params, "live", json_boolean(j->preflight.live));
+	json_object_set_new(params, "deadline", json_integer((json_int_t)j->o->timeout_ms));
+	if (session_recheck(&j->session, err) < 0)
+		return -1;
+	return deliver_capture(j->session.helper, params, j->sink, j->progress, j->preflight.size,
+			       &j->result, err);
+}
+
+/* The artifact is safe now: what fails from here on is told, but does not make the capture a
+ * failure. */
+static void settle(struct job *j)
+{
+	auto_json json_t *none = NULL;
+	struct error e = {0};
+	char *text;
+
+	if (helper_call(j->session.helper, "release", NULL, RELEASE_TIMEOUT_MS, &none, &e) < 0)
+		progress_note(j->progress, "warning: cleaning up on the node failed: %s", e.msg);
+	manifest_complete(j->manifest, sink_url(j->sink), &j->result);
+	text = json_dumps(j->manifest, JSON_INDENT(2));
+	if (text && sink_companion(j->sink, ".manifest.json", text, strlen(text), &e) < 0)
+		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
+	free(text);
+}
+
+static void print_result(const struct job *j)
+{
+	char size[16], pause[16];
+	const char *url = sink_url(j->sink);
+
+	progress_note(j->progress, "%s, SHA-256 %.12s..., pause %s, verified",
+		      str_format_size(size, j->result.bytes), j->result.sha256,
+		      str_format_ms(pause, j->result.pause_ms ? j->result.pause_ms
+							      : j->result.elapsed_ms));
+	if (strcmp(url, "-") == 0)
+		return;
+	if (j->o->output == OUTPUT_JSON)
+		output_json("HeapDump", j->manifest);
+	else
+		output_line(url);
+	if (str_starts(url, "gs://"))
+		progress_note(j->progress,
+			      "next: gcloud storage cp %s . and open it in Eclipse MAT", url);
+	else
+		progress_note(j->progress, "next: open it in Eclipse MAT or VisualVM");
+}
+
+static int run_job(struct job *j, const struct target *t, struct error *err)
+{
+	time_t when = time(NULL);
+
+	if (resolve(j, t, err) < 0)
+		return -1;
+	progress_phase(j->progress, "connect");
+	if (session_connect(&j->session, err) < 0 || inspect(j, err) < 0 || estimate(j, err) < 0)
+		return -1;
+	if (j->o->dry_run) {
+		print_plan(j);
+		return check_fits(j, err);
+	}
+	artifact_name(j->name, &j->session, j->jvm, when, "hprof");
+	if (open_sink(j, when, err) < 0)
+		return -1;
+	j->preflight.sink_free = sink_free_bytes(j->sink);
+	if (check_fits(j, err) < 0 || confirm(j, err) < 0 || capture(j, err) < 0)
+		return -1;
+	settle(j);
+	print_result(j);
+	return 0;
+}
+
+static int run(const struct options *o, char *const *argv, struct error *err)
+{
+	struct job j = {.o = o};
+	struct target t;
+	int rc;
+
+	if (target_parse(argv[0], &t, err) < 0 || check_options(o, &t, err) < 0)
+		return -1;
+	session_init(&j.session, o);
+	j.progress = progress_new(o->progress, o->quiet);
+	rc = run_job(&j, &t, err);
+	sink_abort(j.sink);
+	session_close(&j.session);
+	progress_end(j.progress, rc < 0 ? err : NULL);
+	json_decref(j.manifest);
+	json_decref(j.inspect);
+	json_decref(j.jvm);
+	return rc;
+}
+
+const struct command cmd_heapdump = {
+	.name = "heapdump",
+	.arguments = "TARGET",
+	.summary = "take a heap dump, verify it and deliver it",
+	.options = "to live all-objects strategy jvm pid force dry-run yes token-command",
+	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
+		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
+		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",
+	.flags = CMD_ONE_TARGET,
+	.run = run,
+};

@@ -1,0 +1,121 @@
+#include "jdiag/jvmpick.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "jdiag/helper/helper.h"
+#include "jdiag/json.h"
+#include "jdiag/session.h"
+#include "remote/base/buf.h"
+#include "remote/base/limits.h"
+#include "remote/base/str.h"
+
+#define PS_TIMEOUT_MS 30000
+
+static bool container_matches(const json_t *jvm, const char *wanted)
+{
+	const char *id = json_str_at(jvm, "container", "");
+
+	/* an id may be shortened, as docker and crictl print it */
+	return strcmp(id, wanted) == 0 || (strlen(wanted) >= 12 && str_starts(id, wanted));
+}
+
+/* --jvm: a pid as ps prints it (container's or host's), a main class, or its last part. */
+static bool jvm_matches(const json_t *jvm, const char *wanted)
+{
+	const char *main_class = json_str_at(jvm, "main", "");
+	const char *last = strrchr(main_class, '.');
+	uint64_t pid;
+
+	if (str_to_u64(wanted, UINT32_MAX, &pid))
+		return json_u64_at(jvm, "ns_pid", 0) == pid || json_u64_at(jvm, "pid", 0) == pid;
+	return strcmp(main_class, wanted) == 0 || (last && strcmp(last + 1, wanted) == 0);
+}
+
+static bool is_wanted(const struct session *s, const json_t *jvm)
+{
+	const struct options *o = s->o;
+
+	if (!s->has_pod && o->container && !container_matches(jvm, o->container))
+		return false;
+	return !o->jvm || jvm_matches(jvm, o->jvm);
+}
+
+static json_t *ps_params(const struct session *s)
+{
+	json_t *params = json_object();
+
+	if (s->has_pod)
+		json_object_set_new(params, "containers", json_pack("[s]", s->container->id));
+	else if (s->o->host_pid)
+		json_object_set_new(params, "pid", json_integer((json_int_t)s->o->host_pid));
+	return params;
+}
+
+static int not_found(const struct session *s, const json_t *answer, struct error *err)
+{
+	const json_t *container = json_array_get(json_at(answer, "containers"), 0);
+
+	if (s->has_pod && json_u64_at(container, "processes", 0) == 0) {
+		error_set(err, ERR_TARGET, "container '%s' of pod '%s' is not on node '%s'",
+			  s->container->name, s->pod.name, s->node);
+		return error_hint(err, "has the pod moved or restarted? run the command again");
+	}
+	if (s->o->jvm)
+		error_set(err, ERR_TARGET, "no JVM matches --jvm '%s'", s->o->jvm);
+	else if (s->has_pod)
+		error_set(err, ERR_TARGET, "no JVM runs in container '%s' of pod '%s'",
+			  s->container->name, s->pod.name);
+	else if (s->o->host_pid)
+		error_set(err, ERR_TARGET, "process %llu on '%s' is not a JVM",
+			  (unsigned long long)s->o->host_pid, s->node);
+	else
+		error_set(err, ERR_TARGET, "no JVM runs in container '%s' on '%s'",
+			  s->o->container ? s->o->container : "", s->node);
+	return error_hint(err, "list the JVMs there: jdiag ps %s",
+			  s->has_pod ? s->pod.name : "ssh://...");
+}
+
+static int ambiguous(const json_t *candidates, struct error *err)
+{
+	auto_buf struct buf list = BUF_INIT(900);
+	const json_t *jvm;
+	size_t i;
+
+	error_set(err, ERR_TARGET, "%zu JVMs match, choose one with --jvm PID or --jvm MAINCLASS",
+		  json_array_size(candidates));
+	json_array_foreach (candidates, i, jvm)
+		buf_addf(&list, "%s--jvm %llu  %.200s (host pid %llu)", i ? "\n" : "",
+			 (unsigned long long)json_u64_at(jvm, "ns_pid", 0),
+			 json_str_at(jvm, "main", "?"),
+			 (unsigned long long)json_u64_at(jvm, "pid", 0));
+	return error_hint(err, "%s", buf_str(&list));
+}
+
+int jvm_pick(struct session *s, json_t **ret, struct error *err)
+{
+	auto_json json_t *params = ps_params(s);
+	auto_json json_t *answer = NULL;
+	auto_json json_t *candidates = json_array();
+	json_t *jvm;
+	size_t i;
+
+	if (helper_call(s->helper, "ps", params, PS_TIMEOUT_MS, &answer, err) < 0)
+		return -1;
+	json_array_foreach (json_at(answer, "jvms"), i, jvm)
+		if (json_u64_at(jvm, "pid", 0) && is_wanted(s, jvm))
+			json_array_append(candidates, jvm);
+	if (json_array_size(candidates) == 0)
+		return not_found(s, answer, err);
+	if (json_array_size(candidates) > 1)
+		return ambiguous(candidates, err);
+	*ret = json_incref(json_array_get(candidates, 0));
+	return 0;
+}
+
+json_t *jvm_reference(const json_t *jvm)
+{
+	return json_pack("{s:I, s:I, s:s}", "pid", (json_int_t)json_u64_at(jvm, "pid", 0),
+			 "start_time", (json_int_t)json_u64_at(jvm, "start_time", 0), "container",
+			 json_str_at(jvm, "container", ""));
+}

@@ -1,0 +1,21 @@
+/* The one JVM that a command works on: by pod and container, or by --container and --pid. */
+#ifndef JDIAG_JVMPICK_H
+#define JDIAG_JVMPICK_H
+
+#include "remote/base/error.h"
+
+struct json_t;
+struct session;
+
+/*
+ * Ask the helper for the JVMs of the session's container (or of --container, --pid on ssh://) and
+ * take the only one, or the one that --jvm names by pid or main class. *ret is a new JVM object
+ * (PROTOCOL.md, `ps`). ERR_TARGET when there is none, or more than one (they are listed, never
+ * guessed).
+ */
+int jvm_pick(struct session *s, struct json_t **ret, struct error *err) must_check;
+
+/* A new {"pid", "start_time", "container"}: the process reference for the next request. */
+struct json_t *jvm_reference(const struct json_t *jvm) must_check;
+
+#endif

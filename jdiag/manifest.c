@@ -1,0 +1,116 @@
+#include "jdiag/manifest.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jdiag/deliver.h"
+#include "jdiag/json.h"
+#include "jdiag/preflight.h"
+#include "jdiag/session.h"
+
+#define SHORT_ID 12
+
+static void format_time(char *dst, size_t size, const char *format, time_t when)
+{
+	struct tm tm;
+
+	gmtime_r(&when, &tm);
+	if (strftime(dst, size, format, &tm) == 0)
+		dst[0] = '\0';
+}
+
+void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const json_t *jvm,
+		   time_t when, const char *kind)
+{
+	char stamp[32];
+	unsigned long long pid = json_u64_at(jvm, "ns_pid", 0);
+	const char *container = json_str_at(jvm, "container", "");
+
+	format_time(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", when);
+	if (s->has_pod)
+		snprintf(dst, ARTIFACT_NAME_SIZE, "%s_%s_%s-%llu_%s_%llu.%s", s->pod.ns,
+			 s->pod.name, s->container->name,
+			 (unsigned long long)s->container->restarts, stamp, pid, kind);
+	else
+		snprintf(dst, ARTIFACT_NAME_SIZE, "node_%s_%.*s-0_%s_%llu.%s", s->node, SHORT_ID,
+			 *container ? container : "process", stamp, pid, kind);
+	for (char *p = dst; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			*p = '-';
+}
+
+static json_t *describe_target(const struct session *s, const json_t *jvm)
+{
+	json_t *target = json_pack("{s:s, s:s, s:s}", "node", s->node, "address", s->address,
+				   "containerID", json_str_at(jvm, "container", ""));
+	const struct pod_container *c = s->container;
+
+	if (s->has_pod)
+		json_object_update_new(target,
+				       json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "namespace",
+						 s->pod.ns, "pod", s->pod.name, "uid", s->pod.uid,
+						 "container", c->name, "image", c->image,
+						 "restartCount", (json_int_t)c->restarts));
+	return target;
+}
+
+static json_t *describe_jvm(const json_t *jvm)
+{
+	static const char *const fields[] = {"pid", "ns_pid", "version", "main", "uid", "started"};
+	json_t *copy = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		json_object_set(copy, fields[i], json_object_get(jvm, fields[i]));
+	return copy;
+}
+
+json_t *manifest_new(const char *name, const struct session *s, const json_t *jvm,
+		     const struct preflight *p, time_t when)
+{
+	char started[32];
+
+	format_time(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", when);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:b, s:s}, s:s}", "apiVersion",
+			 "jdiag/v1", "kind", "HeapDump", "name", name, "format", "hprof", "target",
+			 describe_target(s, jvm), "jvm", describe_jvm(jvm), "capture", "strategy",
+			 p->strategy, "live", p->live, "started", started, "jdiag", JDIAG_VERSION);
+}
+
+void manifest_complete(json_t *manifest, const char *url, const struct delivery_result *r)
+{
+	json_t *capture = json_object_get(manifest, "capture");
+
+	json_object_set_new(manifest, "url", json_string(url));
+	json_object_set_new(manifest, "size", json_integer((json_int_t)r->bytes));
+	json_object_set_new(manifest, "sha256", json_string(r->sha256));
+	if (r->pause_ms)
+		json_object_set_new(capture, "pauseMs", json_integer((json_int_t)r->pause_ms));
+	json_object_set_new(capture, "elapsedMs", json_integer((json_int_t)r->elapsed_ms));
+}
+
+json_t *manifest_metadata(const json_t *manifest)
+{
+	static const char *const fields[][2] = {
+		{"jdiag-namespace", "target.namespace"},
+		{"jdiag-pod", "target.pod"},
+		{"jdiag-container", "target.container"},
+		{"jdiag-container-id", "target.containerID"},
+		{"jdiag-node", "target.node"},
+		{"jdiag-jvm-version", "jvm.version"},
+		{"jdiag-main", "jvm.main"},
+		{"jdiag-started", "capture.started"},
+		{"jdiag-strategy", "capture.strategy"},
+		{"jdiag-version", "jdiag"},
+	};
+	json_t *metadata = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const char *value = json_str_at(manifest, fields[i][1], "");
+
+		if (*value)
+			json_object_set_new(metadata, fields[i][0], json_string(value));
+	}
+	return metadata;
+}

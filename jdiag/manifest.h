@@ -1,0 +1,36 @@
+/* What is told about an artifact: its name, its manifest, the metadata of its object. */
+#ifndef JDIAG_MANIFEST_H
+#define JDIAG_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "remote/base/error.h"
+
+struct delivery_result;
+struct json_t;
+struct preflight;
+struct session;
+
+#define ARTIFACT_NAME_SIZE 512
+
+/* NAMESPACE_POD_CONTAINER-RESTARTS_YYYYmmddTHHMMSSZ_PID.KIND (cli.md); without an API the host
+ * stands for the pod and the shortened container id for the container. Only [A-Za-z0-9._-]: it
+ * becomes the name of a file. */
+void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const struct json_t *jvm,
+		   time_t when, const char *kind);
+
+/* The manifest as far as it is known before the capture. A new object: apiVersion, name, format,
+ * target, jvm, capture {strategy, live, started}, jdiag. */
+struct json_t *manifest_new(const char *name, const struct session *s, const struct json_t *jvm,
+			    const struct preflight *p, time_t when) must_check;
+
+/* ... and what the capture gave: url, size, sha256, pause and elapsed time. */
+void manifest_complete(struct json_t *manifest, const char *url,
+		       const struct delivery_result *result);
+
+/* The main fields as a flat object of strings, for an object's metadata. New. */
+struct json_t *manifest_metadata(const struct json_t *manifest) must_check;
+
+#endif

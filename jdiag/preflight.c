@@ -1,0 +1,105 @@
+#include "jdiag/preflight.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jdiag/json.h"
+#include "remote/base/buf.h"
+#include "remote/base/limits.h"
+#include "remote/base/str.h"
+
+/* A dump is about as large as the objects in it: identifiers and record headers outweigh what the
+ * heap's padding and free space take. The margin covers classes and strings tables. */
+#define SIZE_MARGIN_PERCENT 25
+#define SIZE_MARGIN_BYTES (16 * MiB)
+
+/* Free space that stays free on the node: the kubelet evicts below 10 % or so of its file system,
+ * and other writers go on. */
+#define NODE_RESERVE_BYTES (512 * MiB)
+
+/* Rates of the JVM's own writer to a file, bytes a ms, the slower of two measured machines with 2
+ * cores: 283 MB/s on JDK 17, 820 MB/s on 25 (22 brought the parallel writer, JDK-8306441). */
+#define RATE_BEFORE_22 (250 * 1000ul)
+#define RATE_SINCE_22 (700 * 1000ul)
+#define RATE_FULL_GC (1000 * 1000ul) /* marking and compacting, bytes of used heap a ms */
+
+static const json_t *strategy_entry(const json_t *inspect, const char *name)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_at(inspect, "strategies"), i, entry)
+		if (strcmp(json_str_at(entry, "name", ""), name) == 0)
+			return entry;
+	return NULL;
+}
+
+static int no_strategy(const json_t *inspect, struct error *err)
+{
+	auto_buf struct buf why = BUF_INIT(900);
+	const json_t *entry;
+	size_t i;
+
+	error_set(err, ERR_CAPTURE, "no way to capture a dump works here");
+	json_array_foreach (json_at(inspect, "strategies"), i, entry)
+		buf_addf(&why, "%s%s: %.200s", i ? "\n" : "", json_str_at(entry, "name", "?"),
+			 json_str_at(entry, "reason", "?"));
+	return error_hint(err, "%s", buf_str(&why));
+}
+
+int preflight_estimate(struct preflight *p, const json_t *inspect, struct error *err)
+{
+	const char *version = json_str_at(inspect, "jvm.version", "");
+	const json_t *entry;
+	uint64_t rate = strtoul(version, NULL, 10) >= 22 ? RATE_SINCE_22 : RATE_BEFORE_22;
+
+	p->strategy = json_str_at(inspect, "strategy", "");
+	entry = strategy_entry(inspect, p->strategy);
+	if (!entry || !json_bool_at(entry, "usable", false))
+		return no_strategy(inspect, err);
+	p->where = json_str_at(entry, "where", "");
+	p->node_free = json_u64_at(entry, "free", 0);
+	p->heap_used = json_u64_at(inspect, "heap.used", 0);
+	p->heap_source = json_str_at(inspect, "heap.source", "");
+	p->size = p->heap_used / 100 * (100 + SIZE_MARGIN_PERCENT) + SIZE_MARGIN_BYTES;
+	p->pause_ms = p->heap_used / rate + (p->live ? p->heap_used / RATE_FULL_GC : 0) + 1;
+	return 0;
+}
+
+/* "a dump of about 1.2 GiB does not fit ..." */
+static int refuse_space(const struct preflight *p, const char *where, uint64_t free_bytes,
+			struct error *err)
+{
+	char need[16], have[16];
+
+	error_set(
+		err, ERR_REFUSED,
+		"a dump of up to %s (heap in use, from %s, and a margin) does not fit %s: %s free",
+		str_format_size(need, p->size), p->heap_source, where,
+		str_format_size(have, free_bytes));
+	return error_hint(err, "make room, or go on with --force");
+}
+
+int preflight_check(const struct preflight *p, struct error *err)
+{
+	char pause[16], budget[16], size[16];
+
+	if (p->size > p->sink_free)
+		return refuse_space(p, "at the destination", p->sink_free, err);
+	if (p->node_free < NODE_RESERVE_BYTES || p->size > p->node_free - NODE_RESERVE_BYTES) {
+		auto_free char *where = xasprintf("in '%s' with 512 MiB left over", p->where);
+
+		return refuse_space(p, where, p->node_free, err);
+	}
+	if (p->liveness_budget_ms && p->pause_ms >= p->liveness_budget_ms) {
+		error_set(err, ERR_REFUSED,
+			  "the JVM would stand still for about %s (%s of heap), its liveness probe "
+			  "restarts it after %s",
+			  str_format_ms(pause, p->pause_ms), str_format_size(size, p->heap_used),
+			  str_format_ms(budget, p->liveness_budget_ms));
+		return error_hint(err, "raise failureThreshold x periodSeconds of the probe, or go "
+				       "on with --force");
+	}
+	return 0;
+}
