@@ -1,8 +1,17 @@
 /*
  * HTTP over libcurl, which lives in this folder only. Policy that holds for every request:
  * HTTP/1.1, redirects are never followed, TLS is verified unless a client was made `insecure`,
- * TLS 1.2 at least, only http and https, no .netrc, no cookies, answers bounded. A 4xx or 5xx is an
- * answer and not an error. The interrupt flag and `tick` are looked after while waiting.
+ * TLS 1.2 at least, only http and https, no .netrc, no cookies, answers bounded. A 3xx, 4xx or 5xx
+ * is an answer and not an error. The interrupt flag and `tick` are looked after while waiting.
+ *
+ * Errors have the client's code, and in err->sys what happened:
+ *	ECONNREFUSED, EHOSTUNREACH ...	nothing listens there, no way there, the name is not known
+ *	ETIMEDOUT	no connection, no answer, or no progress in time
+ *	ECONNRESET	the connection broke; whether the request took effect is not known
+ *	EKEYREJECTED	the server's certificate is not trusted
+ *	EFBIG		the answer is larger than allowed
+ *	EPROTO		what answers does not speak HTTP or TLS as we do
+ *	EINVAL		the request, a certificate or a key cannot be used
  */
 #ifndef JDIAG_HTTP_HTTP_H
 #define JDIAG_HTTP_HTTP_H
@@ -20,10 +29,12 @@ struct http_options {
 	const char *ca_file;
 	const char *cert_pem, *key_pem; /* client certificate */
 	const char *server_name;	/* verify and send this name instead of the URL's host */
-	const char *proxy; /* http://, https://, socks5:// ; NULL: environment's *_proxy */
+	const char *proxy; /* http://, https://, socks5:// (the proxy resolves names, as with Go);
+			      NULL: the environment's *_proxy */
 	bool no_proxy;	   /* ignore the environment's proxies (metadata server) */
 	bool insecure;
 	uint64_t connect_timeout_ms; /* 0: 10 s */
+	uint64_t stall_timeout_ms;   /* of a pushed PUT without progress; 0: 60 s */
 	enum err_code code;	     /* of errors: ERR_API, ERR_UPLOAD ... */
 };
 
@@ -45,6 +56,8 @@ struct http_request {
 	size_t body_len;
 	uint64_t timeout_ms; /* of the whole request; 0: 30 s */
 	size_t max_body;     /* largest answer; 0: MAX_HTTP_BODY */
+	bool secret_url;     /* errors and logs show only where it goes, not the path */
+	bool cleaning_up;    /* neither the interrupt flag nor tick may stop it */
 };
 
 struct http_response {
@@ -53,7 +66,7 @@ struct http_response {
 	struct buf headers; /* as received, CR LF stripped to LF; bounded to 64 KiB */
 };
 
-void http_response_release(struct http_response *r);
+void http_response_release(struct http_response *r); /* wipes: answers hold tokens */
 
 /* Value of a header (case-insensitive, the last one wins) copied into dst; false when absent or too
  * long. */
@@ -62,17 +75,19 @@ bool http_response_header(const struct http_response *r, const char *name, char 
 /* Retry-After in ms (seconds or an HTTP date); 0 when absent. At most 10 minutes. */
 uint64_t http_retry_after_ms(const struct http_response *r);
 
-/* One request. The URL is shown in errors without its query (which may be a secret: session URIs);
- * see secret_url below. 0 when an answer came, whatever its status. ret is filled, release it. */
+/* One request. Errors show the URL without user, query (session URIs are secret) and fragment. 0
+ * when an answer came, whatever its status; ret is filled, release it. */
 int http_do(struct http_client *c, const struct http_request *req, struct http_response *ret,
 	    struct error *err) must_check;
 
 /*
  * A PUT whose body is pushed by the caller, for uploads from a stream. The URL is secret: never
  * shown. length is the exact Content-Length. http_put_write blocks until the bytes are taken by
- * libcurl; when the server answers early it returns 0 with *ret_answered set and the rest need not
- * be written. http_put_finish waits for the answer. http_put_abort closes the connection.
- * A connection that breaks is an error with err->sys = ECONNRESET (retryable: ask the status).
+ * libcurl; when the server answers early (an error) it returns 0 with *ret_answered set and the
+ * rest need not be written. http_put_finish waits for the answer. http_put_abort closes the
+ * connection unless the answer came. A connection that breaks is an error with err->sys =
+ * ECONNRESET, one that stands still ETIMEDOUT (both retryable: ask the status).
+ * Several PUTs and requests of one client may be under way.
  */
 struct http_put;
 
