@@ -89,6 +89,12 @@ static int inspect(struct job *j, struct error *err)
 			   err);
 }
 
+/* While an upload waits for its bucket, the node must not think that we are gone. */
+static int keep_helper_alive(void *helper, struct error *err)
+{
+	return helper_pump(helper, err);
+}
+
 static int open_sink(struct job *j, time_t when, struct error *err)
 {
 	auto_json json_t *metadata = NULL;
@@ -97,6 +103,8 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 		.name = j->name,
 		.content_type = "application/octet-stream",
 		.token_command = j->o->token_command,
+		.tick = keep_helper_alive,
+		.tick_ctx = j->session.helper,
 	};
 
 	j->manifest = manifest_new(j->name, &j->session, j->jvm, &j->preflight, when);
