@@ -21,9 +21,11 @@ struct command {
 	const char *name;      /* "heapdump" */
 	const char *arguments; /* "TARGET" as the usage line shows them */
 	const char *summary;   /* one line, no full stop */
-	const char *
-		options; /* long names of its own options, space-separated: "to live all-objects" */
-	const char *examples; /* lines "$ jdiag ...", or NULL */
+	/* Long names of its own options (OPTION_OWN of the table), separated by blanks:
+	 * "to live all-objects container jvm pid dry-run force yes". The other groups come by the
+	 * flags. NULL: none. */
+	const char *options;
+	const char *examples; /* lines "$ jdiag ...\n", or NULL */
 	unsigned int flags;
 
 	/* argv: the positional arguments, NULL-terminated. 0, or -1 with err: main prints it and
@@ -34,15 +36,26 @@ struct command {
 extern const struct command cmd_completion, cmd_heapdump, cmd_help, cmd_man, cmd_ps, cmd_tidy,
 	cmd_version;
 
-/* All commands, NULL-terminated, in the order in which help shows them. */
+/* All commands, NULL-terminated, in the order in which help shows them (commands.c). */
 extern const struct command *const commands[];
 
 const struct command *command_find(const char *name); /* NULL when there is none */
 
-/* Usage and option list of a command (NULL: of jdiag) as text; free with free(). */
-char *command_help(const struct command *c);
+/* Usage and option list of a command (NULL: of jdiag) as text, 80 columns wide; free with free().
+ */
+char *command_help(const struct command *c) must_check;
+
+/* "[options] TARGET": what stands behind the command's name in usage lines. */
+char *command_arguments(const struct command *c) must_check;
 
 /* The program's name as the user called it: "jdiag" or "kubectl jdiag". */
 const char *command_program(void);
+
+/* Parse argv, read JDIAG_*, check the command's preconditions, set log_level and the deadline of
+ * --timeout, run the command. *o stays as far as it got, for those who print the error. 0 or -1. */
+int command_run(char *const *argv, struct options *o, struct error *err) must_check;
+
+/* Bits of text that help and the manual share. */
+const char *option_group_title(enum option_group group);
 
 #endif

@@ -1,12 +1,13 @@
 /*
  * Every option of jdiag, described once: the parser, --help, the manual pages and the completions
- * come from the table in options.c. A command names the options it takes (command.h); the global
- * ones are taken by all.
+ * come from option_table. A command names the options that are its own (command.h); the rest come
+ * by group.
  */
 #ifndef JDIAG_OPTIONS_H
 #define JDIAG_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "jdiag/helper/helper.h"
@@ -34,18 +35,87 @@ struct options {
 	uint16_t ssh_port;
 	enum host_key_mode host_keys;
 	const char *known_hosts;
-	const char *node_address; /* internal, external, hostname */
+	const char *node_address; /* internal, external, hostname; NULL: not given */
 	enum sudo_mode sudo;
 	/* how it talks */
 	enum output_format output;
 	enum progress_mode progress;
-	bool quiet, dry_run, force, yes, no_input, help;
+	int verbose; /* as log_level */
+	bool quiet, dry_run, force, yes, no_input, help, version;
 	uint64_t timeout_ms; /* of the whole command; 0: none */
 	/* of single commands */
 	const char *to;	      /* --to; NULL: "./" */
 	bool all_objects;     /* --all-objects; the default is --live */
 	const char *strategy; /* NULL: the first that works */
 	const char *token_command;
+
+	uint64_t given; /* bit i: option_table[i] stood on the command line */
 };
+
+/* Who takes an option, and under which title help shows it. */
+enum option_group {
+	OPTION_OWN,	/* the commands that name it in their record */
+	OPTION_SELECT,	/* commands with CMD_MANY_TARGETS */
+	OPTION_CLUSTER, /* commands with a target */
+	OPTION_SSH,	/* commands with a target */
+	OPTION_GENERAL, /* all commands */
+};
+
+enum option_kind {
+	OPTION_FLAG,	 /* bool: true */
+	OPTION_UNFLAG,	 /* bool: false */
+	OPTION_STRING,	 /* const char *, not empty */
+	OPTION_LIST,	 /* const char *[MAX_IDENTITIES + 1] */
+	OPTION_DURATION, /* uint64_t, milliseconds */
+	OPTION_PORT,	 /* uint16_t, from 1 */
+	OPTION_PID,	 /* uint64_t, from 1 */
+	OPTION_ENUM,	 /* an enum: the position of the word in values */
+	OPTION_WORD,	 /* const char *, one of values */
+	OPTION_LEVEL,	 /* int: counts, or "=N" */
+};
+
+struct option_spec {
+	const char *name;     /* long name, without "--" */
+	char letter;	      /* 0: none */
+	const char *argument; /* "NAME" as help shows it; NULL: takes none */
+	const char *values; /* "auto always never": all that is valid; NULL: anything of the kind */
+	enum option_group group;
+	enum option_kind kind;
+	size_t at;	  /* offset of the member of struct options */
+	bool once;	  /* a decision for one run: no JDIAG_* variable sets it */
+	const char *help; /* one sentence, no full stop */
+};
+
+/* Ended by a row whose name is NULL. At most 64 rows (struct options.given). */
+extern const struct option_spec option_table[];
+
+struct command;
+
+const struct option_spec *option_find(const char *name); /* by long name; NULL */
+
+/* Whether a command takes it; c NULL: whether jdiag itself shows it (every option that is not
+ * OPTION_OWN). */
+bool option_taken(const struct option_spec *s, const struct command *c);
+
+/* The variable that sets its default, "JDIAG_SSH_USER"; "" when there is none. Returns dst. */
+char *option_env_name(const struct option_spec *s, char dst[64]);
+
+/* Walk over a list of words separated by blanks: the next one and its length, NULL at the end.
+ * Start with *at = list. */
+const char *option_next_word(const char **at, size_t *len);
+
+/*
+ * Parse a command line (argv[0] is skipped). Options may stand anywhere before "--"; long names are
+ * matched exactly. o must be zeroed; what was parsed before an error stays in it. *ret_words: the
+ * other words in a new NULL-terminated array (free with free(); also set on failure).
+ * ERR_USAGE with a hint that says what is valid.
+ */
+int options_parse(char *const *argv, struct options *o, char ***ret_words,
+		  struct error *err) must_check;
+
+/* The defaults of JDIAG_* for the options that c takes and that the command line did not give. An
+ * empty variable counts as not set. */
+int options_from_environment(struct options *o, const struct command *c,
+			     struct error *err) must_check;
 
 #endif

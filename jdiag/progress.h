@@ -1,10 +1,13 @@
 /*
  * Progress, on stderr. auto: one rewritten line on a terminal, else a plain line a phase. json:
- * lines
- * {"message_type":"progress","phase":...,"bytes":N,"total":N,"rate":N,"seconds_left":N}, the last
- * one
- * {"message_type":"exit_error","code":N,"message":...} on failure or
- * {"message_type":"summary",...}. SIGUSR1 prints it at once. Quiet or none: nothing.
+ * lines {"message_type":"progress","phase":...,"bytes":N,"total":N,"rate":N,"seconds_left":N}
+ * (total and seconds_left are left out while unknown), {"message_type":"notice","message":...}, and
+ * as the last one {"message_type":"summary","seconds":N} or, on failure,
+ * {"message_type":"exit_error","code":N,"reason":...,"message":...,"hint":...}. Members are only
+ * ever added. SIGUSR1 prints it at once. Quiet or none: nothing.
+ *
+ * On a terminal the cursor waits in the first column of the line, so that anything else that is
+ * written (a log line, ^C) starts there and not behind it; nothing of the terminal's state changes.
  */
 #ifndef JDIAG_PROGRESS_H
 #define JDIAG_PROGRESS_H
@@ -16,19 +19,26 @@
 
 struct progress;
 
-struct progress *progress_new(enum progress_mode mode, bool quiet);
+/* Never NULL. */
+struct progress *progress_new(enum progress_mode mode, bool quiet) must_check;
 
-/* A new phase begins: "connect", "attach", "dump", "transfer" ... */
+/* A new phase begins: "connect", "attach", "dump", "transfer" ... The name is copied. The same
+ * phase again changes nothing. */
 void progress_phase(struct progress *p, const char *phase);
 
 /* Bytes so far and expected (0: unknown). Cheap: call it as often as you like, it prints at most
- * five times a second. */
+ * five times a second. Call it while waiting too (with the same numbers): the clock goes on. */
 void progress_bytes(struct progress *p, uint64_t bytes, uint64_t total);
 
 /* A line of talk that does not break the progress line. Escaped. */
 void progress_note(struct progress *p, const char *fmt, ...) printf_like(2, 3);
 
-/* Clear the line; in JSON mode write the last message (err NULL: success). Frees. NULL is fine. */
+/* Clear the line; on success (err NULL) write the summary of JSON mode. Frees. NULL is fine. The
+ * result is printed after it. */
 void progress_end(struct progress *p, const struct error *err);
+
+/* The last line of JSON mode on failure. Only main writes it: what fails before or after a
+ * progress has it too, and there is one. */
+void progress_exit_error(const struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "remote/base/str.h"
 
@@ -20,5 +21,6 @@ void log_at(int level, const char *fmt, ...)
 		raw[0] = '\0';
 	va_end(ap);
 	str_escape(line, sizeof(line), raw, strlen(raw), "");
-	fprintf(stderr, "jdiag: %s\n", line);
+	/* a progress line may stand here with the cursor in its first column (jdiag/progress.h) */
+	fprintf(stderr, "jdiag: %s%s\n", line, isatty(STDERR_FILENO) ? "\033[K" : "");
 }

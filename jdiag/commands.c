@@ -1,0 +1,15 @@
+#include "jdiag/command.h"
+
+#include <string.h>
+
+const struct command *const commands[] = {
+	&cmd_completion, &cmd_man, &cmd_version, &cmd_help, NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (strcmp((*c)->name, name) == 0)
+			return *c;
+	return NULL;
+}

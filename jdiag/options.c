@@ -1,0 +1,149 @@
+#include "jdiag/options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jdiag/command.h"
+
+#define AT(member) offsetof(struct options, member)
+
+/* name, letter, argument, values, group, kind, member, once, help */
+const struct option_spec option_table[] = {
+	{"to", 0, "DEST", NULL, OPTION_OWN, OPTION_STRING, AT(to), true,
+	 "where the artifact goes: gs://bucket/prefix/, a file, a directory or - (default ./)"},
+	{"live", 0, NULL, NULL, OPTION_OWN, OPTION_UNFLAG, AT(all_objects), true,
+	 "only objects that are reachable; runs a full GC first (the default)"},
+	{"all-objects", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(all_objects), true,
+	 "garbage too; no GC before the dump"},
+	{"strategy", 0, "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(strategy), true,
+	 "the way of capturing, instead of the first that works"},
+	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
+	 "a command that prints an access token for the bucket"},
+	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,
+	 "the container, by name; behind ssh:// also by id"},
+	{"jvm", 0, "PID|CLASS", NULL, OPTION_OWN, OPTION_STRING, AT(jvm), true,
+	 "the JVM in the container, by pid or main class as 'ps' prints them"},
+	{"pid", 0, "PID", NULL, OPTION_OWN, OPTION_PID, AT(host_pid), true,
+	 "the JVM behind ssh://, by its pid on that host"},
+	{"dry-run", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(dry_run), true,
+	 "do everything up to the first action on the target and print the plan"},
+	{"force", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(force), true,
+	 "go on where jdiag refuses because it could hurt the target"},
+	{"yes", 'y', NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(yes), true,
+	 "do not ask before an action that pauses the JVM"},
+
+	{"selector", 'l', "SELECTOR", NULL, OPTION_SELECT, OPTION_STRING, AT(selector), true,
+	 "the pods with these labels, instead of a TARGET"},
+	{"field-selector", 0, "SELECTOR", NULL, OPTION_SELECT, OPTION_STRING, AT(field_selector),
+	 true, "the pods with these fields, instead of a TARGET"},
+	{"all-namespaces", 'A', NULL, NULL, OPTION_SELECT, OPTION_FLAG, AT(all_namespaces), true,
+	 "select pods in all namespaces"},
+
+	{"namespace", 'n', "NAME", NULL, OPTION_CLUSTER, OPTION_STRING, AT(namespace_), false,
+	 "namespace of the pod (default: the context's)"},
+	{"context", 0, "NAME", NULL, OPTION_CLUSTER, OPTION_STRING, AT(context), false,
+	 "context of the kubeconfig (default: its current one)"},
+	{"cluster", 0, "NAME", NULL, OPTION_CLUSTER, OPTION_STRING, AT(cluster), false,
+	 "cluster of the kubeconfig, instead of the context's"},
+	{"user", 0, "NAME", NULL, OPTION_CLUSTER, OPTION_STRING, AT(user), false,
+	 "user of the kubeconfig, instead of the context's"},
+	{"kubeconfig", 0, "FILE", NULL, OPTION_CLUSTER, OPTION_STRING, AT(kubeconfig), false,
+	 "this file only (default: $KUBECONFIG, else ~/.kube/config)"},
+	{"as", 0, "USER", NULL, OPTION_CLUSTER, OPTION_STRING, AT(as), false,
+	 "user to impersonate at the cluster API"},
+	{"request-timeout", 0, "DURATION", NULL, OPTION_CLUSTER, OPTION_DURATION,
+	 AT(request_timeout_ms), false, "of one request to the cluster API (default 30s)"},
+
+	{"ssh-user", 0, "USER", NULL, OPTION_SSH, OPTION_STRING, AT(ssh_user), false,
+	 "user on the node (default: your own name)"},
+	{"identity", 'i', "FILE", NULL, OPTION_SSH, OPTION_LIST, AT(identities), false,
+	 "private key; can be repeated (default: the agent's and ~/.ssh/id_*)"},
+	{"ssh-port", 'p', "PORT", NULL, OPTION_SSH, OPTION_PORT, AT(ssh_port), false,
+	 "port of sshd on the node (default 22)"},
+	{"host-key", 0, "MODE", "strict accept-new ignore", OPTION_SSH, OPTION_ENUM, AT(host_keys),
+	 false, "what to do about host keys: strict (default), accept-new, ignore"},
+	{"known-hosts", 0, "FILE", NULL, OPTION_SSH, OPTION_STRING, AT(known_hosts), false,
+	 "known host keys (default: ~/.ssh/known_hosts)"},
+	{"node-address", 0, "KIND", "internal external hostname", OPTION_SSH, OPTION_WORD,
+	 AT(node_address), false,
+	 "address of the node to connect to: internal, external or hostname"},
+	{"sudo", 0, "MODE", "auto always never", OPTION_SSH, OPTION_ENUM, AT(sudo), false,
+	 "become root with sudo -n: auto (default: unless already root), always, never"},
+
+	{"output", 'o', "FORMAT", "text wide name json", OPTION_GENERAL, OPTION_ENUM, AT(output),
+	 false, "of the result: text (default), wide, name, json"},
+	{"progress", 0, "MODE", "auto plain json none", OPTION_GENERAL, OPTION_ENUM, AT(progress),
+	 false, "on stderr: auto (default), plain, json, none"},
+	{"quiet", 'q', NULL, NULL, OPTION_GENERAL, OPTION_FLAG, AT(quiet), false,
+	 "only errors on stderr"},
+	{"verbose", 'v', NULL, NULL, OPTION_GENERAL, OPTION_LEVEL, AT(verbose), false,
+	 "say more; -v=2 steps and timings, -v=4 requests and frames"},
+	{"timeout", 0, "DURATION", NULL, OPTION_GENERAL, OPTION_DURATION, AT(timeout_ms), false,
+	 "give up after so long and clean up (default: never)"},
+	{"no-input", 0, NULL, NULL, OPTION_GENERAL, OPTION_FLAG, AT(no_input), false,
+	 "never ask for anything, also not on a terminal"},
+	{"help", 'h', NULL, NULL, OPTION_GENERAL, OPTION_FLAG, AT(help), true, "show help"},
+	{"version", 0, NULL, NULL, OPTION_GENERAL, OPTION_FLAG, AT(version), true,
+	 "show the version"},
+	{.name = NULL},
+};
+
+_Static_assert(ARRAY_SIZE(option_table) <= 64, "struct options.given has 64 bits");
+
+const struct option_spec *option_find(const char *name)
+{
+	for (const struct option_spec *s = option_table; s->name; s++)
+		if (strcmp(s->name, name) == 0)
+			return s;
+	return NULL;
+}
+
+const char *option_next_word(const char **at, size_t *len)
+{
+	const char *word = *at + strspn(*at, " ");
+
+	*len = strcspn(word, " ");
+	*at = word + *len;
+	return *len ? word : NULL;
+}
+
+static bool names(const char *list, const char *name)
+{
+	const char *word;
+	size_t len;
+
+	while (list && (word = option_next_word(&list, &len)))
+		if (len == strlen(name) && strncmp(word, name, len) == 0)
+			return true;
+	return false;
+}
+
+bool option_taken(const struct option_spec *s, const struct command *c)
+{
+	if (!c)
+		return s->group != OPTION_OWN;
+	switch (s->group) {
+	case OPTION_OWN:
+		return names(c->options, s->name);
+	case OPTION_SELECT:
+		return c->flags & CMD_MANY_TARGETS;
+	case OPTION_CLUSTER:
+	case OPTION_SSH:
+		return c->flags & (CMD_ONE_TARGET | CMD_MANY_TARGETS);
+	case OPTION_GENERAL:
+		return true;
+	}
+	return false;
+}
+
+char *option_env_name(const struct option_spec *s, char dst[64])
+{
+	dst[0] = '\0';
+	if (s->once)
+		return dst;
+	snprintf(dst, 64, "JDIAG_%s", s->name);
+	for (char *p = dst; *p; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	return dst;
+}
