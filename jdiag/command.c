@@ -107,7 +107,7 @@ static int check_arguments(const struct options *o, const struct command *c, cha
 
 static int dispatch(char **words, struct options *o, struct error *err)
 {
-	const struct command *c;
+	const struct command *c = NULL;
 	char **args;
 
 	if (choose(o, words, &c, &args, err) < 0)

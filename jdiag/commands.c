@@ -3,7 +3,9 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-	&cmd_completion, &cmd_man, &cmd_version, &cmd_help, NULL,
+	&cmd_version,
+	&cmd_help,
+	NULL,
 };
 
 const struct command *command_find(const char *name)
