@@ -100,7 +100,7 @@ int io_read_full(int fd, void *data, size_t n)
 	return 0;
 }
 
-static int read_all(int fd, struct buf *b)
+int io_read_all(int fd, struct buf *b)
 {
 	for (;;) {
 		char chunk[16384];
@@ -129,7 +129,7 @@ int io_read_file(int dirfd, const char *path, struct buf *b)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	return read_all(fd, b);
+	return io_read_all(fd, b);
 }
 
 static int add_flag(int fd, int get, int set, int flag)

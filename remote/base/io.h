@@ -34,6 +34,9 @@ int io_wait(int fd, short events, uint64_t deadline) must_check;
  * it is larger than the limit. Files of /proc count as regular. 0 or -errno. */
 int io_read_file(int dirfd, const char *path, struct buf *b) must_check;
 
+/* From where fd stands to its end, into b, whose maximum is the limit. 0, -EFBIG or -errno. */
+int io_read_all(int fd, struct buf *b) must_check;
+
 int io_set_nonblock(int fd) must_check;
 int io_set_cloexec(int fd) must_check;
 
