@@ -21,6 +21,7 @@ struct procfs {
 /* root NULL: the real /proc, which has to be a procfs (CVE-2019-19921). */
 int procfs_open(struct procfs *ret, const char *root) must_check;
 void procfs_close(struct procfs *p);
+#define auto_procfs auto_cleanup(procfs_close)
 
 /* Call fn for each process until it returns nonzero, which is then returned; at most MAX_PROCESSES.
  */
@@ -38,13 +39,20 @@ struct proc_status {
 
 int proc_read_status(const struct procfs *p, pid_t pid, struct proc_status *ret) must_check;
 
+/* The text of status alone. A field that is given twice, or not in the kernel's form, is -EPROTO.
+ */
+int proc_parse_status(const char *text, size_t len, struct proc_status *ret) must_check;
+
+#define SIGNAL_BIT(n) (1ull << ((n)-1)) /* in sig_blk, sig_ign, sig_cgt */
+
 /* Field 22 of stat, clock ticks since boot. The command name may hold anything, ")" too. */
 int proc_read_start_time(const struct procfs *p, pid_t pid, uint64_t *ret) must_check;
+int proc_parse_start_time(const char *text, size_t len, uint64_t *ret) must_check;
 
 /* The same as seconds since the epoch (btime of /proc/stat). */
 int proc_start_to_epoch(const struct procfs *p, uint64_t start_time, uint64_t *ret) must_check;
 
-/* cmdline or environ: NUL-separated; b's maximum bounds it. */
+/* cmdline or environ: NUL-separated; b's maximum bounds it (-EFBIG: b holds the beginning). */
 int proc_read_strings(const struct procfs *p, pid_t pid, const char *file,
 		      struct buf *b) must_check;
 
