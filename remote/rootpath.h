@@ -1,0 +1,33 @@
+/*
+ * Files below the root of a container, which plants links, FIFOs and devices and exchanges them
+ * while we look (docker cp CVE-2018-15664). Nothing here follows a symbolic link, creates anything,
+ * or can be led out of the root.
+ */
+#ifndef REMOTE_ROOTPATH_H
+#define REMOTE_ROOTPATH_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "remote/base/buf.h"
+#include "remote/base/compiler.h"
+#include "remote/procfs.h"
+
+/* O_PATH descriptor of the process's root directory. -errno when it cannot be opened. */
+int rootpath_root(const struct procfs *p, pid_t pid) must_check;
+
+/*
+ * Open a path below rootfd, absolute or relative, with open flags; O_CLOEXEC, O_NOFOLLOW and
+ * O_NOCTTY are added. -ELOOP: a symbolic link anywhere in it, -EXDEV: "..", -EINVAL: flags that
+ * create, else -errno. One openat2, or on kernels before 5.6 a walk component by component.
+ */
+int rootpath_open(int rootfd, const char *path, int flags) must_check;
+
+/*
+ * Read a regular file (anything else: -EINVAL, and it is not opened, so that no driver and no FIFO
+ * notices) into b, whose maximum is the limit (-EFBIG: b holds the beginning). ret_stat may be
+ * NULL. 0 or -errno.
+ */
+int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat) must_check;
+
+#endif
