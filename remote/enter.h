@@ -20,14 +20,17 @@
 
 #define ENTER_MAX_FDS 8
 
+/* The child starts with default signals (SIGPIPE ignored), umask 077, no core dump and "/" (the
+ * container's, or the helper's own without join_mnt) as its directory, and dies with its parent. */
+
 struct enter_request {
 	const struct procref *target;
 	bool join_mnt;	 /* setns into its mount namespace (root and cwd become the container's) */
 	bool take_creds; /* after that: its host-view euid and egid, no groups, no capabilities */
 	uid_t uid;
 	gid_t gid;
-	int fds[ENTER_MAX_FDS]; /* the only descriptors that stay open besides 0, 1, 2 (/dev/null)
-				 * and the answer's pipe */
+	int fds[ENTER_MAX_FDS]; /* above 2, under their own numbers: the only descriptors that stay
+				 * open besides 0, 1, 2 (/dev/null) and the answer's pipe */
 	unsigned int n_fds;
 
 	/* Runs in the child. Writes its answer (at most the maximum of answer) and returns 0, or
@@ -37,25 +40,29 @@ struct enter_request {
 	uint64_t timeout_ms; /* the child is killed when it passes */
 };
 
-/* Run it to its end. answer (NULL: none wanted) is appended to. */
+/* Run it to its end. answer (NULL: none wanted) is appended to. err is what run filled, or ERR_NODE
+ * (not permitted), ERR_TARGET (the target has ended), ERR_FAILED with sys ETIMEDOUT (too late). */
 int enter_run(const struct procfs *p, const struct enter_request *r, struct buf *answer,
 	      struct error *err) must_check;
 
 /* The same without waiting: poll fd for reading, call enter_collect when it is readable. */
 struct enter_child {
 	pid_t pid;
-	int fd;
+	int fd; /* non-blocking */
 	struct buf raw;
 	uint64_t deadline;
 };
 
+#define ENTER_CHILD_INIT ((struct enter_child){.fd = -1})
+
 int enter_start(const struct procfs *p, const struct enter_request *r, size_t max_answer,
 		struct enter_child *ret, struct error *err) must_check;
 
-/* 1: ended well, answer appended; 0: not yet; -1: failed. */
+/* 1: ended well, answer appended; 0: not yet; -1: failed. After 1 and -1 it is stopped. Call it at
+ * the latest at deadline. SIGCHLD must not be ignored. */
 int enter_collect(struct enter_child *c, struct buf *answer, struct error *err) must_check;
 
-/* Kill and reap it if it still runs. */
+/* Kill and reap it if it still runs. ENTER_CHILD_INIT and what was stopped before is fine. */
 void enter_stop(struct enter_child *c);
 
 #endif
