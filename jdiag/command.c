@@ -17,7 +17,7 @@ const char *command_program(void)
 /* Where to read on, behind what the hint says already. */
 static int see_help(const char *verb, struct error *err)
 {
-	bool known = verb && command_find(verb);
+	bool known = verb && strcmp(verb, "help") != 0 && command_find(verb);
 
 	if (strstr(err->hint, " help"))
 		return -1;
