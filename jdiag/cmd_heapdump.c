@@ -167,6 +167,7 @@ static void print_plan_json(const struct job *j)
 
 static void print_plan(const struct job *j)
 {
+	progress_clear(j->progress);
 	if (j->o->output == OUTPUT_JSON)
 		print_plan_json(j);
 	else
@@ -182,6 +183,7 @@ static int confirm(const struct job *j, struct error *err)
 	    !isatty(STDERR_FILENO))
 		return 0;
 	tell_plan(j, line_as_note);
+	progress_clear(j->progress);
 	fputs("Take the dump? The JVM stands still meanwhile. [y/N] ", stderr);
 	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
@@ -255,6 +257,7 @@ static void print_result(const struct job *j)
 	char size[16], pause[16];
 	const char *url = sink_url(j->sink);
 
+	progress_clear(j->progress);
 	progress_note(j->progress, "%s, SHA-256 %.12s..., pause %s, verified",
 		      str_format_size(size, j->result.bytes), j->result.sha256,
 		      str_format_ms(pause, j->result.pause_ms ? j->result.pause_ms
@@ -320,7 +323,7 @@ const struct command cmd_heapdump = {
 	.name = "heapdump",
 	.arguments = "TARGET",
 	.summary = "take a heap dump, verify it and deliver it",
-	.options = "to live all-objects strategy jvm pid force dry-run yes token-command",
+	.options = "to live all-objects strategy container jvm pid force dry-run yes token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",

@@ -401,7 +401,7 @@ const struct command cmd_ps = {
 	.name = "ps",
 	.arguments = "[TARGET]",
 	.summary = "list the JVMs of a pod, of the pods that match, or of a node",
-	.options = "selector all-namespaces field-selector pid",
+	.options = "container pid",
 	.examples = "$ jdiag ps checkout-7d9f8 -n shop\n"
 		    "$ jdiag ps -l app=checkout -A\n"
 		    "$ jdiag ps node/gke-pool-1-x7k2 -o wide",

@@ -25,7 +25,7 @@ struct command {
 	 * "to live all-objects container jvm pid dry-run force yes". The other groups come by the
 	 * flags. NULL: none. */
 	const char *options;
-	const char *examples; /* lines "$ jdiag ...\n", or NULL */
+	const char *examples; /* lines "$ jdiag ...", or NULL */
 	unsigned int flags;
 
 	/* argv: the positional arguments, NULL-terminated. 0, or -1 with err: main prints it and

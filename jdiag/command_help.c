@@ -85,6 +85,17 @@ static void add_options(struct buf *b, const struct command *c)
 	}
 }
 
+static void add_examples(struct buf *b, const char *lines)
+{
+	buf_adds(b, "\nExamples:\n");
+	while (*lines) {
+		size_t len = strcspn(lines, "\n");
+
+		buf_addf(b, "  %.*s\n", (int)len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
 static void add_command(struct buf *b, const struct command *c)
 {
 	auto_free char *arguments = command_arguments(c);
@@ -92,7 +103,7 @@ static void add_command(struct buf *b, const struct command *c)
 	buf_addf(b, "Usage: %s %s %s\n\n", command_program(), c->name, arguments);
 	add_wrapped(b, c->summary, 0);
 	if (c->examples)
-		buf_addf(b, "\nExamples:\n%s", c->examples);
+		add_examples(b, c->examples);
 	add_options(b, c);
 }
 

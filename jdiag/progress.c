@@ -183,6 +183,8 @@ void progress_bytes(struct progress *p, uint64_t bytes, uint64_t total)
 	p->total = total;
 	if (p->taken == 0 || now - p->samples[(p->taken - 1) % WINDOW].at >= EVERY_MS)
 		take_sample(p, now);
+	if (!p->phase[0])
+		return;
 	if (progress_requested() || (p->way != PLAIN && now - p->drawn >= every))
 		draw(p, now);
 }
@@ -206,13 +208,19 @@ void progress_note(struct progress *p, const char *fmt, ...)
 		draw(p, now_ms());
 }
 
+void progress_clear(struct progress *p)
+{
+	if (p->way == TERMINAL && p->phase[0])
+		fputs(CLEAR_LINE, stderr);
+	p->phase[0] = '\0';
+}
+
 void progress_end(struct progress *p, const struct error *err)
 {
 	if (!p)
 		return;
-	if (p->way == TERMINAL)
-		fputs(CLEAR_LINE, stderr);
-	else if (p->way == JSON && !err)
+	progress_clear(p);
+	if (p->way == JSON && !err)
 		write_json(json_pack("{s:s, s:f}", "message_type", "summary", "seconds",
 				     (double)(now_ms() - p->started) / 1000));
 	free(p);

@@ -33,6 +33,10 @@ void progress_bytes(struct progress *p, uint64_t bytes, uint64_t total);
 /* A line of talk that does not break the progress line. Escaped. */
 void progress_note(struct progress *p, const char *fmt, ...) printf_like(2, 3);
 
+/* Clear the line and forget the phase: before something else is written to the terminal (a result,
+ * a question). Notes are possible still. */
+void progress_clear(struct progress *p);
+
 /* Clear the line; on success (err NULL) write the summary of JSON mode. Frees. NULL is fine. The
  * result is printed after it. */
 void progress_end(struct progress *p, const struct error *err);
