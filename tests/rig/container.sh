@@ -135,7 +135,7 @@ kill_container() {
 	id=$(fact "$1" id)
 	if rig_runc state "$id" >/dev/null 2>&1; then
 		rig_runc kill "$id" KILL 2>/dev/null || true
-		rig_runc delete -f "$id"
+		rig_runc delete -f "$id" 2>"$(container_dir "$1")/runc.log"
 	fi
 	remove_cgroup "$(fact "$1" cgroup)"
 }
