@@ -37,7 +37,8 @@ struct ssh_session;
 struct ssh_channel;
 
 /* A user or host name that cannot become an option, a metacharacter or a control character:
- * [A-Za-z0-9._-] and, for hosts, ":" of IPv6; not starting with "-". ERR_USAGE. */
+ * [A-Za-z0-9._-], not starting with "-", at most 255 bytes; when `what` begins with "host" also an
+ * IPv6 address without brackets. `what` names it in the error. ERR_USAGE. */
 int ssh_check_name(const char *name, const char *what, struct error *err) must_check;
 
 /* Connect, check the host key, authenticate. ERR_SSH; the message names host and port, offered
@@ -46,6 +47,11 @@ int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error
 void ssh_close(struct ssh_session *s); /* NULL is fine */
 
 const char *ssh_user(const struct ssh_session *s);
+const char *ssh_host(const struct ssh_session *s);
+
+/* From now on ssh_wait does not end because of a signal: what follows cleans up (bounded by its own
+ * time-outs). */
+void ssh_uninterruptible(struct ssh_session *s);
 
 /* Start a command (a shell of the node parses it). */
 int ssh_exec(struct ssh_session *s, const char *command, struct ssh_channel **ret,
@@ -64,7 +70,8 @@ int ssh_write_eof(struct ssh_channel *c, struct error *err) must_check;
 bool ssh_eof(const struct ssh_channel *c); /* both streams are at their end */
 
 /* Wait until something may have moved: 1; 0 when the time passed; -1 when the connection is lost or
- * a signal came. Sends keep-alives. */
+ * a signal came. Sends keep-alives. Read both streams of the channels until they give 0 before
+ * waiting: what lies unread counts as having moved. */
 int ssh_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *err) must_check;
 
 /* How the command ended, after ssh_eof: its status, or -1 and the signal's name ("" when unknown).

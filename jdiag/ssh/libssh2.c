@@ -1,0 +1,155 @@
+#include <errno.h>
+#include <libssh2.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "jdiag/interrupt.h"
+#include "jdiag/ssh/libssh2_session.h"
+#include "remote/base/io.h"
+
+#define SLICE_MS 200 /* the interrupt flag is asked at least this often */
+#define GOODBYE_MS 1000
+
+static struct lib_session *of(struct ssh_session *s)
+{
+	return (struct lib_session *)s;
+}
+
+int lib_error(struct lib_session *s, const char *what, struct error *err)
+{
+	char *text = NULL;
+	int code = libssh2_session_last_error(s->lib, &text, NULL, 0);
+
+	if (code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_SEND ||
+	    code == LIBSSH2_ERROR_SOCKET_RECV)
+		text = "the connection was closed by the other side";
+	return error_set(err, ERR_SSH, "%s '%s' port %u: %s", what, s->base.host, s->base.port,
+			 text && *text ? text : "unknown error");
+}
+
+static short poll_events(struct lib_session *s)
+{
+	int dir = libssh2_session_block_directions(s->lib);
+
+	/* data may come at any time, also while something waits to go out */
+	return POLLIN | (dir & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0);
+}
+
+/* 1 ready, 0 the time has passed, -1 interrupted or poll failed */
+static int wait_socket(struct lib_session *s, uint64_t deadline, struct error *err)
+{
+	for (;;) {
+		struct pollfd p = {.fd = s->fd, .events = poll_events(s)};
+		uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
+		int n;
+
+		if (!s->base.uninterruptible && interrupt_check(err) < 0)
+			return -1;
+		n = poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS);
+		if (n > 0)
+			return 1;
+		if (n < 0 && errno != EINTR)
+			return error_sys(err, ERR_SSH, errno, "cannot wait for '%s'", s->base.host);
+		if (now_ms() >= deadline)
+			return 0;
+	}
+}
+
+int lib_wait(struct lib_session *s, uint64_t deadline, const char *what, struct error *err)
+{
+	int rc = wait_socket(s, deadline, err);
+
+	if (rc == 0)
+		return error_set(err, ERR_SSH, "%s '%s' port %u: no answer in time", what,
+				 s->base.host, s->base.port);
+	return rc < 0 ? -1 : 0;
+}
+
+/* libssh2 sends one when it is due; it never waits for an answer, TCP's own timers do. */
+static int keep_alive(struct lib_session *s, struct error *err)
+{
+	int seconds = 0;
+	int rc = libssh2_keepalive_send(s->lib, &seconds);
+
+	if (rc < 0 && rc != LIBSSH2_ERROR_EAGAIN)
+		return lib_error(s, "lost the connection to", err);
+	return 0;
+}
+
+static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct error *err)
+{
+	struct lib_session *s = of(base);
+	uint64_t deadline = now_ms() + timeout_ms;
+
+	if (keep_alive(s, err) < 0)
+		return -1;
+	/* an earlier call may have taken bytes off the socket that nobody has seen yet */
+	if (lib_channels_pending(s))
+		return !s->base.uninterruptible && interrupt_check(err) < 0 ? -1 : 1;
+	return wait_socket(s, deadline, err);
+}
+
+static struct ssh_session *backend_alloc(void)
+{
+	struct lib_session *s = xcalloc(1, sizeof(*s));
+
+	s->fd = -1;
+	return &s->base;
+}
+
+static int backend_open(struct ssh_session *base, const struct ssh_options *o, struct error *err)
+{
+	struct lib_session *s = of(base);
+
+	if (lib_connect(s, o, err) < 0 || lib_authenticate(s, o, err) < 0)
+		return -1;
+	libssh2_keepalive_config(s->lib, 1, 15);
+	return 0;
+}
+
+static void say_goodbye(struct lib_session *s)
+{
+	uint64_t deadline = now_ms() + GOODBYE_MS;
+
+	while (libssh2_session_disconnect(s->lib, "done") == LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(s, deadline, "closing", NULL) < 0)
+			break;
+}
+
+static void backend_close(struct ssh_session *base)
+{
+	struct lib_session *s = of(base);
+
+	s->base.uninterruptible = true;
+	while (s->channels)
+		lib_channel_close(&s->channels->base);
+	if (s->lib && s->ready)
+		say_goodbye(s);
+	if (s->fd >= 0)
+		(void)shutdown(s->fd, SHUT_RDWR); /* nothing below can wait for the peer now */
+	if (s->lib) {
+		for (int i = 0; i < 16 && libssh2_session_free(s->lib); i++)
+			;
+		libssh2_exit();
+	}
+	fd_close(&s->fd);
+	free(s->first_bytes);
+	free(s);
+}
+
+const struct ssh_backend ssh_libssh2 = {
+	.name = "libssh2",
+	.alloc = backend_alloc,
+	.open = backend_open,
+	.close = backend_close,
+	.exec = lib_exec,
+	.read = lib_read,
+	.write = lib_write,
+	.write_eof = lib_write_eof,
+	.eof = lib_eof,
+	.wait = backend_wait,
+	.exit_status = lib_exit_status,
+	.channel_close = lib_channel_close,
+};

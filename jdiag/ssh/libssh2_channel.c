@@ -1,0 +1,181 @@
+#include <libssh2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jdiag/ssh/libssh2_session.h"
+#include "remote/base/io.h"
+#include "remote/base/str.h"
+
+#define EXEC_MS 30000 /* a login shell's start, not the command's run */
+#define CLOSE_MS 2000
+
+static struct lib_channel *of(struct ssh_channel *c)
+{
+	return (struct lib_channel *)c;
+}
+
+static struct lib_session *session_of(const struct ssh_channel *c)
+{
+	return (struct lib_session *)c->session;
+}
+
+static LIBSSH2_CHANNEL *open_channel(struct lib_session *s, uint64_t deadline, struct error *err)
+{
+	LIBSSH2_CHANNEL *c;
+
+	while (!(c = libssh2_channel_open_ex(s->lib, "session", sizeof("session") - 1,
+					     SSH_CHANNEL_WINDOW, LIBSSH2_CHANNEL_PACKET_DEFAULT,
+					     NULL, 0))) {
+		if (libssh2_session_last_errno(s->lib) != LIBSSH2_ERROR_EAGAIN) {
+			lib_error(s, "cannot open a channel to", err);
+			return NULL;
+		}
+		if (lib_wait(s, deadline, "cannot open a channel to", err) < 0)
+			return NULL;
+	}
+	return c;
+}
+
+int lib_exec(struct ssh_session *base, const char *command, struct ssh_channel **ret,
+	     struct error *err)
+{
+	struct lib_session *s = (struct lib_session *)base;
+	uint64_t deadline = now_ms() + EXEC_MS;
+	struct lib_channel *c;
+	int rc;
+
+	c = xcalloc(1, sizeof(*c));
+	c->base.session = base;
+	c->lib = open_channel(s, deadline, err);
+	if (!c->lib) {
+		free(c);
+		return -1;
+	}
+	c->next = s->channels;
+	s->channels = c;
+	while ((rc = libssh2_channel_process_startup(c->lib, "exec", sizeof("exec") - 1, command,
+						     (unsigned int)strlen(command))) ==
+	       LIBSSH2_ERROR_EAGAIN) {
+		if (lib_wait(s, deadline, "cannot start a command on", err) < 0) {
+			lib_channel_close(&c->base);
+			return -1;
+		}
+	}
+	if (rc) {
+		lib_error(s, "cannot start a command on", err);
+		lib_channel_close(&c->base);
+		return -1;
+	}
+	*ret = &c->base;
+	return 0;
+}
+
+ssize_t lib_read(struct ssh_channel *c, enum ssh_stream which, void *data, size_t n,
+		 struct error *err)
+{
+	ssize_t got = libssh2_channel_read_ex(
+		of(c)->lib, which == SSH_STDERR ? SSH_EXTENDED_DATA_STDERR : 0, data, n);
+
+	if (got >= 0)
+		return got;
+	if (got == LIBSSH2_ERROR_EAGAIN)
+		return 0;
+	return lib_error(session_of(c), "lost the connection to", err);
+}
+
+ssize_t lib_write(struct ssh_channel *c, const void *data, size_t n, struct error *err)
+{
+	ssize_t put = libssh2_channel_write_ex(of(c)->lib, 0, data, n);
+
+	if (put >= 0)
+		return put;
+	if (put == LIBSSH2_ERROR_EAGAIN)
+		return 0;
+	return lib_error(session_of(c), "cannot write to", err);
+}
+
+int lib_write_eof(struct ssh_channel *c, struct error *err)
+{
+	uint64_t deadline = now_ms() + CLOSE_MS;
+	int rc;
+
+	while ((rc = libssh2_channel_send_eof(of(c)->lib)) == LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(session_of(c), deadline, "cannot write to", err) < 0)
+			return -1;
+	return rc ? lib_error(session_of(c), "cannot write to", err) : 0;
+}
+
+bool lib_eof(const struct ssh_channel *c)
+{
+	struct lib_channel *lc = (struct lib_channel *)c;
+	bool eof = libssh2_channel_eof(lc->lib) == 1;
+
+	lc->eof_seen |= eof;
+	return eof;
+}
+
+/* Whether a channel has bytes, or an end, that nobody was told of. */
+bool lib_channels_pending(struct lib_session *s)
+{
+	for (struct lib_channel *c = s->channels; c; c = c->next) {
+		unsigned long bytes = 0;
+
+		libssh2_channel_window_read_ex(c->lib, &bytes, NULL);
+		if (bytes)
+			return true;
+		if (!c->eof_seen && lib_eof(&c->base))
+			return true;
+	}
+	return false;
+}
+
+int lib_exit_status(struct ssh_channel *c, char signal_name[32])
+{
+	uint64_t deadline = now_ms() + CLOSE_MS;
+	struct lib_session *s = session_of(c);
+	char *name = NULL;
+
+	signal_name[0] = '\0';
+	/* the status may come after the end of the streams; closing waits for it */
+	while (libssh2_channel_close(of(c)->lib) == LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(s, deadline, "closing", NULL) < 0)
+			break;
+	while (libssh2_channel_wait_closed(of(c)->lib) == LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(s, deadline, "closing", NULL) < 0)
+			break;
+	/* of a command that a signal ended, libssh2 says status 0: the signal is asked first */
+	(void)libssh2_channel_get_exit_signal(of(c)->lib, &name, NULL, NULL, NULL, NULL, NULL);
+	if (name) {
+		snprintf(signal_name, 32, "%s", name);
+		libssh2_free(s->lib, name);
+		return -1;
+	}
+	return libssh2_channel_get_exit_status(of(c)->lib);
+}
+
+static void forget(struct lib_session *s, const struct lib_channel *gone)
+{
+	struct lib_channel **p = &s->channels;
+
+	while (*p && *p != gone)
+		p = &(*p)->next;
+	if (*p)
+		*p = gone->next;
+}
+
+void lib_channel_close(struct ssh_channel *c)
+{
+	struct lib_session *s = session_of(c);
+	uint64_t deadline = now_ms() + CLOSE_MS;
+	bool before = s->base.uninterruptible;
+
+	s->base.uninterruptible = true;
+	/* what cannot be freed in time goes with the session */
+	while (libssh2_channel_free(of(c)->lib) == LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(s, deadline, "closing", NULL) < 0)
+			break;
+	s->base.uninterruptible = before;
+	forget(s, of(c));
+	free(c);
+}

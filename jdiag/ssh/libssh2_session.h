@@ -1,0 +1,84 @@
+/*
+ * The libssh2 back end, inside. One session on one non-blocking socket; each call of libssh2 that
+ * says EAGAIN is repeated after lib_wait.
+ *
+ * libssh2_connect.c: socket, key exchange, host key. libssh2_auth.c, libssh2_agent.c: who we are.
+ * libssh2_channel.c: commands. libssh2.c: the rest and the table.
+ */
+#ifndef JDIAG_SSH_LIBSSH2_SESSION_H
+#define JDIAG_SSH_LIBSSH2_SESSION_H
+
+#include "jdiag/ssh/backend.h"
+#include "jdiag/ssh/kexinit.h"
+
+struct _LIBSSH2_SESSION;
+struct _LIBSSH2_CHANNEL;
+struct lib_channel;
+
+struct lib_session {
+	struct ssh_session base;
+	struct _LIBSSH2_SESSION *lib;
+	int fd;
+	bool ready;		      /* keys were exchanged: a goodbye can be sent */
+	uint64_t agent_deadline;      /* until when the agent may take to answer */
+	unsigned char *first_bytes;   /* owned; of the server, until keys were exchanged */
+	size_t first_len;	      /* at most KEXINIT_BYTES */
+	struct lib_channel *channels; /* all that are open */
+};
+
+struct lib_channel {
+	struct ssh_channel base;
+	struct _LIBSSH2_CHANNEL *lib;
+	struct lib_channel *next;
+	bool eof_seen; /* somebody was told */
+};
+
+/* Wait for the socket in the directions that libssh2 blocks on. 0, or -1: the deadline has passed
+ * (ERR_SSH, "WHAT: no answer within the time"), a signal. */
+int lib_wait(struct lib_session *s, uint64_t deadline, const char *what,
+	     struct error *err) must_check;
+
+/* The last error of libssh2 as "WHAT 'host' port N: text". Returns -1. */
+int lib_error(struct lib_session *s, const char *what, struct error *err);
+
+/* Connect, exchange keys, check the host's. */
+int lib_connect(struct lib_session *s, const struct ssh_options *o, struct error *err) must_check;
+
+/* Whether this libssh2 can use RSA with SHA-2: 1.11 can, 1.10 (Debian 12) cannot. */
+bool lib_has_rsa(const struct lib_session *s);
+
+int lib_authenticate(struct lib_session *s, const struct ssh_options *o,
+		     struct error *err) must_check;
+
+/* What became of a key, for the error when none was accepted. */
+struct auth {
+	struct lib_session *s;
+	const struct ssh_options *o;
+	uint64_t deadline;
+	struct buf *report;
+	bool rsa;	   /* an RSA key was at hand that this libssh2 cannot use */
+	bool disconnected; /* the server has had enough */
+};
+
+/* "  NAME (TYPE): RESULT\n" */
+void auth_note(struct auth *a, const char *name, const char *type, const char *fmt, ...)
+	printf_like(4, 5);
+
+/* Try the keys of the agent: those whose public half is among `only` (n of them), or, when n is 0
+ * and `all`, each. 1: logged in, 0: not, -1: error. */
+struct identity;
+int lib_agent_auth(struct auth *a, const struct identity *only, size_t n, bool all,
+		   struct error *err) must_check;
+
+int lib_exec(struct ssh_session *s, const char *command, struct ssh_channel **ret,
+	     struct error *err) must_check;
+ssize_t lib_read(struct ssh_channel *c, enum ssh_stream which, void *data, size_t n,
+		 struct error *err) must_check;
+ssize_t lib_write(struct ssh_channel *c, const void *data, size_t n, struct error *err) must_check;
+int lib_write_eof(struct ssh_channel *c, struct error *err) must_check;
+bool lib_eof(const struct ssh_channel *c);
+bool lib_channels_pending(struct lib_session *s);
+int lib_exit_status(struct ssh_channel *c, char signal_name[32]);
+void lib_channel_close(struct ssh_channel *c);
+
+#endif
