@@ -62,7 +62,7 @@ size_t str_escape(char *dst, size_t size, const char *src, size_t len, const cha
 			else
 				n = 0;
 		} else if (s[i] < 0x20 || s[i] == 0x7f) {
-			n = s[i] && strchr(keep, s[i]) ? 1 : 0;
+			n = s[i] && keep && strchr(keep, s[i]) ? 1 : 0;
 		}
 		if (n == 0) {
 			snprintf(esc, sizeof(esc), "\\x%02x", s[i]);
