@@ -85,6 +85,99 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
 .PHONY: unit-bins
 unit-bins: $(UNIT_BIN)
 
+# --- fuzzers: both programs' code once more, by clang, with coverage for libFuzzer ---------------
+
+FUZZ_SECONDS ?= 10
+FUZZ_CC    := clang
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+FUZZ_BASE  := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DJDIAG_VERSION='"$(VERSION)"' -I. $(JDIAG_CFLAGS)
+f_objs      = $(patsubst %.c,$(BUILD)/fuzz-obj/%.o,$(1))
+
+$(BUILD)/fuzz-obj/%.o: %.c
+	$(call say,FUZZ-CC,$<)mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz-obj/libremote.a: $(call f_objs,$(REMOTE_SRC) $(SHARED_SRC))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+# The embedded helper has nothing to fuzz in it: the fuzzers of jdiag link without.
+$(BUILD)/fuzz-obj/libjdiag.a: $(call f_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-obj/embed.o
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz-obj/libremote.a $(BUILD)/fuzz-obj/libjdiag.a
+	$(call say,FUZZ,$@)mkdir -p $(@D) && \
+	if head -n 1 $< | grep -q remote; \
+	then $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz-obj/libremote.a -lcrypto; \
+	else $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz-obj/libjdiag.a $(JDIAG_LIBS); fi
+
+.PHONY: fuzz
+fuzz: $(BUILD)/fuzz.list ## run every fuzzer for FUZZ_SECONDS (10)
+	@ci/run-tests fuzz $< && ci/run-tests --total $<
+
+# --- tests: see tests/README.md -------------------------------------------------------------------
+
+ASAN := $(BUILD)/asan
+BATS := $(wildcard tests/bats/*.bats)
+
+# The lists of jobs for ci/run-tests.
+.PHONY: $(BUILD)/check.list $(BUILD)/fuzz.list $(BUILD)/unit.list $(BUILD)/bats.list
+$(BUILD)/check.list:
+	@mkdir -p $(@D) && for c in format layers text; do echo "exit check-$$c ci/check-$$c"; done >$@
+
+$(BUILD)/fuzz.list: $(FUZZ_BIN)
+	@mkdir -p $(@D) && for f in $(FUZZ_BIN); do \
+		echo "exit $${f##*/} $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 -artifact_prefix=$$f-"; \
+	done >$@
+
+$(BUILD)/unit.list: $(UNIT_BIN)
+	@mkdir -p $(@D) && for t in $(UNIT_BIN); do echo "tap $${t##*/} CMOCKA_MESSAGE_OUTPUT=TAP $$t"; done >$@
+
+$(BUILD)/bats.list: $(BUILD)/jdiag
+	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 JDIAG_BUILD=$(abspath $(BUILD)) bats --tap $$t"; done >$@
+
+.PHONY: deps check test test-unit test-bats test-sanitize test-pass rig
+deps: ## install the Debian packages for building, testing and the demo (as root)
+	@scripts/deps
+
+check: $(BUILD)/check.list ## format, layers, text
+	@ci/run-tests check $< && ci/run-tests --total $<
+
+test-unit: $(BUILD)/unit.list ## the unit tests
+	@ci/run-tests unit $< && ci/run-tests --total $<
+
+test-bats: $(BUILD)/bats.list rig ## the tests of the programs: sshd, API, bucket, containers, JVMs (as root)
+	@ci/run-tests bats $< && ci/run-tests --total $<
+
+rig: ## fetch the JVMs and the independent dump reader for the tests, once
+	@tests/rig/jvm.sh all >/dev/null && tests/rig/read_dump.sh --prepare
+
+# One pass, without the total.
+test-pass: $(BUILD)/unit.list $(BUILD)/bats.list rig
+	@ci/run-tests $(PASS) $(BUILD)/unit.list
+	@ci/run-tests $(PASS) $(BUILD)/bats.list
+
+test-sanitize: ## unit tests and bats under ASan and UBSan
+	@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN)
+	@ci/run-tests --total $(ASAN)/unit.list $(ASAN)/bats.list
+
+# The closing line counts all passes, so a pass that fails does not stop the next one.
+test: ## everything: checks, unit tests, fuzzers, bats, all again under the sanitizers (as root)
+	@rm -rf $(BUILD)/*.list* $(ASAN)/*.list*
+	-@$(MAKE) --no-print-directory $(BUILD)/check.list && ci/run-tests check $(BUILD)/check.list
+	-@$(MAKE) --no-print-directory test-pass PASS=plain
+	-@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN)
+	-@$(MAKE) --no-print-directory $(BUILD)/fuzz.list FUZZ_SECONDS=3 && ci/run-tests fuzz $(BUILD)/fuzz.list
+	@ci/run-tests --total $(BUILD)/check.list $(BUILD)/unit.list $(BUILD)/bats.list \
+		$(ASAN)/unit.list $(ASAN)/bats.list $(BUILD)/fuzz.list
+
+.PHONY: demo bench
+demo: all ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
+	@tests/rig/demo.sh
+
+bench: all ## ratios against the script way, memory, time to attach (as root)
+	@tests/rig/bench.sh
+
 .PHONY: clean
 clean: ## remove the build directory
 	rm -rf $(BUILD)
