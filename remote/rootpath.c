@@ -11,7 +11,6 @@
 
 #include "remote/base/io.h"
 
-#define ADDED_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
 #define OPENAT2_TRIES 64
 
 int rootpath_root(const struct procfs *p, pid_t pid)
@@ -54,6 +53,12 @@ static int check_path(const char *path)
 	return n;
 }
 
+/* openat2 refuses with O_PATH what O_PATH ignores. */
+static int add_flags(int flags)
+{
+	return flags | O_CLOEXEC | O_NOFOLLOW | (flags & O_PATH ? 0 : O_NOCTTY);
+}
+
 /* One step down: a directory, and no link to one. */
 static int step_down(int dir, const char *name)
 {
@@ -81,14 +86,14 @@ static int open_by_walk(int rootfd, const char *path, int flags)
 	}
 	if (dir < 0)
 		return STEAL_FD(dir);
-	fd = openat(dir, name, flags | ADDED_FLAGS);
+	fd = openat(dir, name, add_flags(flags));
 	return fd < 0 ? -errno : fd;
 }
 
 static int open_raw(int rootfd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned int)(flags | ADDED_FLAGS),
+		.flags = (unsigned int)add_flags(flags),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
 	};
 
