@@ -19,14 +19,17 @@ bool cgroup_path_container(const char *path, char id[CONTAINER_ID_SIZE]);
 /* Does the path contain the id as a delimited part? */
 bool cgroup_path_has(const char *path, const char *id);
 
-/* The path that tells: v2 "0::", else name=systemd, else memory, pids, any. 0 or -errno. */
+/* The path that tells: of v2 ("0::"), name=systemd, memory, pids and any other the first that names
+ * a container, else the first. 0 or -errno (-EPROTO: not what a kernel writes). */
+int cgroup_pick_path(const char *text, size_t len, char *ret, size_t size) must_check;
 int cgroup_read_path(const struct procfs *p, pid_t pid, char *ret, size_t size) must_check;
 
 /* "" when it is in no container. */
 int cgroup_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_SIZE]) must_check;
 
-/* Memory limit and usage of the process's cgroup, from /sys/fs/cgroup (root NULL) or a fixture's
- * directory; 0 when there is none or it cannot be read. */
+/* The memory limit that the process meets first (the smallest of its cgroup and all above) and the
+ * usage of the cgroup that has it, from /sys/fs/cgroup (root NULL) or a fixture's directory; 0 when
+ * there is none or it cannot be read. */
 void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uint64_t *limit,
 			uint64_t *usage);
 
