@@ -9,6 +9,7 @@
 #include "remote/base/error.h"
 #include "remote/cgroup.h"
 #include "remote/procfs.h"
+#include "remote/wire/json.h"
 
 enum jvm_kind { JVM_NONE, JVM_HOTSPOT, JVM_OPENJ9 };
 
@@ -24,7 +25,9 @@ struct jvm {
 	char main[256];	    /* main class or jar, without arguments; "" unknown */
 	char libjvm[512];   /* as mapped */
 	char collector[32]; /* "G1", "Parallel", "Serial", "ZGC", "Shenandoah"; "" unknown */
-	uint64_t heap_used, heap_capacity, heap_max; /* hsperfdata; 0 unknown */
+	/* By hsperfdata; 0 unknown. heap_used is as of the last collection for most collectors, so
+	 * it may be far less than what is in use now; heap_capacity is what is committed. */
+	uint64_t heap_used, heap_capacity, heap_max;
 	uint64_t rss;
 	bool listening;	      /* its attach socket exists */
 	bool reduced_signals; /* SIGQUIT is not caught (-Xrs, or it is only starting) */
@@ -32,10 +35,15 @@ struct jvm {
 	char reason[256]; /* why not */
 };
 
-/* Look at one process. ERR_TARGET when it is no JVM or is gone. */
+/* Look at one process, within about 3 s. ERR_TARGET when it is no JVM or is gone. What only the
+ * container knows and does not tell stays empty. Texts are as the container gives them: to be
+ * escaped. Everything is of one process: the start time is compared at the end. */
 int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error *err) must_check;
 
 /* Quick question for a scan: is libjvm or libj9vm mapped executable? */
 enum jvm_kind jvm_kind_of(const struct procfs *p, pid_t pid);
+
+/* The JVM object of PROTOCOL.md section 4; name NULL in an array. */
+void jvm_write(struct jsonw *w, const char *name, const struct jvm *j);
 
 #endif

@@ -1,0 +1,29 @@
+/* What the command line and the environment of a JVM tell. Both belong to the container. */
+#ifndef REMOTE_JVM_ARGS_H
+#define REMOTE_JVM_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define JVM_MAIN_SIZE 256
+
+/* -XX:[+-]DisableAttachMechanism */
+enum attach_flag { ATTACH_UNSAID, ATTACH_ENABLED, ATTACH_DISABLED };
+
+struct jvm_args {
+	char main[JVM_MAIN_SIZE]; /* class, module/class or jar; "" unknown */
+	enum attach_flag attach;
+	bool reduced_signals; /* -Xrs */
+};
+
+/* cmdline as the kernel gives it: each argument with its NUL. Argument files (@file) are not read,
+ * so what they hold is not known. */
+void jvm_args_cmdline(const char *data, size_t len, struct jvm_args *ret);
+
+/* The same flag in a text of options (JAVA_TOOL_OPTIONS): the last one counts. */
+enum attach_flag jvm_args_attach_flag(const char *options);
+
+/* The value of a variable in environ (NUL-terminated inside it), or NULL. data[len] is NUL. */
+const char *jvm_args_env(const char *data, size_t len, const char *name);
+
+#endif
