@@ -54,7 +54,8 @@ all: $(BUILD)/jdiag ## build build/jdiag with the helper inside it (the default)
 $(BUILD)/libremote.a: $(call r_objs,$(REMOTE_SRC) $(SHARED_SRC))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/libjdiag.a: $(call j_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-obj/embed.o
+$(BUILD)/libjdiag.a: $(call j_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-obj/embed.o \
+                     $(BUILD)/jdiag-obj/man_prose.o
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(HELPER): $(call r_objs,remote/main.c) $(BUILD)/libremote.a
@@ -71,6 +72,13 @@ $(BUILD)/remote-obj/%.o: %.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(BASE) $(HELPER_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/jdiag-obj/%.o: %.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(BASE) $(JDIAG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The prose of the manual pages, as C.
+$(BUILD)/gen/man_prose.c: jdiag/man/embed.awk $(sort $(wildcard jdiag/man/*.txt))
+	$(call say,GEN,$@)mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
+
+$(BUILD)/jdiag-obj/man_prose.o: $(BUILD)/gen/man_prose.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(BASE) $(JDIAG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A unit test links against one program's library; `remote` in its first line means the helper's.
@@ -102,7 +110,8 @@ $(BUILD)/fuzz-obj/libremote.a: $(call f_objs,$(REMOTE_SRC) $(SHARED_SRC))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 # The embedded helper has nothing to fuzz in it: the fuzzers of jdiag link without.
-$(BUILD)/fuzz-obj/libjdiag.a: $(call f_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-obj/embed.o
+$(BUILD)/fuzz-obj/libjdiag.a: $(call f_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-obj/embed.o \
+                              $(BUILD)/jdiag-obj/man_prose.o
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz-obj/libremote.a $(BUILD)/fuzz-obj/libjdiag.a
@@ -177,6 +186,47 @@ demo: all ## see a heap dump travel from a pod name to a bucket (as root, under 
 
 bench: all ## ratios against the script way, memory, time to attach (as root)
 	@tests/rig/bench.sh
+
+# Manual pages and completions: jdiag prints them itself.
+VERBS     := $(sort $(patsubst jdiag/cmd_%.c,%,$(wildcard jdiag/cmd_*.c)))
+MAN_PAGES := $(BUILD)/man/jdiag.1 $(VERBS:%=$(BUILD)/man/jdiag-%.1)
+SHELLS    := bash zsh fish kubectl
+
+.PHONY: man
+man: $(MAN_PAGES) ## write the manual pages to build/man
+
+$(BUILD)/man/jdiag.1: $(BUILD)/jdiag
+	$(call say,MAN,$@)mkdir -p $(@D) && $< man > $@
+
+$(BUILD)/man/jdiag-%.1: $(BUILD)/jdiag
+	$(call say,MAN,$@)mkdir -p $(@D) && $< man $* > $@
+
+$(BUILD)/completion/%: $(BUILD)/jdiag
+	$(call say,GEN,$@)mkdir -p $(@D) && $< completion $* > $@
+
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+SHARE   := $(DESTDIR)$(PREFIX)/share
+BASHDIR := $(SHARE)/bash-completion/completions
+ZSHDIR  := $(SHARE)/zsh/site-functions
+FISHDIR := $(SHARE)/fish/vendor_completions.d
+
+.PHONY: install
+install: $(BUILD)/jdiag $(MAN_PAGES) $(SHELLS:%=$(BUILD)/completion/%) ## install below DESTDIR/PREFIX
+	install -d $(BINDIR) $(SHARE)/man/man1 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+	install -m 755 $(BUILD)/jdiag $(BINDIR)/jdiag
+	ln -sf jdiag $(BINDIR)/kubectl-jdiag
+	install -m 755 $(BUILD)/completion/kubectl $(BINDIR)/kubectl_complete-jdiag
+	install -m 644 $(MAN_PAGES) $(SHARE)/man/man1
+	install -m 644 $(BUILD)/completion/bash $(BASHDIR)/jdiag
+	ln -sf jdiag $(BASHDIR)/kubectl-jdiag
+	install -m 644 $(BUILD)/completion/zsh $(ZSHDIR)/_jdiag
+	install -m 644 $(BUILD)/completion/fish $(FISHDIR)/jdiag.fish
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(BINDIR)/jdiag $(BINDIR)/kubectl-jdiag $(BINDIR)/kubectl_complete-jdiag
+	rm -f $(patsubst $(BUILD)/man/%,$(SHARE)/man/man1/%,$(MAN_PAGES))
+	rm -f $(BASHDIR)/jdiag $(BASHDIR)/kubectl-jdiag $(ZSHDIR)/_jdiag $(FISHDIR)/jdiag.fish
 
 .PHONY: clean
 clean: ## remove the build directory
