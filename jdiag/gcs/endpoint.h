@@ -1,0 +1,30 @@
+/*
+ * Where requests with credentials may go. An address that a file or the environment names is
+ * believed only when it is https below googleapis.com, or on this machine's own loopback (which
+ * cannot hand a secret to anybody else; it is how tests and local proxies are reached).
+ */
+#ifndef JDIAG_GCS_ENDPOINT_H
+#define JDIAG_GCS_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "remote/base/compiler.h"
+
+struct endpoint {
+	bool tls;
+	char host[256]; /* lower case, without the brackets of IPv6 */
+	uint16_t port;
+};
+
+/* scheme://host[:port][/...]; no user, no control characters, no blank, no backslash. False when
+ * not. */
+bool endpoint_parse(const char *url, struct endpoint *ret) must_check;
+
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
+bool endpoint_is_loopback(const struct endpoint *e);
+
+/* The rule above. */
+bool endpoint_may_see_secrets(const struct endpoint *e);
+
+#endif
