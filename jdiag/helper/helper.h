@@ -65,7 +65,9 @@ int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *re
  * upload. */
 int helper_pump(struct helper *h, struct error *err) must_check;
 
-/* Request and result in one, for operations without data. A new reference. */
+/* Request and result in one, for operations without data. *ret: a new reference. What arrives for
+ * other requests meanwhile is dropped, so none should be open unless it was cancelled. A failure on
+ * the node comes back with the node's code and text. */
 int helper_call(struct helper *h, const char *op, const struct json_t *params, uint64_t timeout_ms,
 		struct json_t **ret, struct error *err) must_check;
 

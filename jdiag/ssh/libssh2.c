@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "jdiag/interrupt.h"
 #include "jdiag/ssh/libssh2_session.h"
 #include "remote/base/io.h"
 
@@ -45,7 +44,7 @@ static int wait_socket(struct lib_session *s, uint64_t deadline, struct error *e
 		uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
 		int n;
 
-		if (!s->base.uninterruptible && interrupt_check(err) < 0)
+		if (ssh_check_interrupt(&s->base, err) < 0)
 			return -1;
 		n = poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS);
 		if (n > 0)
@@ -87,7 +86,7 @@ static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct er
 		return -1;
 	/* an earlier call may have taken bytes off the socket that nobody has seen yet */
 	if (lib_channels_pending(s))
-		return !s->base.uninterruptible && interrupt_check(err) < 0 ? -1 : 1;
+		return ssh_check_interrupt(&s->base, err) < 0 ? -1 : 1;
 	return wait_socket(s, deadline, err);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "jdiag/interrupt.h"
 #include "jdiag/ssh/backend.h"
 #include "remote/base/str.h"
 
@@ -95,9 +96,14 @@ const char *ssh_host(const struct ssh_session *s)
 	return s->host;
 }
 
-void ssh_uninterruptible(struct ssh_session *s)
+void ssh_set_uninterruptible(struct ssh_session *s, bool on)
 {
-	s->uninterruptible = true;
+	s->uninterruptible = on;
+}
+
+int ssh_check_interrupt(const struct ssh_session *s, struct error *err)
+{
+	return s->uninterruptible ? 0 : interrupt_check(err);
 }
 
 int ssh_exec(struct ssh_session *s, const char *command, struct ssh_channel **ret,

@@ -49,9 +49,10 @@ void ssh_close(struct ssh_session *s); /* NULL is fine */
 const char *ssh_user(const struct ssh_session *s);
 const char *ssh_host(const struct ssh_session *s);
 
-/* From now on ssh_wait does not end because of a signal: what follows cleans up (bounded by its own
- * time-outs). */
-void ssh_uninterruptible(struct ssh_session *s);
+/* While set, a signal that has come ends neither ssh_wait nor ssh_check_interrupt: what goes on
+ * cleans up, bounded by its own time-outs. */
+void ssh_set_uninterruptible(struct ssh_session *s, bool on);
+int ssh_check_interrupt(const struct ssh_session *s, struct error *err) must_check;
 
 /* Start a command (a shell of the node parses it). */
 int ssh_exec(struct ssh_session *s, const char *command, struct ssh_channel **ret,
