@@ -3,18 +3,24 @@
  * streams, ends with its status (or 5 and the like with the error on stderr, as jdiag does).
  *
  *	ssh-probe [-p PORT] [-l USER] [-i KEY]... [-k KNOWN_HOSTS] [-m strict|accept-new|ignore]
- *		  [-a ALIAS] [-t CONNECT_MS] [-T AUTH_MS] [-v LEVEL] [-n] [-A] [-I] HOST COMMAND
- * -n: never ask; -A: no agent; -I: feed stdin to the command
+ *		  [-a ALIAS] [-t CONNECT_MS] [-T AUTH_MS] [-v LEVEL] [-n] [-A] [-I] [-H IMAGE] [-S
+ *SUDO] HOST COMMAND -n: never ask; -A: no agent; -I: feed stdin to the command -H IMAGE: push IMAGE
+ *("-": the embedded helper) and print its answer to the operation COMMAND; -S auto|always|never:
+ *sudo
  */
-#include <poll.h>
+#include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "jdiag/helper/connection.h"
 #include "jdiag/interrupt.h"
+#include "jdiag/json.h"
 #include "jdiag/ssh/ssh.h"
 #include "remote/base/io.h"
+#include "remote/base/limits.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
@@ -22,6 +28,8 @@ struct probe {
 	struct ssh_options o;
 	const char *identities[8];
 	bool feed;
+	const char *helper;
+	struct helper_options helper_options;
 	const char *command;
 };
 
@@ -47,12 +55,19 @@ static enum host_key_mode mode(const char *s)
 					      : HOST_KEY_STRICT;
 }
 
+static enum sudo_mode sudo(const char *s)
+{
+	return strcmp(s, "never") == 0	  ? SUDO_NEVER
+	       : strcmp(s, "always") == 0 ? SUDO_ALWAYS
+					  : SUDO_AUTO;
+}
+
 static void parse(int argc, char **argv, struct probe *p)
 {
 	size_t n = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAI")) != -1) {
+	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAIH:S:")) != -1) {
 		switch (c) {
 		case 'p':
 			p->o.port = (uint16_t)number(optarg);
@@ -86,6 +101,12 @@ static void parse(int argc, char **argv, struct probe *p)
 			break;
 		case 'A':
 			p->o.no_agent = true;
+			break;
+		case 'H':
+			p->helper = optarg;
+			break;
+		case 'S':
+			p->helper_options.sudo = sudo(optarg);
 			break;
 		case 'I':
 			p->feed = true;
@@ -161,6 +182,59 @@ static int run(struct ssh_session *s, const struct probe *p, struct error *err)
 	return status;
 }
 
+static int start_helper(struct ssh_session *s, const struct probe *p, struct helper **ret,
+			struct error *err)
+{
+	auto_buf struct buf image = BUF_INIT(64 * MiB);
+
+	if (strcmp(p->helper, "-") == 0)
+		return helper_start(ret, s, &p->helper_options, err);
+	if (io_read_file(AT_FDCWD, p->helper, &image) < 0)
+		return error_set(err, ERR_FAILED, "cannot read '%s'", p->helper);
+	return helper_push(ret, s, &p->helper_options, "x86_64", image.data, image.len, err);
+}
+
+/* Print what comes until the request has ended; of DATA the number of bytes. */
+static int print_answer(struct helper *h, struct error *err)
+{
+	struct helper_message m;
+	uint64_t bytes = 0;
+
+	do {
+		if (helper_next(h, 60000, &m, err) < 0)
+			return -1;
+		if (m.kind == HELPER_DATA)
+			bytes += m.len;
+		if (m.json) {
+			auto_free char *line = json_to_line(m.json);
+
+			puts(line);
+		}
+	} while (m.kind == HELPER_PROGRESS || m.kind == HELPER_DATA);
+	if (bytes)
+		printf("data: %llu bytes\n", (unsigned long long)bytes);
+	if (m.kind == HELPER_ERROR) {
+		*err = m.error;
+		return -1;
+	}
+	return 0;
+}
+
+static int run_helper(struct ssh_session *s, const struct probe *p, struct error *err)
+{
+	struct helper *h;
+	uint32_t id;
+	int rc;
+
+	if (start_helper(s, p, &h, err) < 0)
+		return -1;
+	rc = helper_request(h, p->command, NULL, &id, err);
+	if (rc == 0)
+		rc = print_answer(h, err);
+	helper_stop(h);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct probe p = {0};
@@ -174,7 +248,7 @@ int main(int argc, char **argv)
 	parse(argc, argv, &p);
 	if (ssh_open(&s, &p.o, &err) < 0)
 		return fail(&err);
-	status = run(s, &p, &err);
+	status = p.helper ? run_helper(s, &p, &err) : run(s, &p, &err);
 	ssh_close(s);
 	return status < 0 ? fail(&err) : status;
 }
