@@ -1,0 +1,73 @@
+#include "remote/target.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "remote/base/io.h"
+#include "remote/rootpath.h"
+
+/* In it, perhaps in a container inside it. */
+static bool is_in(const struct target *t, const char *container)
+{
+	char path[PATH_MAX];
+
+	return cgroup_read_path(t->proc, t->ref.pid, path, sizeof(path)) == 0 &&
+	       cgroup_path_has(path, container);
+}
+
+static int check_identity(const struct target *t, const char *container, struct error *err)
+{
+	const struct jvm *j = &t->jvm;
+
+	if (j->start_time != t->ref.start_time || !procref_alive(t->proc, &t->ref))
+		return error_set(err, ERR_TARGET, "process %d has ended", (int)t->ref.pid);
+	if (*container && strcmp(container, j->container) != 0 && !is_in(t, container))
+		return error_set(err, ERR_TARGET, "process %d is not in container '%s' but in '%s'",
+				 (int)t->ref.pid, container, *j->container ? j->container : "none");
+	if (j->kind != JVM_HOTSPOT)
+		return error_set(err, ERR_ATTACH,
+				 "process %d is an OpenJ9 JVM, which this version cannot attach to",
+				 (int)t->ref.pid);
+	return 0;
+}
+
+static int open_target(struct target *t, uint64_t pid, uint64_t start, const char *container,
+		       struct error *err)
+{
+	if (procref_open(t->proc, (pid_t)pid, start, &t->ref, err) < 0 ||
+	    jvm_inspect(t->proc, (pid_t)pid, &t->jvm, err) < 0 ||
+	    check_identity(t, container, err) < 0)
+		return -1;
+	t->root = rootpath_root(t->proc, (pid_t)pid);
+	if (t->root < 0)
+		return error_sys(err, ERR_NODE, -t->root, "cannot open the root of process %d",
+				 (int)pid);
+	return 0;
+}
+
+int target_open(struct target *t, const struct procfs *proc, const struct jsonr *params,
+		struct error *err)
+{
+	auto_target struct target n = TARGET_INIT;
+	char container[CONTAINER_ID_SIZE] = "";
+	uint64_t pid = 0, start = 0;
+
+	if (jsonr_u64(params, "pid", &pid, err) < 0 ||
+	    jsonr_u64(params, "start_time", &start, err) < 0 ||
+	    jsonr_string(params, "container", container, sizeof(container), err) < 0)
+		return -1;
+	if (!pid || pid > INT_MAX)
+		return error_set(err, ERR_FAILED, "the request names no process");
+	n.proc = proc;
+	if (open_target(&n, pid, start, container, err) < 0)
+		return -1;
+	*t = n;
+	n = TARGET_INIT;
+	return 0;
+}
+
+void target_close(struct target *t)
+{
+	procref_close(&t->ref);
+	fd_close(&t->root);
+}

@@ -1,0 +1,28 @@
+/* The JVM that a request names, held by reference and proved to be the one that was meant. */
+#ifndef REMOTE_TARGET_H
+#define REMOTE_TARGET_H
+
+#include "remote/base/error.h"
+#include "remote/jvm.h"
+#include "remote/procfs.h"
+#include "remote/procref.h"
+#include "remote/wire/json.h"
+
+struct target {
+	const struct procfs *proc; /* borrowed */
+	struct procref ref;
+	struct jvm jvm;
+	int root; /* O_PATH of its root directory */
+};
+
+#define TARGET_INIT ((struct target){.ref = PROCREF_INIT, .root = -1})
+
+/* From "pid", "start_time" and "container" of a request. ERR_TARGET when the process has ended, is
+ * another one, is no HotSpot JVM or is not in that container. */
+int target_open(struct target *t, const struct procfs *proc, const struct jsonr *params,
+		struct error *err) must_check;
+void target_close(struct target *t);
+
+#define auto_target auto_cleanup(target_close)
+
+#endif
