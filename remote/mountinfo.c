@@ -1,0 +1,80 @@
+/* Lines of /proc/PID/mountinfo (proc(5)); the container chooses most of what is in them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "remote/base/str.h"
+#include "remote/mount.h"
+#include "remote/nodedir.h"
+#include "remote/sweep.h"
+
+/* The next field into dst, with \040 and its like turned back. */
+static bool take_field(const char **p, char *dst, size_t size)
+{
+	size_t n = 0;
+
+	while (**p == ' ')
+		++*p;
+	if (!**p)
+		return false;
+	while (**p && **p != ' ') {
+		char c = *(*p)++;
+
+		if (c == '\\' && strspn(*p, "01234567") >= 3) {
+			c = (char)(((*p)[0] - '0') * 64 + ((*p)[1] - '0') * 8 + ((*p)[2] - '0'));
+			*p += 3;
+		}
+		if (n + 1 >= size || c == '\0')
+			return false;
+		dst[n++] = c;
+	}
+	dst[n] = '\0';
+	return true;
+}
+
+static bool take_number(const char **p, unsigned long *ret)
+{
+	char digits[16];
+	uint64_t v;
+
+	if (!take_field(p, digits, sizeof(digits)) || !str_to_u64(digits, UINT32_MAX, &v))
+		return false;
+	*ret = (unsigned long)v;
+	return true;
+}
+
+bool mount_line_parse(const char *line, struct mount_line *ret)
+{
+	unsigned long parent;
+	char skipped[512];
+
+	if (!take_number(&line, &ret->id) || !take_number(&line, &parent) ||
+	    !take_field(&line, skipped, sizeof(skipped)) || /* major:minor */
+	    !take_field(&line, ret->root, sizeof(ret->root)) ||
+	    !take_field(&line, ret->point, sizeof(ret->point)))
+		return false;
+	do { /* options, then optional fields up to a dash */
+		if (!take_field(&line, skipped, sizeof(skipped)))
+			return false;
+	} while (strcmp(skipped, "-") != 0);
+	return take_field(&line, ret->type, sizeof(ret->type)) &&
+	       take_field(&line, ret->source, sizeof(ret->source));
+}
+
+/* ".../.jdiag-ID/dump" on ".../.jdiag-ID", or our tmpfs. */
+bool mount_line_is_ours(const struct mount_line *m)
+{
+	const char *point = strrchr(m->point, '/');
+	char root[sizeof(m->root)];
+	char *name;
+
+	if (strcmp(m->type, "tmpfs") == 0 && strcmp(m->source, MOUNT_SOURCE) == 0)
+		return true;
+	if (!point || !jdiag_name_is(point + 1) || !str_ends(m->root, "/dump"))
+		return false;
+	snprintf(root, sizeof(root), "%s", m->root);
+	*strrchr(root, '/') = '\0';
+	name = strrchr(root, '/');
+	/* Removed on the node already: the kernel says so behind the name. */
+	return name && strcmp(name + 1, point + 1) == 0;
+}

@@ -1,0 +1,287 @@
+#include "remote/sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "remote/base/io.h"
+#include "remote/base/limits.h"
+#include "remote/base/str.h"
+#include "remote/mount.h"
+#include "remote/nodedir.h"
+#include "remote/rootpath.h"
+#include "remote/target.h"
+
+#define MAX_FOUND 64 /* mounts of ours in one namespace */
+#define MAX_NAMESPACES 4096
+#define MAX_SCAN 65536 /* entries of one directory */
+#define MAX_MOUNTINFO (8 * MiB)
+
+#define IN_USE "in use by a running helper"
+
+struct sweep {
+	const struct procfs *proc;
+	bool dry;
+	sweep_fn *fn;
+	void *ctx;
+	ino_t *seen; /* mount namespaces */
+	size_t n_seen;
+};
+
+/* ---- who is in use ---- */
+
+static ino_t namespace_of(const struct procfs *p, pid_t pid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%d/ns/mnt", (int)pid);
+	return fstatat(p->fd, path, &st, 0) < 0 ? 0 : st.st_ino;
+}
+
+static bool is_locked(const struct procfs *p, pid_t pid)
+{
+	auto_fd int fd = -1;
+	char path[16];
+
+	snprintf(path, sizeof(path), "%d", (int)pid);
+	fd = openat(p->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
+struct lock_question {
+	const struct procfs *proc;
+	ino_t ns;
+};
+
+static int ask_locked(void *ctx, pid_t pid)
+{
+	const struct lock_question *q = ctx;
+
+	return namespace_of(q->proc, pid) == q->ns && is_locked(q->proc, pid);
+}
+
+/* Does a helper work on a process of this namespace? */
+static bool in_use(const struct procfs *p, ino_t ns)
+{
+	struct lock_question q = {p, ns};
+
+	return procfs_each(p, ask_locked, &q) != 0; /* when in doubt: yes */
+}
+
+/* ---- mounts ---- */
+
+static unsigned long mount_id(const struct procfs *p, int fd)
+{
+	auto_buf struct buf b = BUF_INIT(4096);
+	const char *line;
+	char path[40];
+
+	snprintf(path, sizeof(path), "self/fdinfo/%d", fd);
+	if (io_read_file(p->fd, path, &b) < 0)
+		return 0;
+	line = strstr(buf_str(&b), "mnt_id:");
+	return line ? strtoul(line + strlen("mnt_id:"), NULL, 10) : 0;
+}
+
+/* The directory below the mount, made by that helper for it. */
+static int remove_mountpoint(struct target *t, const char *point, struct error *err)
+{
+	const char *name = strrchr(point, '/') + 1;
+	auto_fd int parent = -1;
+	char path[512];
+	struct stat st;
+
+	if (!jdiag_name_is(name))
+		return 0;
+	snprintf(path, sizeof(path), "%.*s", (int)(name - point), point);
+	parent = rootpath_open(t->root, path, O_PATH | O_DIRECTORY);
+	if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	t->jvm.uid = st.st_uid; /* with no more rights than its owner has */
+	t->jvm.gid = st.st_gid;
+	return private_dir_remove(t, parent, name, err);
+}
+
+static int undo_mount(const struct sweep *s, struct target *t, const struct mount_line *m,
+		      struct error *err)
+{
+	auto_fd int fd = rootpath_open(t->root, m->point, O_PATH | O_DIRECTORY);
+
+	if (fd < 0)
+		return error_sys(err, ERR_NODE, -fd, "cannot open it");
+	if (mount_id(s->proc, fd) != m->id)
+		return error_set(err, ERR_NODE, "something else is mounted there now");
+	if (mount_detach(t, fd, err) < 0)
+		return -1;
+	return remove_mountpoint(t, m->point, err);
+}
+
+static void handle_mount(const struct sweep *s, struct target *t, const struct mount_line *m,
+			 bool used)
+{
+	struct error e = {0};
+	char what[700];
+
+	snprintf(what, sizeof(what), "mount on '%s' in the container of process %d", m->point,
+		 (int)t->ref.pid);
+	if (used)
+		s->fn(s->ctx, what, IN_USE);
+	else if (!s->dry && undo_mount(s, t, m, &e) < 0)
+		s->fn(s->ctx, what, e.msg);
+	else
+		s->fn(s->ctx, what, NULL);
+}
+
+static size_t find_mounts(const struct procfs *p, pid_t pid, struct mount_line *found)
+{
+	auto_buf struct buf b = BUF_INIT(MAX_MOUNTINFO);
+	char path[32], *line, *rest;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%d/mountinfo", (int)pid);
+	if (io_read_file(p->fd, path, &b) < 0 || !b.len)
+		return 0;
+	for (line = strtok_r(b.data, "\n", &rest); line && n < MAX_FOUND;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (mount_line_parse(line, &found[n]) && mount_line_is_ours(&found[n]))
+			n++;
+	return n;
+}
+
+/* ---- directories ---- */
+
+static void handle_dir(const struct sweep *s, struct target *t, int parent, const char *place,
+		       const char *name, bool used)
+{
+	struct error e = {0};
+	char what[256];
+	struct stat st;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
+	    nodedir_is_live(name))
+		return;
+	snprintf(what, sizeof(what), "directory '%s/%s' in the container of process %d", place,
+		 name, (int)t->ref.pid);
+	t->jvm.uid = st.st_uid;
+	t->jvm.gid = st.st_gid;
+	if (used)
+		s->fn(s->ctx, what, IN_USE);
+	else if (!s->dry && private_dir_remove(t, parent, name, &e) < 0)
+		s->fn(s->ctx, what, e.msg);
+	else
+		s->fn(s->ctx, what, NULL);
+}
+
+/* parent is an O_PATH descriptor, closed here; -1 is fine. */
+static void scan_dir(const struct sweep *s, struct target *t, int parent, const char *place,
+		     bool used)
+{
+	auto_fd int dir = parent;
+	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		fd_close(&fd);
+		return;
+	}
+	for (int i = 0; i < MAX_SCAN && (e = readdir(d)); i++)
+		if (jdiag_name_is(e->d_name))
+			handle_dir(s, t, dir, place, e->d_name, used);
+	closedir(d);
+}
+
+static int open_cwd(const struct procfs *p, pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/cwd", (int)pid);
+	return openat(p->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* ---- walking ---- */
+
+static void sweep_namespace(const struct sweep *s, pid_t pid, ino_t ns)
+{
+	auto_target struct target t = TARGET_INIT;
+	auto_free struct mount_line *found = xcalloc(MAX_FOUND, sizeof(*found));
+	size_t n = find_mounts(s->proc, pid, found);
+	struct error ignored = {0};
+	bool used;
+
+	t.proc = s->proc;
+	if (procref_open(s->proc, pid, 0, &t.ref, &ignored) < 0)
+		return;
+	t.root = rootpath_root(s->proc, pid);
+	if (t.root < 0)
+		return;
+	used = in_use(s->proc, ns);
+	while (n > 0) /* the last mounted lies on top */
+		handle_mount(s, &t, &found[--n], used);
+	scan_dir(s, &t, mount_open_tmp(t.root, &ignored), "/tmp", used);
+	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp", used);
+}
+
+static void sweep_cwd(const struct sweep *s, pid_t pid, ino_t ns)
+{
+	auto_target struct target t = TARGET_INIT;
+	struct error ignored = {0};
+
+	t.proc = s->proc;
+	if (procref_open(s->proc, pid, 0, &t.ref, &ignored) == 0)
+		scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory",
+			 in_use(s->proc, ns));
+}
+
+static bool first_time(struct sweep *s, ino_t ns)
+{
+	for (size_t i = 0; i < s->n_seen; i++)
+		if (s->seen[i] == ns)
+			return false;
+	if (s->n_seen == MAX_NAMESPACES)
+		return false;
+	s->seen[s->n_seen++] = ns;
+	return true;
+}
+
+static int sweep_one(void *ctx, pid_t pid)
+{
+	struct sweep *s = ctx;
+	ino_t ns = namespace_of(s->proc, pid);
+
+	if (!ns)
+		return 0;
+	if (first_time(s, ns))
+		sweep_namespace(s, pid, ns);
+	if (jvm_kind_of(s->proc, pid) != JVM_NONE)
+		sweep_cwd(s, pid, ns);
+	return 0;
+}
+
+void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, void *ctx)
+{
+	struct sweep s = {.proc = p, .dry = dry, .fn = fn, .ctx = ctx};
+	ino_t ns = namespace_of(p, pid);
+
+	if (ns) {
+		sweep_namespace(&s, pid, ns);
+		sweep_cwd(&s, pid, ns);
+	}
+}
+
+void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx)
+{
+	struct sweep s = {.proc = p, .dry = dry, .fn = fn, .ctx = ctx};
+
+	s.seen = xcalloc(MAX_NAMESPACES, sizeof(*s.seen));
+	if (procfs_each(p, sweep_one, &s) < 0)
+		fn(ctx, "/proc", "cannot be read");
+	free(s.seen);
+}

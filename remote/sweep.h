@@ -1,0 +1,36 @@
+/*
+ * What a helper that was killed left in containers: mounts of ours, found by their marks in
+ * mountinfo, and our directories in /tmp, /var/tmp and the JVMs' working directories. (Directories
+ * on the node: nodedir.h.) What belongs to a capture that is under way is kept: its helper holds a
+ * lock on the JVM's directory in /proc.
+ */
+#ifndef REMOTE_SWEEP_H
+#define REMOTE_SWEEP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "remote/procfs.h"
+
+/* Told for each thing found: what, and why it is kept (NULL: removed, or would be if dry). */
+typedef void sweep_fn(void *ctx, const char *what, const char *kept);
+
+/* Every mount namespace of the node. */
+void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx);
+
+/* The mount namespace of one process. */
+void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, void *ctx);
+
+/* One line of mountinfo. */
+struct mount_line {
+	unsigned long id;
+	char root[512], point[512], type[32], source[64]; /* unescaped; cut: the line is refused */
+};
+
+/* False when it is not a line of mountinfo, or longer than ours can be. */
+bool mount_line_parse(const char *line, struct mount_line *ret);
+
+/* A mount that only we make? */
+bool mount_line_is_ours(const struct mount_line *m);
+
+#endif
