@@ -137,8 +137,7 @@ static int ps_step(struct helper_state *h, struct op_request *r, struct error *e
 	uint64_t end = now_ms() + SLICE_MS;
 	struct ps *ps = r->state;
 
-	if (r->cancelled)
-		return error_set(err, ERR_INTERRUPTED, "cancelled");
+	(void)err;
 	while (ps->next < ps->n_pids) {
 		look_at(&h->proc, ps, ps->pids[ps->next++]);
 		if (now_ms() >= end)

@@ -1,0 +1,212 @@
+/* inspect: everything that is to be known about a JVM before an action. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "remote/attach/hotspot.h"
+#include "remote/base/io.h"
+#include "remote/base/limits.h"
+#include "remote/base/log.h"
+#include "remote/capture/capture.h"
+#include "remote/mount.h"
+#include "remote/ops.h"
+
+#define REPLY_MS 15000
+
+struct work {
+	struct target target;
+	char strategy[64], dir[256];
+	bool attach;
+	struct hotspot hotspot;
+	struct buf request;
+	int tmp, cover; /* O_PATH of /tmp; the private tmpfs over it, or -1 */
+	uint64_t started, attach_ms;
+	uint64_t used, capacity; /* from GC.heap_info */
+};
+
+static void tell_heap(struct jsonw *w, const struct work *k)
+{
+	const struct jvm *j = &k->target.jvm;
+	bool attached = k->used || k->capacity;
+
+	jsonw_open(w, "heap", '{');
+	jsonw_u64(w, "used", attached ? k->used : j->heap_used ? j->heap_used : j->rss);
+	jsonw_u64(w, "capacity", attached ? k->capacity : j->heap_capacity);
+	jsonw_u64(w, "max", j->heap_max);
+	jsonw_string(w, "source", attached ? "heap_info" : j->heap_used ? "hsperfdata" : "rss");
+	jsonw_close(w, '}');
+}
+
+/* The chosen one is the one that was asked for if it can be used, or the first that can. */
+static void tell_strategies(struct jsonw *w, const struct work *k)
+{
+	const struct strategy *s;
+	const char *chosen = "";
+
+	jsonw_open(w, "strategies", '[');
+	for (size_t i = 0; (s = strategy_at(i)); i++) {
+		struct strategy_info info = {0};
+
+		s->probe(&k->target, k->dir, &info);
+		jsonw_open(w, NULL, '{');
+		jsonw_string(w, "name", s->name);
+		jsonw_bool(w, "usable", info.usable);
+		jsonw_string(w, "reason", info.reason);
+		jsonw_string(w, "where", info.where);
+		jsonw_u64(w, "free", info.free);
+		jsonw_close(w, '}');
+		if (info.usable && !*chosen && (!*k->strategy || !strcmp(k->strategy, s->name)))
+			chosen = s->name;
+	}
+	jsonw_close(w, ']');
+	jsonw_string(w, "strategy", chosen);
+}
+
+static int tell(struct helper_state *h, const struct op_request *r)
+{
+	const struct work *k = r->state;
+	auto_buf struct buf b = BUF_INIT(MAX_FRAME_JSON);
+	struct jsonw w = {.b = &b};
+	uint64_t limit = 0, usage = 0;
+
+	cgroup_read_memory(&h->proc, k->target.ref.pid, NULL, &limit, &usage);
+	jsonw_open(&w, NULL, '{');
+	jvm_write(&w, "jvm", &k->target.jvm);
+	tell_heap(&w, k);
+	jsonw_string(&w, "collector", k->target.jvm.collector);
+	jsonw_u64(&w, "attach_ms", k->attach_ms);
+	jsonw_open(&w, "memory", '{');
+	jsonw_u64(&w, "limit", limit);
+	jsonw_u64(&w, "usage", usage);
+	jsonw_close(&w, '}');
+	tell_strategies(&w, k);
+	jsonw_close(&w, '}');
+	conn_send_json(h->conn, FRAME_RESULT, r->id, &b);
+	return 1;
+}
+
+static int ask_jvm(struct work *k, struct error *err)
+{
+	struct hotspot_request q = {
+		.proc = k->target.proc,
+		.ref = &k->target.ref,
+		.jvm = &k->target.jvm,
+		.tmp = k->cover >= 0 ? k->cover : k->tmp,
+		.data = &k->request,
+		.reply_ms = REPLY_MS,
+	};
+
+	return hotspot_start(&k->hotspot, &q, err);
+}
+
+static int begin_attach(struct work *k, struct error *err)
+{
+	const char *args[] = {"GC.heap_info"};
+
+	k->started = now_ms();
+	k->tmp = mount_open_tmp(k->target.root, err);
+	if (k->tmp < 0 || hotspot_encode(&k->request, k->target.jvm.version, "jcmd", args,
+					 ARRAY_SIZE(args), err) < 0)
+		return -1;
+	return ask_jvm(k, err);
+}
+
+static int start(struct helper_state *h, struct op_request *r, struct error *err)
+{
+	struct work *k = xcalloc(1, sizeof(*k));
+
+	*k = (struct work){
+		.target = TARGET_INIT,
+		.hotspot = {.child = ENTER_CHILD_INIT},
+		.request = BUF_INIT(4096),
+		.tmp = -1,
+		.cover = -1,
+	};
+	r->state = k;
+	if (jsonr_string(&r->params, "strategy", k->strategy, sizeof(k->strategy), err) < 0 ||
+	    jsonr_string(&r->params, "dir", k->dir, sizeof(k->dir), err) < 0 ||
+	    jsonr_bool(&r->params, "attach", &k->attach, err) < 0 ||
+	    target_open(&k->target, &h->proc, &r->params, err) < 0)
+		return -1;
+	if (*k->strategy && !strategy_find(k->strategy))
+		return error_set(err, ERR_USAGE, "unknown strategy '%s'", k->strategy);
+	return k->attach ? begin_attach(k, err) : tell(h, r);
+}
+
+/* The JVM's user cannot make the trigger file: cover /tmp and try once more. */
+static int cover_and_retry(struct work *k, struct error *err)
+{
+	hotspot_stop(&k->hotspot);
+	k->cover = mount_tmpfs(&k->target, k->tmp, err);
+	return k->cover < 0 ? -1 : ask_jvm(k, err);
+}
+
+/* Before the strategies are asked: they look at the real /tmp. */
+static void uncover(struct work *k)
+{
+	struct error left = {0};
+
+	hotspot_stop(&k->hotspot);
+	if (k->cover >= 0 && mount_detach(&k->target, k->cover, &left) < 0)
+		log_at(LOG_WARN, "%s", left.msg);
+	fd_close(&k->cover);
+}
+
+static int step(struct helper_state *h, struct op_request *r, struct error *err)
+{
+	struct work *k = r->state;
+	struct error e = {0};
+	struct hotspot_reply reply;
+	int rc = hotspot_step(&k->hotspot, &e);
+
+	if (rc == 0)
+		return 0;
+	if (rc < 0 && k->hotspot.unwritable && k->cover < 0)
+		return cover_and_retry(k, err);
+	if (rc < 0) {
+		*err = e;
+		return -1;
+	}
+	if (hotspot_parse_reply(&k->hotspot.raw, &reply, err) < 0)
+		return -1;
+	k->attach_ms = now_ms() - k->started;
+	k->attach_ms += k->attach_ms == 0; /* 0 would mean: not attached */
+	/* A JVM that does not know GC.heap_info is attached all the same. */
+	(void)hotspot_parse_heap_info(reply.text, &k->used, &k->capacity);
+	k->target.jvm.listening = k->cover < 0;
+	uncover(k);
+	return tell(h, r);
+}
+
+static unsigned int get_poll(const struct op_request *r, struct pollfd *fds, unsigned int max,
+			     int *interval_ms)
+{
+	const struct work *k = r->state;
+
+	(void)interval_ms;
+	if (!max || k->hotspot.child.fd < 0)
+		return 0;
+	fds[0] = (struct pollfd){.fd = k->hotspot.child.fd, .events = POLLIN};
+	return 1;
+}
+
+static void end(struct helper_state *h, struct op_request *r)
+{
+	struct work *k = r->state;
+
+	(void)h;
+	uncover(k);
+	fd_close(&k->tmp);
+	target_close(&k->target);
+	buf_release(&k->request);
+	free(k);
+	r->state = NULL;
+}
+
+const struct op op_inspect = {
+	.name = "inspect",
+	.start = start,
+	.step = step,
+	.poll = get_poll,
+	.end = end,
+};
