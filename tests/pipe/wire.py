@@ -1,0 +1,197 @@
+"""Speak the wire protocol (remote/wire/PROTOCOL.md) to a helper over a pipe.
+
+    with wire.Helper(path) as h:
+        result = h.call("ps")
+        dump = h.dump(pid, start_time, "out.hprof")
+
+Standard library only. Every wait has a deadline; what goes wrong raises an exception:
+RemoteError for an ERROR frame of a request, ProtocolError for everything else.
+"""
+
+import hashlib
+import json
+import os
+import select
+import struct
+import subprocess
+import time
+
+MAGIC = b"\0JDIAG-WIRE\r\n\x1a\n\0"
+HELLO, REQUEST, PROGRESS, RESULT, ERROR, DATA, END, CANCEL, PING = range(1, 10)
+ENDING = (RESULT, ERROR, END)
+
+
+class ProtocolError(Exception):
+    pass
+
+
+class RemoteError(Exception):
+    def __init__(self, body):
+        super().__init__("%s: %s" % (body.get("code"), body.get("message")))
+        self.code = body.get("code")
+        self.errno = body.get("errno")
+        self.message = body.get("message", "")
+        self.hint = body.get("hint", "")
+
+
+def frame(kind, request=0, body=b""):
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+    return struct.pack(">IBI", len(body), kind, request) + body
+
+
+def start_time(pid):
+    """Field 22 of /proc/PID/stat."""
+    with open("/proc/%d/stat" % pid) as f:
+        return int(f.read().rsplit(")", 1)[1].split()[19])
+
+
+class Helper:
+    """One helper process. hello=False: send nothing before the caller does."""
+
+    def __init__(self, path=None, hello=True, argv=None, timeout=30):
+        argv = argv or [path or os.environ["JDIAG_HELPER"]]
+        self.timeout = timeout
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, bufsize=0, close_fds=True)
+        self.out = self.process.stdout.fileno()
+        self.buffer = bytearray()
+        self.last_id = 0
+        self.hello = None
+        if self._read(len(MAGIC)) != MAGIC:
+            raise ProtocolError("no magic")
+        kind, request, body = self.next()
+        if kind != HELLO or request:
+            raise ProtocolError("no HELLO")
+        self.hello = body
+        if hello:
+            self.send(HELLO, 0, {"min": 1, "max": 1, "program": "test", "version": "0"})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Close its input, expect it to end by itself within 5 s; (status, stderr)."""
+        if self.process.stdin:
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
+            self.process.stdin = None
+        try:
+            _, err = self.process.communicate(timeout=max(10, self.timeout))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise ProtocolError("the helper did not end")
+        return self.process.returncode, err.decode(errors="replace")
+
+    def raw(self, data):
+        self.process.stdin.write(data)
+
+    def send(self, kind, request=0, body=b""):
+        self.raw(frame(kind, request, body))
+
+    def request(self, op, **params):
+        self.last_id += 1
+        self.send(REQUEST, self.last_id, dict(params, op=op))
+        return self.last_id
+
+    def cancel(self, request):
+        self.send(CANCEL, request)
+
+    def _read(self, n):
+        deadline = time.monotonic() + self.timeout
+        while len(self.buffer) < n:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.out], [], [], left)[0]:
+                raise ProtocolError("nothing came within %g s" % self.timeout)
+            got = os.read(self.out, 1 << 20)
+            if not got:
+                raise EOFError
+            self.buffer += got
+        taken = bytes(memoryview(self.buffer)[:n])
+        del self.buffer[:n]
+        return taken
+
+    def next(self, pings=False):
+        """The next frame: (type, request, body); body is bytes for DATA, else parsed."""
+        while True:
+            length, kind, request = struct.unpack(">IBI", self._read(9))
+            if not HELLO <= kind <= PING or length > (1 << 20) + 8:
+                raise ProtocolError("bad frame: type %d, %d bytes" % (kind, length))
+            body = self._read(length)
+            if kind == PING and not pings:
+                continue
+            if kind not in (DATA, PING):
+                body = json.loads(body)
+            return kind, request, body
+
+    def wait(self, request, on_progress=None):
+        """Frames until this request ends; its RESULT or END."""
+        while True:
+            kind, got, body = self.next()
+            if kind == ERROR and got in (0, request):
+                raise RemoteError(body)
+            if got != request:
+                raise ProtocolError("frame of request %d" % got)
+            if kind == PROGRESS and on_progress:
+                on_progress(body)
+            if kind in (RESULT, END):
+                return body
+
+    def call(self, op, **params):
+        return self.wait(self.request(op, **params))
+
+    def read_all(self, offset=0, out=None, others=None):
+        """Send `read` and take it to its END: (bytes received, digest of them, END's body).
+        others: dict of request -> list, which collects the frames of other requests."""
+        request = self.request("read", offset=offset)
+        digest = hashlib.sha256()
+        at = offset
+        while True:
+            kind, got, body = self.next()
+            if got != request:
+                if others is None or got not in others:
+                    raise ProtocolError("frame of request %d" % got)
+                others[got].append((kind, body))
+                continue
+            if kind == ERROR:
+                raise RemoteError(body)
+            if kind == END:
+                return at - offset, digest.hexdigest(), body
+            if kind != DATA or struct.unpack(">Q", body[:8])[0] != at:
+                raise ProtocolError("DATA out of order")
+            digest.update(body[8:])
+            at += len(body) - 8
+            if out:
+                out.write(body[8:])
+
+    def dump(self, pid, path=None, start=None, release=True, **params):
+        """Capture, read while it grows, release. The capture's RESULT with `received`, `sha256`
+        and `progress` added."""
+        params.setdefault("live", False)
+        request = self.request("capture", pid=pid, start_time=start or start_time(pid), **params)
+        others = {request: []}
+        out = open(path, "wb") if path else None
+        try:
+            received, digest, end = self.read_all(0, out, others)
+        finally:
+            if out:
+                out.close()
+        while not others[request] or others[request][-1][0] not in ENDING:
+            kind, got, body = self.next()
+            others.setdefault(got, []).append((kind, body))
+        kind, result = others[request][-1]
+        if kind == ERROR:
+            raise RemoteError(result)
+        if end["sha256"] != digest or end["length"] != received:
+            raise ProtocolError("digest or length differ: %r, got %s %d"
+                                % (end, digest, received))
+        if release:
+            self.call("release")
+        return dict(result, received=received, sha256=digest,
+                    progress=[b for k, b in others[request] if k == PROGRESS])
