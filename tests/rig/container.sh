@@ -5,7 +5,7 @@
 #   container.sh start [OPTION...] NAME [PROGRAM ARGUMENTS...]
 #       --image I       8 11 17 21 25 26 jlink (17)
 #       --java OPTS     options of the JVM, words split at spaces; more than one --java adds up
-#       --exec PATH     copy this static program into the image and run it instead of the JVM
+#       --exec NAME     run NAME.c of this directory, linked statically, instead of the JVM
 #       --pod UID       the pod's uid, when containers share a pod; else a new one
 #       --cgroup PATH   a cgroup of another shape
 #       --no-wait       do not wait for the program's "ready"
@@ -43,6 +43,17 @@ classes() {
 	printf '%s\n' "$dir"
 }
 
+# program NAME: NAME.c, compiled.
+program() {
+	local file
+	file=$RIG_CACHE/$1-$(sha256sum "$RIG_SRC/$1.c" | cut -c1-16)
+	if [ ! -x "$file" ]; then
+		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -static -pthread -o "$file.$$" "$RIG_SRC/$1.c" >&2
+		mv "$file.$$" "$file"
+	fi
+	printf '%s\n' "$file"
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
 	local end=$((SECONDS + $1))
@@ -61,7 +72,7 @@ mount_root() {
 	mkdir -p "$dir"/{rootfs,upper/app,work}
 	chmod 755 "$dir" "$dir/upper" "$dir/upper/app"
 	cp "$(classes)"/*.class "$dir/upper/app/"
-	if [ -n "$exec" ]; then cp "$exec" "$dir/upper/app/program"; fi
+	if [ -n "$exec" ]; then cp "$(program "$exec")" "$dir/upper/app/program"; fi
 	chmod -R go+rX "$dir/upper/app"
 	mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs"
 }
