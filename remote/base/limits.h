@@ -30,7 +30,7 @@
 #define MAX_HTTP_BODY (1 * MiB) /* any other answer */
 #define MAX_CREDENTIAL_FILE (1 * MiB)
 #define MAX_KNOWN_HOSTS (16 * MiB)
-#define MAX_HELP_TEXT (256 * KiB) /* help, a manual page, a completion script */
+#define MAX_HELP_TEXT (256 * KiB)   /* help, a manual page, a completion script */
 #define MAX_PLUGIN_OUTPUT (1 * MiB) /* exec credential plugin, --token-command */
 
 #endif
