@@ -29,14 +29,14 @@ struct peek_ctx {
 
 /* ---- in the child ---- */
 
-static void look_for_socket(const struct peek_ctx *c, struct peek *ret)
+static void look_for_socket(const struct peek_ctx *c, int tmp, struct peek *ret)
 {
 	char path[64];
 	auto_fd int fd = -1;
 	struct stat st;
 
-	snprintf(path, sizeof(path), "tmp/.java_pid%d", (int)c->r->ns_pid);
-	fd = rootpath_open(c->root, path, O_PATH);
+	snprintf(path, sizeof(path), ".java_pid%d", (int)c->r->ns_pid);
+	fd = rootpath_open(tmp, path, O_PATH);
 	if (fd == -ENOENT) {
 		ret->socket = PEEK_NO_SOCKET;
 		return;
@@ -48,15 +48,15 @@ static void look_for_socket(const struct peek_ctx *c, struct peek *ret)
 
 /* The file may be left from an earlier JVM with the same pid in an earlier container, or planted.
  */
-static bool read_hsperf(const struct peek_ctx *c, const char *dir, struct buf *b)
+static bool read_hsperf(const struct peek_ctx *c, int tmp, const char *dir, struct buf *b)
 {
 	char path[NAME_MAX + 32];
 	struct hsperf h;
 	struct stat st;
 
-	snprintf(path, sizeof(path), "tmp/%s/%d", dir, (int)c->r->ns_pid);
+	snprintf(path, sizeof(path), "%s/%d", dir, (int)c->r->ns_pid);
 	buf_reset(b);
-	return rootpath_read(c->root, path, b, &st) == 0 && st.st_uid == c->r->uid &&
+	return rootpath_read(tmp, path, b, &st) == 0 && st.st_uid == c->r->uid &&
 	       st.st_mtime >= 0 && (uint64_t)st.st_mtime + START_SLACK >= c->r->started &&
 	       hsperf_parse(&h, buf_str(b), b->len);
 }
@@ -68,9 +68,9 @@ static void close_dir(DIR **d)
 }
 
 /* /tmp/hsperfdata_USER: the user's name in the container's passwd, which we do not know. */
-static void look_for_hsperf(const struct peek_ctx *c, struct buf *b)
+static void look_for_hsperf(const struct peek_ctx *c, int tmp, struct buf *b)
 {
-	auto_fd int fd = rootpath_open(c->root, "tmp", O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	auto_fd int fd = rootpath_open(tmp, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	auto_cleanup(close_dir) DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!d)
@@ -81,7 +81,7 @@ static void look_for_hsperf(const struct peek_ctx *c, struct buf *b)
 
 		if (!e)
 			break;
-		if (str_starts(e->d_name, "hsperfdata_") && read_hsperf(c, e->d_name, b))
+		if (str_starts(e->d_name, "hsperfdata_") && read_hsperf(c, tmp, e->d_name, b))
 			return;
 	}
 	buf_reset(b);
@@ -129,13 +129,13 @@ static int peek_run(void *ctx, struct buf *answer, struct error *err)
 {
 	const struct peek_ctx *c = ctx;
 	auto_buf struct buf hsperf = BUF_INIT(MAX_HSPERF);
-	auto_fd int tmp = rootpath_open(c->root, "tmp", O_PATH | O_DIRECTORY);
+	auto_fd int tmp = rootpath_tmp(c->root);
 	struct peek ret = {.tmp_error = tmp < 0 ? -tmp : 0};
 
 	(void)err;
 	if (!ret.tmp_error) {
-		look_for_socket(c, &ret);
-		look_for_hsperf(c, &hsperf);
+		look_for_socket(c, tmp, &ret);
+		look_for_hsperf(c, tmp, &hsperf);
 	}
 	look_for_release(c, &ret);
 	buf_add(answer, &ret, sizeof(ret));

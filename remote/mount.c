@@ -3,15 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
 #include "remote/enter.h"
+#include "remote/rootpath.h"
 
 #define ENTER_MS 2000 /* a mount or a mkdir; a dead network file system must not hold us */
 #define MAX_ENTRIES 4096
@@ -92,26 +91,14 @@ int mount_detach(const struct target *t, int mount, struct error *err)
 
 int mount_open_tmp(int rootfd, struct error *err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = -1;
+	int fd = rootpath_tmp(rootfd);
 
-	for (int tries = 0; tries < 64 && fd < 0; tries++) {
-		fd = syscall(SYS_openat2, rootfd, "tmp", &how, sizeof(how));
-		if (fd < 0 && errno != EAGAIN && errno != EINTR)
-			break;
-	}
-	/* Kernels before 5.6: a /tmp that is a link is refused. */
-	if (fd < 0 && errno == ENOSYS)
-		fd = openat(rootfd, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
-		return (int)fd;
-	error_sys(err, ERR_ATTACH, errno, "cannot open '/tmp' of the container");
-	return errno == ENOENT ? error_hint(err, "HotSpot's attach socket is always in /tmp; add "
-						 "an emptyDir volume there")
-			       : -1;
+		return fd;
+	error_sys(err, ERR_ATTACH, -fd, "cannot open '/tmp' of the container");
+	return fd == -ENOENT ? error_hint(err, "HotSpot's attach socket is always in /tmp; add an "
+					       "emptyDir volume there")
+			     : -1;
 }
 
 static int make_tmpfs(struct error *err)

@@ -90,11 +90,11 @@ static int open_by_walk(int rootfd, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_raw(int rootfd, const char *path, int flags)
+static int open_raw(int rootfd, const char *path, int flags, unsigned int resolve)
 {
 	struct open_how how = {
-		.flags = (unsigned int)add_flags(flags),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+		.flags = (unsigned int)flags,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 
 	/* EAGAIN: something was renamed or mounted during the walk and the kernel cannot prove
@@ -122,13 +122,18 @@ int rootpath_open(int rootfd, const char *path, int flags)
 		return -EINVAL;
 	if (bad < 0)
 		return bad;
-	fd = open_raw(rootfd, path, flags);
+	fd = open_raw(rootfd, path, add_flags(flags), RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
 		return STEAL_FD(fd);
 	/* With O_PATH the last component may be a link itself, even under RESOLVE_NO_SYMLINKS. */
 	if (flags & O_PATH && (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode)))
 		return -ELOOP;
 	return STEAL_FD(fd);
+}
+
+int rootpath_tmp(int rootfd)
+{
+	return open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)

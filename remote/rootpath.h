@@ -1,7 +1,7 @@
 /*
  * Files below the root of a container, which plants links, FIFOs and devices and exchanges them
- * while we look (docker cp CVE-2018-15664). Nothing here follows a symbolic link, creates anything,
- * or can be led out of the root.
+ * while we look (docker cp CVE-2018-15664). Nothing here creates anything or can be led out of the
+ * root, and but for /tmp itself no symbolic link is followed.
  */
 #ifndef REMOTE_ROOTPATH_H
 #define REMOTE_ROOTPATH_H
@@ -22,6 +22,10 @@ int rootpath_root(const struct procfs *p, pid_t pid) must_check;
  * create, else -errno. One openat2, or on kernels before 5.6 a walk component by component.
  */
 int rootpath_open(int rootfd, const char *path, int flags) must_check;
+
+/* O_PATH descriptor of "/tmp", which images make a link now and then: it is followed, inside the
+ * root (kernels before 5.6: not). -errno. */
+int rootpath_tmp(int rootfd) must_check;
 
 /*
  * Read a regular file (anything else: -EINVAL, and it is not opened, so that no driver and no FIFO
