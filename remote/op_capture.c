@@ -111,6 +111,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 
 	if (h->capture)
 		return error_set(err, ERR_REFUSED, "a capture is open already: release it first");
+	h->failure.code = ERR_NONE;
 	if (target_open(&t, &h->proc, &r->params, err) < 0)
 		return -1;
 	return begin(h, r, &t, err);
@@ -160,13 +161,20 @@ static int step(struct helper_state *h, struct op_request *r, struct error *err)
 }
 
 /* A read of this capture has to end with the same error. */
+static void fail(struct helper_state *h, struct work *k, const struct error *why)
+{
+	h->failure = *why;
+	if (k && k->capture)
+		capture_fail(k->capture, why);
+}
+
 static int start_or_fail(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	int rc = start(h, r, err);
 	struct work *k = r->state;
 
-	if (rc < 0 && k && k->capture)
-		capture_fail(k->capture, err);
+	if (rc < 0)
+		fail(h, k, err);
 	return rc;
 }
 
@@ -176,7 +184,7 @@ static int step_or_fail(struct helper_state *h, struct op_request *r, struct err
 	int rc = step(h, r, err);
 
 	if (rc < 0)
-		capture_fail(k->capture, err);
+		fail(h, k, err);
 	return rc;
 }
 
@@ -203,7 +211,8 @@ static void end(struct helper_state *h, struct op_request *r)
 	hotspot_stop(&k->attach);
 	if (k->capture && !k->capture->final) {
 		error_set(&cancelled, ERR_INTERRUPTED, "capture: cancelled");
-		capture_fail(k->capture, &cancelled);
+		if (!k->capture->failure.code)
+			fail(h, k, &cancelled);
 		if (h->capture == k->capture)
 			capture_unref(STEAL(h->capture));
 	}

@@ -15,6 +15,15 @@ struct reading {
 	bool caught_up; /* nothing more to send at the last look */
 };
 
+/* The client asks for both at once: a capture that failed at its start ends the read as well. */
+static int no_capture(const struct helper_state *h, struct error *err)
+{
+	if (!h->failure.code)
+		return error_set(err, ERR_FAILED, "there is no capture to read");
+	*err = h->failure;
+	return -1;
+}
+
 static int start(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	struct reading *k;
@@ -23,7 +32,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	if (jsonr_u64(&r->params, "offset", &offset, err) < 0)
 		return -1;
 	if (!h->capture)
-		return error_set(err, ERR_FAILED, "there is no capture to read");
+		return no_capture(h, err);
 	if (h->capture->being_read)
 		return error_set(err, ERR_FAILED, "the capture is being read already");
 	if (h->capture->final && offset > h->capture->bytes)

@@ -23,6 +23,7 @@ struct helper_state {
 	struct procfs proc;
 	struct connection *conn;
 	struct capture *capture; /* the one open capture (a reference), or NULL */
+	struct error failure;	 /* of the last one, for a read that comes too late; or ERR_NONE */
 };
 
 struct op_request {

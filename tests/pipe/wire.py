@@ -179,6 +179,11 @@ class Helper:
         out = open(path, "wb") if path else None
         try:
             received, digest, end = self.read_all(0, out, others)
+        except RemoteError:
+            for kind, body in others[request]:
+                if kind == ERROR:
+                    raise RemoteError(body)
+            raise
         finally:
             if out:
                 out.close()
