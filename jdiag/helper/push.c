@@ -72,7 +72,9 @@ static int explain_sudo(const struct push *p, const char *program, struct error 
 		return error_hint(err, "log in as root: --ssh-user root");
 	}
 	error_set(err, ERR_NODE, "cannot become root: sudo refused '%s': %s", user,
-		  words ? words : "it said nothing");
+		  !words			? "it said nothing"
+		  : str_starts(words, "sudo: ") ? words + strlen("sudo: ")
+						: words);
 	return error_hint(err,
 			  "let this user do it without a password (visudo -f /etc/sudoers.d/jdiag "
 			  "on the node):\n%s%s%s  %s ALL=(root) NOPASSWD: %s\nor log in as another "

@@ -11,15 +11,21 @@
  * nor a newline, which such shells treat differently. All else is run by sh.
  */
 
-/* $1, $2: the scripts below. The machine is asked first: exec of a foreign binary says little. */
+/*
+ * $1, $2: the scripts below. The machine is asked first: exec of a foreign binary says little.
+ * Paths are looked for, because `command -v` of a busybox shell names what is inside itself, which
+ * sudo cannot start.
+ */
 static const char outer[] =
 	"LC_ALL=C; export LC_ALL; m=$(uname -m); "
 	"[ \"$m\" = %s ] || { echo \"" SCRIPT_MARK_MACHINE "$m\" >&2; exit 65; }; "
 	"%s"
-	"p=$(command -v unshare) && set -- \"$1\" -m sh || { p=$(command -v sh); set -- \"$2\"; }; "
-	"i=$1; shift; "
+	"p=/bin/sh; i=$2; "
+	"for d in /usr/bin /bin /usr/sbin /sbin /run/current-system/sw/bin; do "
+	"[ -x $d/unshare ] && p=$d/unshare && i=$1 && break; done; "
+	"[ $p = /bin/sh ] && set -- || set -- -m /bin/sh; "
 	"[ -z \"$s\" ] || echo \"" SCRIPT_MARK_SUDO "$p\" >&2; "
-	"exec $s \"$p\" \"$@\" -c \"$i\" jdiag";
+	"exec $s $p \"$@\" -c \"$i\" jdiag";
 
 static const char *const choose_sudo[] = {
 	[SUDO_AUTO] = "s=\"sudo -n\"; [ \"$(id -u)\" = 0 ] && s=; ",
@@ -44,8 +50,9 @@ static const char in_namespace[] =
 /*
  * No unshare: the first directory where a program can be run, tried with an empty one: exec says
  * ENOEXEC and sh takes it for a script, or EACCES where the mount is noexec. noclobber is O_EXCL: a
- * file or link that somebody has put there is not touched. The program is opened, unlinked and
- * started through its descriptor, so nothing is left however it ends.
+ * file or link that somebody has put there is not touched. The file is unlinked before a byte is in
+ * it and started through its descriptor, so nothing is left however this ends. The writing
+ * descriptor has to be closed first (ETXTBSY).
  */
 static const char in_directory[] =
 	"umask 077; set -C; f=; "
@@ -57,8 +64,8 @@ static const char in_directory[] =
 	"rm -f $f; f=; done; "
 	"[ -n \"$f\" ] || { echo \"" SCRIPT_MARK
 	"no directory to run a program from\" >&2; exit 66; }; "
-	"rm -f $f && head -c %zu >$f && chmod 0500 $f && exec 9<$f && rm -f $f && "
-	"exec /proc/self/fd/9; "
+	"exec 8>>$f 9<$f; rm -f $f; trap - EXIT HUP INT TERM; "
+	"head -c %zu >&8 && exec 8>&- && exec /proc/self/fd/9; "
 	"exit 66";
 
 static void add_quoted(struct buf *out, const char *script)

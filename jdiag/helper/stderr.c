@@ -70,10 +70,22 @@ char *helper_last_words(const struct helper *h)
 
 int helper_hint_stderr(const struct helper *h, struct error *err)
 {
-	const char *text = buf_str(&h->said);
-	size_t skip = h->said.len > HINT_BYTES ? h->said.len - HINT_BYTES : 0;
+	auto_buf struct buf lines = BUF_INIT(STDERR_KEPT);
+	const char *p = buf_str(&h->said);
+	unsigned int n = 0;
 
-	if (!memchr(text, '\n', h->said.len) || strchr(text, '\n') == text + h->said.len - 1)
+	for (; *p; n++) {
+		size_t len = strcspn(p, "\n");
+
+		len += p[len] == '\n';
+		if (str_starts(p, SCRIPT_MARK))
+			n--;
+		else
+			buf_add(&lines, p, len);
+		p += len;
+	}
+	if (n < 2)
 		return -1; /* a single line is in the message already */
-	return error_hint(err, "the node said:\n%s", text + skip);
+	p = buf_str(&lines) + (lines.len > HINT_BYTES ? lines.len - HINT_BYTES : 0);
+	return error_hint(err, "the node said:\n%s", p);
 }
