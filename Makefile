@@ -93,6 +93,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
 .PHONY: unit-bins
 unit-bins: $(UNIT_BIN)
 
+# Programs for the tests of the programs.
+TOOL_SRC := $(wildcard tests/tools/*.c)
+TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
+
+$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libjdiag.a
+	$(call say,TOOL,$@)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS)
+
 # --- fuzzers: both programs' code once more, by clang, with coverage for libFuzzer ---------------
 
 FUZZ_SECONDS ?= 10
@@ -142,7 +149,7 @@ $(BUILD)/fuzz.list: $(FUZZ_BIN)
 $(BUILD)/unit.list: $(UNIT_BIN)
 	@mkdir -p $(@D) && for t in $(UNIT_BIN); do echo "tap $${t##*/} CMOCKA_MESSAGE_OUTPUT=TAP $$t"; done >$@
 
-$(BUILD)/bats.list: $(BUILD)/jdiag
+$(BUILD)/bats.list: $(BUILD)/jdiag $(TOOL_BIN)
 	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 JDIAG_BUILD=$(abspath $(BUILD)) bats --tap $$t"; done >$@
 
 .PHONY: deps check test test-unit test-bats test-sanitize test-pass rig

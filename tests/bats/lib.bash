@@ -38,15 +38,15 @@ wait_for() {
 	done
 }
 
-# server NAME PROGRAM ARGUMENTS...: started in the background; it says its port in $RIG_RUN/NAME/port.
+# server NAME PROGRAM ARGUMENTS...: started in the background; it says its port on stdout when it listens.
 server() {
-	local name=$1
+	local name=$1 dir=$RIG_RUN/$1
 	shift
-	mkdir -p "$RIG_RUN/$name"
-	rm -f "$RIG_RUN/$name/port"
-	"$@" >"$RIG_RUN/$name/stdout" 2>"$RIG_RUN/$name/stderr" 3>&- </dev/null &
-	echo $! >"$RIG_RUN/$name/pid"
-	wait_for 20 test -s "$RIG_RUN/$name/port" || { cat "$RIG_RUN/$name/stderr" >&2 && return 1; }
+	mkdir -p "$dir"
+	rm -f "$dir/port"
+	"$@" >"$dir/port" 2>"$dir/stderr" 3>&- </dev/null &
+	echo $! >"$dir/pid"
+	wait_for 20 grep -q . "$dir/port" || { cat "$dir/stderr" >&2 && return 1; }
 }
 
 server_stop() {
@@ -60,7 +60,9 @@ server_stop() {
 
 kube_up() { server kube "$RIG/kube_server.py" "$RIG_RUN/kube" --token "$CANARY_TOKEN" "$@"; }
 
-bucket_up() { server bucket "$RIG/gcs_server.py" "$RIG_RUN/bucket" "$@"; }
+bucket_up() {
+	server bucket "$RIG/gcs_server.py" --dir "$RIG_RUN/bucket/data" --crc32c "$JDIAG_BUILD/tools/crc32c" --bucket dumps "$@"
+}
 
 rig_up() {
 	RIG_RUN=$(mktemp -d "${TMPDIR:-/tmp}/jdiag-rig.XXXXXX")

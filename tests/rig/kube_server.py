@@ -4,7 +4,7 @@
 usage: kube_server.py DIR [--token TOKEN] [--certificate good|other-ca|other-name|expired]
 
 Everything lies in DIR. Written at start: `ca.crt`, `kubeconfig` (with the token), `kubeconfig-cert`
-(with a client certificate), `port` (last, when it listens); then `requests`, one line for each request.
+(with a client certificate) and then `requests`, one line for each request. Its port is on stdout when it listens.
 Read at each request, all optional: `state.json` (see kube_state.py), `faults.json`, `users.json`.
 
 Answers are modelled on those of a real API server 1.34, recorded in 2026-11: the Status objects of 401,
@@ -442,9 +442,6 @@ def main():
     write_kubeconfig(directory, "kubeconfig-cert", port,
                      "    client-certificate-data: %s\n    client-key-data: %s"
                      % (inline(directory, "client.crt"), inline(directory, "client.key")))
-    with open(os.path.join(directory, "port.new"), "w", encoding="utf-8") as out:
-        out.write("%d\n" % port)
-    os.replace(os.path.join(directory, "port.new"), os.path.join(directory, "port"))
     print(port, flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.serve_forever()
