@@ -153,6 +153,8 @@ static int parse_file(struct credentials *ret, const char *path, struct error *e
 		r = io_read_file(AT_FDCWD, real, &text);
 	if (r == 0)
 		r = credentials_parse(ret, buf_str(&text), text.len, path, err);
+	else if (r == -EINVAL)
+		r = error_set(err, ERR_USAGE, "credential file '%s' is not a file", path);
 	else if (r != -ENOENT)
 		r = error_sys(err, ERR_USAGE, -r, "cannot read credential file '%s'", path);
 	secret_wipe(text.data, text.cap);

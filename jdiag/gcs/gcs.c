@@ -140,8 +140,7 @@ static int look(struct gcs *g, const char *bucket, const char *object, struct ht
 	buf_addf(&url, "%s/", all);
 	http_escape(&url, object);
 	buf_adds(&url, "?fields=name,size,crc32c");
-	return gcs_do(g, &(struct gcs_request){.method = "GET", .url = buf_str(&url)}, ret, NULL,
-		      err);
+	return gcs_do(g, &(struct gcs_request){.method = "GET", .url = buf_str(&url)}, ret, err);
 }
 
 int gcs_check_absent(struct gcs *g, const char *bucket, const char *object, struct error *err)
@@ -197,7 +196,6 @@ int gcs_put_small(struct gcs *g, const char *bucket, const char *object, const c
 	uint32_t crc = crc32c(0, data, len);
 	unsigned char random[16];
 	char boundary[2 * sizeof(random) + 1];
-	bool repeated = false;
 
 	if (gcs_check_names(bucket, object, err) < 0)
 		return -1;
@@ -211,12 +209,12 @@ int gcs_put_small(struct gcs *g, const char *bucket, const char *object, const c
 					 .content_type = type,
 					 .body = body.data,
 					 .body_len = body.len},
-		   &r, &repeated, err) < 0)
+		   &r, err) < 0)
 		return error_prefix(err, "%s", doing);
 	if (r.status == 200 || r.status == 201)
 		return gcs_check_object(&r, object, len, crc, err);
-	/* the attempt before may have been the one that made it */
-	if (r.status == 412 && repeated && gcs_is_same(g, bucket, object, len, crc, NULL) == 0)
+	/* an attempt before, whose answer was lost, may have been the one that made it */
+	if (r.status == 412 && gcs_is_same(g, bucket, object, len, crc, NULL) == 0)
 		return 0;
 	return gcs_answer_error(g, &r, doing, bucket, err);
 }

@@ -31,8 +31,8 @@ struct gcs {
 bool gcs_retryable_status(long status);
 bool gcs_retryable_error(const struct error *err);
 
-/* Wait before the next try: exponential with jitter, at least the Retry-After of the answer.
- * failures counts from 1. -1 when interrupted or the tick says so. */
+/* backoff.c: wait before the next try: exponential with jitter, at least the Retry-After of the
+ * answer. failures counts from 1. -1 when interrupted or the tick says so. */
 int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms,
 		struct error *err) must_check;
 
@@ -43,17 +43,16 @@ int gcs_token(struct gcs *g, struct error *err) must_check;
 int gcs_run_token_command(struct gcs *g, const char *command, struct secret *ret,
 			  struct error *err) must_check;
 
-/* request.c: a request with the token that is safe to repeat, with its retries. *ret_repeated (may
- * be NULL) is set when an attempt before may have taken effect. content_type may be NULL. */
+/* request.c: a request with the token that is safe to repeat, with its retries. */
 struct gcs_request {
 	const char *method, *url;
-	const char *content_type;
+	const char *content_type; /* or NULL */
 	const char *extra_header; /* or NULL */
 	const char *body;
 	size_t body_len;
 };
 int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *ret,
-	   bool *ret_repeated, struct error *err) must_check;
+	   struct error *err) must_check;
 
 /* answer.c: what the service said, as our error. Always -1. `doing` is "cannot upload to
  * 'gs://b/o'". */

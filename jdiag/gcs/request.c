@@ -42,7 +42,7 @@ static bool token_went_bad(struct gcs *g, const struct http_response *r)
 }
 
 int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *ret,
-	   bool *ret_repeated, struct error *err)
+	   struct error *err)
 {
 	for (unsigned int failures = 0;;) {
 		struct http_response r = {0};
@@ -71,8 +71,6 @@ int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *r
 			wait = http_retry_after_ms(&r);
 			http_response_release(&r);
 		}
-		if (ret_repeated)
-			*ret_repeated = true;
 		if (gcs_backoff(g, ++failures, wait, err) < 0)
 			return -1;
 	}

@@ -20,8 +20,6 @@
  * without any bytes (google-cloud-swift issue 886), so wait for this much; held in memory. */
 #define LEAST_CHUNK (8 * MiB)
 
-/* The service puts the object together before it answers to the last PUT. */
-#define FINISH_TIMEOUT_MS 300000
 #define DELETE_TIMEOUT_MS 10000
 
 struct gcs_upload {
@@ -96,7 +94,7 @@ static int open_session(struct gcs_upload *u, struct error *err)
 					 .extra_header = u->create_header,
 					 .body = u->create_body,
 					 .body_len = strlen(u->create_body)},
-		   &r, NULL, err) < 0)
+		   &r, err) < 0)
 		return err && err->code == ERR_INTERRUPTED ? -1 : error_prefix(err, "%s", u->doing);
 	if (r.status != 200 && r.status != 201)
 		return gcs_answer_error(u->g, &r, u->doing, u->bucket, err);
@@ -500,19 +498,18 @@ static int send_last(struct gcs_upload *u, struct http_response *ret, struct err
 						    (unsigned long long)u->sent, total - 1, total)
 					: xasprintf("Content-Range: bytes */%llu", total);
 	const char *headers[] = {range, hash_header, NULL};
+	bool answered;
 
 	log_at(LOG_DEBUG, "bucket: %s, %s", range, hash_header);
 	u->final_sent = true;
 	u->highest = u->available;
-	return http_do(u->g->http,
-		       &(struct http_request){.method = "PUT",
-					      .url = secret_str(&u->session),
-					      .headers = headers,
-					      .body = buf_str(&u->held),
-					      .body_len = u->held.len,
-					      .timeout_ms = FINISH_TIMEOUT_MS,
-					      .secret_url = true},
-		       ret, err);
+	/* pushed, because libcurl sends a whole body a second time by itself when a connection that
+	 * was used before breaks; here the status has to be asked first */
+	if (http_put_begin(u->g->http, secret_str(&u->session), headers, u->held.len, &u->put,
+			   err) < 0 ||
+	    http_put_write(u->put, buf_str(&u->held), u->held.len, &answered, err) < 0)
+		return -1;
+	return http_put_finish(u->put, ret, err);
 }
 
 static int finish_once(struct gcs_upload *u, uint64_t *ret_offset, struct error *err)
@@ -522,6 +519,8 @@ static int finish_once(struct gcs_upload *u, uint64_t *ret_offset, struct error 
 
 	if (send_last(u, &r, &why) < 0)
 		return failed(u, &why, ret_offset, err);
+	http_put_abort(u->put);
+	u->put = NULL;
 	return judge(u, &r, ret_offset, err);
 }
 

@@ -2,8 +2,11 @@
 """A strict bucket server: the JSON upload protocol of Google Cloud Storage, its token endpoint and
 the metadata server, on one loopback port, with scripted faults. Standard library only.
 
-Prints its port on standard output when it is ready. Objects lie below DIR/objects/BUCKET/NAME
-(percent-encoded) with NAME.meta beside.
+    gcs_server.py DIR [--bucket NAME]... [--token TOKEN]...
+
+Prints its port on standard output when it is ready, and leaves it in DIR/port. Objects lie below
+DIR/objects/BUCKET/NAME (percent-encoded) with NAME.meta beside. Without --bucket there is one,
+"dumps"; without any option that makes tokens good, nobody has to show one.
 
 Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is used for the first
 `times` (1) requests of its kind `on` after `skip` (0) of them:
@@ -18,7 +21,8 @@ Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is u
   rate                  take so many bytes a second
   answer                do everything, then send {status, headers, body} instead
 GET /control/log: what was asked, one JSON object a request, without secrets. POST /control/revoke:
-minted tokens are bad from now on. GET /control/sessions: open sessions.
+minted tokens are bad from now on. GET /control/sessions: open sessions. POST /control/reset: no objects,
+no sessions, no faults, no log.
 """
 
 import argparse
@@ -32,11 +36,14 @@ import threading
 import time
 import urllib.parse
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gcs_auth import Tokens  # noqa: E402
 from gcs_store import Range, Refused, Store, corrupt, part_of_multipart  # noqa: E402
 
 BLOCK = 1 << 20
+BUILD = os.environ.get("JDIAG_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                                   "..", "..", "build"))
 
 
 class Cut(Exception):
@@ -181,6 +188,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def take_fault(self, kind):
         self.entry["kind"] = kind
         self.fault = self.server.faults.take(kind)
+        if "reset_at" in self.fault and kind not in ("put", "final"):
+            raise Cut
         if "status" in self.fault and "status_at" not in self.fault:
             raise Refused(self.fault["status"], self.fault.get("message", "Backend Error"))
 
@@ -209,7 +218,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.faults.load(json.loads(self.whole_body()))
         elif what == "revoke":
             s.tokens.revoke()
-        elif what == "forget":
+        elif what == "reset":
+            s.faults.load([])
+            s.store.clear()
             s.log.clear()
         self.reply_json({"log": s.log, "sessions": [x.name for x in s.store.sessions.values()
                                                     if x.state == "open"]}.get(what, {}))
@@ -356,7 +367,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, o):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d" % self.server_port
-        self.store = Store(o.dir, o.crc32c, o.bucket)
+        self.store = Store(o.dir, o.crc32c, o.bucket or ["dumps"])
         self.auth = bool(o.token or o.denied_token or o.service_account or o.user or o.metadata)
         self.tokens = Tokens(o.token, dict(a.split("=", 1) for a in o.service_account),
                              {u.split(":")[0]: tuple(u.split(":")[1:]) for u in o.user},
@@ -373,8 +384,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 def main():
     p = argparse.ArgumentParser(description="a strict bucket server for tests")
-    p.add_argument("--dir", required=True)
-    p.add_argument("--crc32c", required=True, help="program that prints a file's CRC32C")
+    p.add_argument("dir")
+    p.add_argument("--crc32c", default=os.path.join(BUILD, "tools", "crc32c"),
+                   help="program that prints a file's CRC32C")
     p.add_argument("--bucket", action="append", default=[])
     p.add_argument("--faults")
     p.add_argument("--token", action="append", default=[], help="good; with none, all may write")
@@ -383,7 +395,11 @@ def main():
     p.add_argument("--user", action="append", default=[], help="CLIENT-ID:SECRET:REFRESH-TOKEN")
     p.add_argument("--metadata", action="store_true", help="its tokens are wanted")
     p.add_argument("--token-life", type=int, default=3600)
-    server = Server(p.parse_args())
+    o = p.parse_args()
+    server = Server(o)
+    with open(os.path.join(o.dir, "port.new"), "w") as f:
+        print(server.server_port, file=f)
+    os.rename(os.path.join(o.dir, "port.new"), os.path.join(o.dir, "port"))
     print(server.server_port, flush=True)
     try:
         server.serve_forever()

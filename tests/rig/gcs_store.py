@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import threading
 import urllib.parse
@@ -118,6 +119,12 @@ class Store:
     def temp(self):
         return os.path.join(self.dir, "sessions", secrets.token_hex(8))
 
+    def clear(self):
+        for s in self.sessions.values():
+            self.drop(s, "gone")
+        shutil.rmtree(os.path.join(self.dir, "objects"))
+        os.mkdir(os.path.join(self.dir, "objects"))
+
     # --- sessions
 
     def start(self, bucket, name, meta, must_be_new):
@@ -169,7 +176,8 @@ class Store:
     def trim(self, s, to):
         """A body that broke: what arrived since the last whole quantum is lost."""
         s.stored = max(to, s.stored // QUANTUM * QUANTUM)
-        os.truncate(s.path, s.stored)
+        if s.state == "open":
+            os.truncate(s.path, s.stored)
 
     def complete(self, s, declared):
         """All bytes of a known total are here: the object's JSON."""
