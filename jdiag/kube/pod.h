@@ -27,8 +27,10 @@ struct pod_container {
 
 struct pod {
 	char ns[64], name[254], uid[64], node[254], host_ip[64], phase[32];
-	char runtime_class[64];
-	unsigned int n_containers; /* app containers, then sidecars and ephemeral ones */
+	char runtime_class[254], os[16]; /* "" when not said */
+	char reason[64];		 /* status.reason: "Evicted"; "" mostly */
+	bool deleting;
+	unsigned int n_containers; /* app containers, then sidecars, then ephemeral ones */
 	struct pod_container containers[POD_MAX_CONTAINERS];
 };
 
@@ -37,7 +39,7 @@ struct pod {
 int pod_from_json(const struct json_t *object, struct pod *ret, struct error *err) must_check;
 
 /* Can its JVM be reached at all? ERR_TARGET with the reason: Pending, Succeeded, Failed, no node,
- * being deleted, gVisor or Kata by runtimeClassName. */
+ * being deleted, Windows, gVisor or Kata by runtimeClassName. */
 int pod_check_reachable(const struct pod *p, struct error *err) must_check;
 
 /* The container: by name, or the only one that runs (several: ERR_TARGET with their names and -c;
@@ -46,16 +48,17 @@ int pod_check_reachable(const struct pod *p, struct error *err) must_check;
 const struct pod_container *pod_pick_container(const struct pod *p, const char *name,
 					       struct error *err) must_check;
 
-/* Is `now` still what was looked at before (uid, node, container id, restarts)? ERR_TARGET with
- * what changed. */
+/* Is `now` still what was looked at before (uid, node and its address, container id, restarts,
+ * still running)? ERR_TARGET with what changed. */
 int pod_check_unchanged(const struct pod *before, const struct pod *now, const char *container,
 			struct error *err) must_check;
 
 /*
  * The address to connect to. host_ip (the pod's; NULL: none) has to be one of the node object's own
  * addresses (CVE-2022-3294: object data must not steer where we SSH): ERR_TARGET when it is not.
- * kind: "internal", "external" or "hostname" picks by the type of status.addresses; NULL: host_ip,
- * or without one the InternalIP.
+ * kind: "internal", "external" or "hostname" picks by the type of status.addresses; a text with
+ * "{name}" is the address with the node's name put there (a bastion's own names for nodes); NULL:
+ * host_ip, or without one the InternalIP. ERR_USAGE for another kind.
  */
 int node_address(const struct json_t *node, const char *kind, const char *host_ip, char *ret,
 		 unsigned long size, struct error *err) must_check;
