@@ -1,0 +1,173 @@
+/* The objects jdiag asks for: one pod, one node, lists of pods. */
+#include <jansson.h>
+#include <string.h>
+
+#include "jdiag/json.h"
+#include "jdiag/kube/internal.h"
+#include "jdiag/kube/names.h"
+#include "remote/base/limits.h"
+
+#define PAGE_SIZE 500
+
+static int bad_name(const char *what, const char *name, struct error *err)
+{
+	return error_set(err, ERR_USAGE, "'%s' cannot be the name of a %s", name, what);
+}
+
+/* The API answers the same for a missing pod and a missing namespace: ask about the latter. Best
+ * effort, it may be forbidden. */
+static int explain_missing_pod(struct kube *k, const char *ns, struct error *err)
+{
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s", ns);
+	const struct kube_get get = {
+		.verb = "get", .resource = "namespaces", .name = ns, .path = path};
+	auto_cleanup(http_response_release) struct http_response r = {0};
+	auto_json json_t *status = NULL;
+
+	if (kube_send(k, &get, &r, NULL) != 0 || r.status != 404)
+		return -1;
+	status = json_from_text(buf_str(&r.body), r.body.len, "answer", ERR_API, NULL);
+	if (strcmp(json_str_at(status, "details.kind", ""), "namespaces") != 0)
+		return -1;
+	error_set(err, ERR_TARGET, "no namespace '%s' in the cluster", ns);
+	return error_hint(err, "see what there is: kubectl get namespaces (context '%s')",
+			  k->config.context);
+}
+
+int kube_get_pod(struct kube *k, const char *ns, const char *name, json_t **ret, struct error *err)
+{
+	auto_free char *path = NULL;
+	struct kube_get get = {.verb = "get", .resource = "pods", .ns = ns, .name = name};
+	long status;
+
+	if (!name_is_label(ns))
+		return bad_name("namespace", ns, err);
+	if (!name_is_subdomain(name))
+		return bad_name("pod", name, err);
+	path = xasprintf("/api/v1/namespaces/%s/pods/%s", ns, name);
+	get.path = path;
+	if (kube_fetch(k, &get, ret, &status, err) == 0)
+		return 0;
+	return status == 404 && err && err->code == ERR_TARGET ? explain_missing_pod(k, ns, err)
+							       : -1;
+}
+
+int kube_get_node(struct kube *k, const char *name, json_t **ret, struct error *err)
+{
+	auto_free char *path = NULL;
+	struct kube_get get = {.verb = "get", .resource = "nodes", .name = name};
+
+	if (!name_is_subdomain(name))
+		return bad_name("node", name, err);
+	path = xasprintf("/api/v1/nodes/%s", name);
+	get.path = path;
+	return kube_fetch(k, &get, ret, NULL, err);
+}
+
+struct listing {
+	const char *ns, *labels, *fields;
+	json_t *items; /* owned; what was gathered so far */
+	char *next;    /* owned; the continue token, NULL at the end */
+};
+
+static void listing_release(struct listing *l)
+{
+	json_decref(l->items);
+	free_cleanup(&l->next);
+}
+
+static void add_query(struct buf *b, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	buf_addf(b, "&%s=", name);
+	http_escape(b, value);
+}
+
+static int fetch_page(struct kube *k, const struct listing *l, json_t **ret, long *ret_status,
+		      struct error *err)
+{
+	auto_buf struct buf path = BUF_INIT(MAX_API_QUERY);
+	struct kube_get get = {.verb = "list", .resource = "pods", .ns = l->ns};
+
+	buf_addf(&path, "/api/v1/%s%s%spods?limit=%d", l->ns ? "namespaces/" : "",
+		 l->ns ? l->ns : "", l->ns ? "/" : "", PAGE_SIZE);
+	add_query(&path, "labelSelector", l->labels);
+	add_query(&path, "fieldSelector", l->fields);
+	add_query(&path, "continue", l->next);
+	if (path.overflow)
+		return error_set(err, ERR_USAGE, "the selector is too long");
+	get.path = buf_str(&path);
+	get.has_selector = (l->labels || l->fields) && !l->next;
+	return kube_fetch(k, &get, ret, ret_status, err);
+}
+
+/* What nobody here reads, and what is half of a pod's size. */
+static void prune(json_t *pod)
+{
+	json_t *meta = json_object_get(pod, "metadata");
+
+	json_object_del(meta, "managedFields");
+	json_object_del(meta, "annotations");
+}
+
+static int take_page(struct listing *l, const json_t *page, struct error *err)
+{
+	const json_t *items = json_object_get(page, "items");
+	const char *next = json_str_at(page, "metadata.continue", "");
+	size_t i;
+	json_t *pod;
+
+	if (!json_is_array(items) && !json_is_null(items))
+		return error_set(err, ERR_API, "answer of the cluster API is not a list");
+	if (json_array_size(l->items) + json_array_size(items) > MAX_API_ITEMS ||
+	    (*next && (!json_array_size(items) || (l->next && strcmp(next, l->next) == 0))))
+		return error_set(err, ERR_API, "the cluster API's list of pods does not end");
+	json_array_foreach (items, i, pod) {
+		prune(pod);
+		json_array_append(l->items, pod);
+	}
+	free_cleanup(&l->next);
+	l->next = *next ? xstrdup(next) : NULL;
+	return 0;
+}
+
+/* -1 with *ret_status = 410 when the list has to begin again. */
+static int list_all(struct kube *k, struct listing *l, long *ret_status, struct error *err)
+{
+	do {
+		auto_json json_t *page = NULL;
+
+		if (fetch_page(k, l, &page, ret_status, err) != 0)
+			return -1;
+		*ret_status = 0;
+		if (take_page(l, page, err) != 0)
+			return -1;
+	} while (l->next);
+	return 0;
+}
+
+int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
+		   const char *field_selector, json_t **ret, struct error *err)
+{
+	struct error why = {0};
+	long status = 0;
+
+	if (ns && !name_is_label(ns))
+		return bad_name("namespace", ns, err);
+	/* a continue token lives for about five minutes, then it is 410 Gone */
+	for (int round = 0; round < 2; round++) {
+		auto_cleanup(listing_release) struct listing l = {
+			ns, label_selector, field_selector, json_array(), NULL};
+
+		if (list_all(k, &l, &status, &why) == 0) {
+			*ret = STEAL(l.items);
+			return 0;
+		}
+		if (status != 410)
+			break;
+	}
+	if (err)
+		*err = why;
+	return -1;
+}
