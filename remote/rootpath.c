@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -90,11 +91,11 @@ static int open_by_walk(int rootfd, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_raw(int rootfd, const char *path, int flags, unsigned int resolve)
+static int open_raw(int rootfd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned int)flags,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
+		.flags = (unsigned int)add_flags(flags),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
 	};
 
 	/* EAGAIN: something was renamed or mounted during the walk and the kernel cannot prove
@@ -112,28 +113,39 @@ static int open_raw(int rootfd, const char *path, int flags, unsigned int resolv
 	return -EAGAIN;
 }
 
+static bool is_link(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 || S_ISLNK(st.st_mode);
+}
+
+/* The kernel says ENOTDIR for a link where O_DIRECTORY is asked for. */
+static int why_no_directory(int rootfd, const char *path)
+{
+	auto_fd int fd = open_raw(rootfd, path, O_PATH);
+
+	return fd >= 0 && is_link(fd) ? -ELOOP : -ENOTDIR;
+}
+
 int rootpath_open(int rootfd, const char *path, int flags)
 {
 	int bad = check_path(path);
 	auto_fd int fd = -1;
-	struct stat st;
 
 	if (flags & (O_CREAT | O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE)
 		return -EINVAL;
 	if (bad < 0)
 		return bad;
-	fd = open_raw(rootfd, path, add_flags(flags), RESOLVE_NO_SYMLINKS);
+	fd = open_raw(rootfd, path, flags);
+	if (fd == -ENOTDIR && flags & O_DIRECTORY)
+		return why_no_directory(rootfd, path);
 	if (fd < 0)
 		return STEAL_FD(fd);
 	/* With O_PATH the last component may be a link itself, even under RESOLVE_NO_SYMLINKS. */
-	if (flags & O_PATH && (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode)))
+	if (flags & O_PATH && is_link(fd))
 		return -ELOOP;
 	return STEAL_FD(fd);
-}
-
-int rootpath_tmp(int rootfd)
-{
-	return open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)
