@@ -251,10 +251,11 @@ static void judge(struct jvm *j, const struct proc_status *st, const struct peek
 		snprintf(why, size, "it is an OpenJ9, which this release cannot attach to");
 	else if (st->state == 'T' || st->state == 't')
 		snprintf(why, size, "it is stopped, by a signal or a debugger");
+	else if (peek->tmp_error == ELOOP)
+		snprintf(why, size, "its /tmp is a symbolic link, which is not followed");
 	else if (peek->tmp_error)
 		snprintf(why, size,
-			 "cannot open its /tmp, where HotSpot keeps the attach socket: "
-			 "%s",
+			 "cannot open its /tmp, where HotSpot keeps the attach socket: %s",
 			 strerror(peek->tmp_error));
 	else if (attach == ATTACH_DISABLED)
 		snprintf(why, size, "it runs with -XX:+DisableAttachMechanism");
