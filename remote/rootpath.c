@@ -91,11 +91,11 @@ static int open_by_walk(int rootfd, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_raw(int rootfd, const char *path, int flags)
+static int open_raw(int rootfd, const char *path, int flags, unsigned int resolve)
 {
 	struct open_how how = {
-		.flags = (unsigned int)add_flags(flags),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+		.flags = (unsigned int)flags,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 
 	/* EAGAIN: something was renamed or mounted during the walk and the kernel cannot prove
@@ -137,7 +137,7 @@ int rootpath_open(int rootfd, const char *path, int flags)
 		return -EINVAL;
 	if (bad < 0)
 		return bad;
-	fd = open_raw(rootfd, path, flags);
+	fd = open_raw(rootfd, path, add_flags(flags), RESOLVE_NO_SYMLINKS);
 	if (fd == -ENOTDIR && flags & O_DIRECTORY)
 		return why_no_directory(rootfd, path);
 	if (fd < 0)
@@ -146,6 +146,11 @@ int rootpath_open(int rootfd, const char *path, int flags)
 	if (flags & O_PATH && is_link(fd))
 		return -ELOOP;
 	return STEAL_FD(fd);
+}
+
+int rootpath_tmp(int rootfd)
+{
+	return open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)
