@@ -123,7 +123,7 @@ static bool is_link(int fd)
 /* The kernel says ENOTDIR for a link where O_DIRECTORY is asked for. */
 static int why_no_directory(int rootfd, const char *path)
 {
-	auto_fd int fd = open_raw(rootfd, path, O_PATH);
+	auto_fd int fd = open_raw(rootfd, path, add_flags(O_PATH), RESOLVE_NO_SYMLINKS);
 
 	return fd >= 0 && is_link(fd) ? -ELOOP : -ENOTDIR;
 }
