@@ -8,6 +8,7 @@
 #include "jdiag/command.h"
 #include "jdiag/deliver.h"
 #include "jdiag/helper/helper.h"
+#include "jdiag/interrupt.h"
 #include "jdiag/json.h"
 #include "jdiag/jvmpick.h"
 #include "jdiag/manifest.h"
@@ -187,6 +188,8 @@ static int confirm(const struct job *j, struct error *err)
 	fputs("Take the dump? The JVM stands still meanwhile. [y/N] ", stderr);
 	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
+	if (interrupt_check(err) < 0)
+		return -1;
 	return error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
 }
 

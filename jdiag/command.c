@@ -19,8 +19,6 @@ static int see_help(const char *verb, struct error *err)
 {
 	bool known = verb && strcmp(verb, "help") != 0 && command_find(verb);
 
-	if (strstr(err->hint, " help"))
-		return -1;
 	return error_hint(err, "%s%ssee '%s help%s%s'", err->hint, err->hint[0] ? "\n" : "",
 			  command_program(), known ? " " : "", known ? verb : "");
 }
@@ -105,7 +103,9 @@ static int check_arguments(const struct options *o, const struct command *c, cha
 	return 0;
 }
 
-static int dispatch(char **words, struct options *o, struct error *err)
+/* Everything that can be wrong with the command line itself. */
+static int prepare(char **words, struct options *o, const struct command **ret, char ***ret_args,
+		   struct error *err)
 {
 	const struct command *c = NULL;
 	char **args;
@@ -117,25 +117,29 @@ static int dispatch(char **words, struct options *o, struct error *err)
 		return -1;
 	if (options_from_environment(o, c, err) < 0 || check_arguments(o, c, args, err) < 0)
 		return -1;
-	log_level = o->quiet ? -1 : o->verbose;
-	if (o->timeout_ms)
-		interrupt_set_deadline(o->timeout_ms);
-	return c->run(o, args, err);
+	*ret = c;
+	*ret_args = args;
+	return 0;
 }
 
 int command_run(char *const *argv, struct options *o, struct error *err)
 {
 	auto_free char **words = NULL;
-	const char *verb;
+	const struct command *c = NULL;
+	char **args = NULL;
+	int rc = options_parse(argv, o, &words, err);
+	const char *verb = words[0]; /* prepare may take it away */
 
-	if (options_parse(argv, o, &words, err) == 0) {
-		verb = words[0];
-		if (dispatch(words, o, err) == 0)
-			return 0;
-	} else {
-		verb = words[0];
-	}
-	if (err->code == ERR_USAGE)
+	if (rc == 0)
+		rc = prepare(words, o, &c, &args, err);
+	if (rc < 0)
+		return see_help(verb, err);
+	log_level = o->quiet ? -1 : o->verbose;
+	if (o->timeout_ms)
+		interrupt_set_deadline(o->timeout_ms);
+	rc = c->run(o, args, err);
+	/* a usage error that says by itself what to do may be about a file */
+	if (rc < 0 && err->code == ERR_USAGE && !err->hint[0])
 		see_help(verb, err);
-	return -1;
+	return rc;
 }

@@ -2,8 +2,12 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/time.h>
+#include <termios.h>
 #include <unistd.h>
+
+#define CLEAR_LINE "\r\033[K"
 
 static volatile sig_atomic_t stop_signals;
 static volatile sig_atomic_t deadline_passed;
@@ -12,8 +16,15 @@ static volatile sig_atomic_t wants_progress;
 static void on_stop(int sig)
 {
 	(void)sig;
-	if (stop_signals)
+	if (stop_signals) {
+		struct termios t;
+
+		/* a progress line may stand there */
+		if (tcgetattr(STDERR_FILENO, &t) == 0 &&
+		    write(STDERR_FILENO, CLEAR_LINE, strlen(CLEAR_LINE)) < 0)
+			_exit(ERR_INTERRUPTED);
 		_exit(ERR_INTERRUPTED);
+	}
 	stop_signals = 1;
 }
 
@@ -35,10 +46,13 @@ void interrupt_install(void)
 	const struct sigaction stop = {.sa_handler = on_stop};
 	const struct sigaction alarm_action = {.sa_handler = on_alarm};
 	const struct sigaction usr1 = {.sa_handler = on_usr1};
+	struct sigaction before;
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGHUP, &stop, NULL);
+	/* nohup means it */
+	if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &stop, NULL);
 	sigaction(SIGALRM, &alarm_action, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
 }

@@ -70,10 +70,20 @@ static void take_sample(struct progress *p, uint64_t now)
 	p->taken++;
 }
 
+static void add_seconds(struct buf *b, uint64_t seconds)
+{
+	char time[16];
+
+	if (seconds < 60)
+		buf_addf(b, "  %us left", (unsigned int)seconds);
+	else
+		buf_addf(b, "  %s left", str_format_ms(time, seconds * 1000));
+}
+
 /* "transfer  1.2 GiB of 4.0 GiB  30%  85 MiB/s  33s left", or "attach  4s". */
 static void describe(const struct progress *p, uint64_t now, struct buf *b)
 {
-	char size[16], of[16], rate_text[16], time[16];
+	char size[16], of[16], rate_text[16];
 	uint64_t rate = rate_of(p, now);
 
 	buf_adds(b, p->phase);
@@ -82,14 +92,14 @@ static void describe(const struct progress *p, uint64_t now, struct buf *b)
 		return;
 	}
 	buf_addf(b, "  %s", str_format_size(size, p->bytes));
-	if (p->total)
+	/* more than expected: the estimate was wrong, say no more of it */
+	if (p->total && p->bytes <= p->total)
 		buf_addf(b, " of %s  %u%%", str_format_size(of, p->total),
 			 (unsigned int)((double)p->bytes * 100 / (double)p->total));
 	if (rate)
 		buf_addf(b, "  %s/s", str_format_size(rate_text, rate));
 	if (rate && p->total > p->bytes)
-		buf_addf(b, "  %s left",
-			 str_format_ms(time, (p->total - p->bytes) / rate * 1000 + 1000));
+		add_seconds(b, (p->total - p->bytes) / rate + 1);
 }
 
 static size_t terminal_width(void)

@@ -183,6 +183,22 @@ static int second_signal_ends(void)
 	return 2;
 }
 
+static int nohup_is_honoured(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	interrupt_install();
+	raise(SIGHUP);
+	return interrupted() ? 1 : 42;
+}
+
+static int hangup_stops(void)
+{
+	signal(SIGHUP, SIG_DFL);
+	interrupt_install();
+	raise(SIGHUP);
+	return interrupted() ? 42 : 1;
+}
+
 static int usr1_asks_once(void)
 {
 	interrupt_install();
@@ -195,6 +211,8 @@ static void test_interruption(void **state)
 	(void)state;
 	assert_int_equal(in_child(deadline_passes), 42);
 	assert_int_equal(in_child(second_signal_ends), ERR_INTERRUPTED);
+	assert_int_equal(in_child(nohup_is_honoured), 42);
+	assert_int_equal(in_child(hangup_stops), 42);
 	assert_int_equal(in_child(usr1_asks_once), 42);
 }
 

@@ -114,6 +114,16 @@ static void job_quiet(void)
 	job(PROGRESS_NONE, false, NULL);
 }
 
+static void job_beyond_the_estimate(void)
+{
+	struct progress *p = progress_new(PROGRESS_PLAIN, false);
+
+	progress_phase(p, "dump");
+	raise(SIGUSR1);
+	progress_bytes(p, 2048, 1024);
+	progress_end(p, NULL);
+}
+
 static void job_asked(void)
 {
 	struct progress *p = progress_new(PROGRESS_PLAIN, false);
@@ -209,6 +219,8 @@ static void test_asked_by_signal(void **state)
 	interrupt_install();
 	assert_string_equal(capture_file(job_asked),
 			    "jdiag: dump\njdiag: dump  512 B of 1.0 KiB  50%\n");
+	assert_string_equal(capture_file(job_beyond_the_estimate),
+			    "jdiag: dump\njdiag: dump  2.0 KiB\n");
 }
 
 int main(void)
