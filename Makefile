@@ -17,8 +17,8 @@ CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wvla -Wformat=2 -Wundef \
            -Wpointer-arith -Wwrite-strings -Wno-format-truncation $(if $(WERROR),-Werror)
 HARDEN  := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fno-strict-aliasing
-SAN     := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 comma   := ,
+SAN     := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 BASE    := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DJDIAG_VERSION='"$(VERSION)"' -I. \
            $(WARN) $(HARDEN) $(SAN)
 
