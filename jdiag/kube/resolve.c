@@ -247,6 +247,9 @@ static int resolve_impersonation(struct kube_config *c, const json_t *entry, str
 	if (c->as_groups && !strings_only(c->as_groups))
 		return error_set(err, ERR_USAGE, "user '%s': as-groups is not a list of texts",
 				 c->user);
+	if (c->as_extra && !json_is_object(c->as_extra))
+		return error_set(err, ERR_USAGE, "user '%s': as-user-extra is not a mapping",
+				 c->user);
 	json_object_foreach (c->as_extra, key, v) {
 		if (!strings_only(v))
 			return error_set(err, ERR_USAGE,

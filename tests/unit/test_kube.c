@@ -7,29 +7,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <jansson.h>
-#include <sys/stat.h>
 
 #include "jdiag/json.h"
 #include "remote/base/io.h"
 #include "remote/base/log.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/server.h"
-
-static char dir[64]; /* of this run: kubeconfig, token, plugin */
-
-static void write_file(const char *name, int mode, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
+#include "tests/unit/tempdir.h"
 
 /* A kubeconfig for the server, with the given user entry (flow style). */
 static struct kube *open_with(const struct server *s, const char *user, const char *as)
@@ -39,14 +24,14 @@ static struct kube *open_with(const struct server *s, const char *user, const ch
 	struct error err = {0};
 	struct kube *k = NULL;
 
-	snprintf(path, sizeof(path), "%s/config", dir);
+	snprintf(path, sizeof(path), "%s/config", tempdir);
 	snprintf(text, sizeof(text),
 		 "current-context: rig\n"
 		 "clusters: [{name: c, cluster: {server: '%s/'}}]\n"
 		 "contexts: [{name: rig, context: {cluster: c, user: u, namespace: shop}}]\n"
 		 "users: [{name: u, user: %s}]\n",
 		 s->url, user);
-	write_file("config", 0600, text);
+	tempdir_file("config", 0600, text);
 	log_level = -1; /* plain http is warned about */
 	if (kube_open(&k, &o, &err) != 0)
 		fail_msg("%s", err.msg);
@@ -261,20 +246,20 @@ static void token_file_is_read_each_time(void **state)
 	char *head;
 
 	(void)state;
-	write_file("token", 0600, "first\n");
+	tempdir_file("token", 0600, "first\n");
 	server_start(&s, echo);
 	k = open_with(&s, "{token: stale, tokenFile: token}", NULL);
 	head = head_sent(k);
 	assert_non_null(strstr(head, "Bearer first\r\n"));
 	free(head);
-	write_file("token", 0600, " second ");
+	tempdir_file("token", 0600, " second ");
 	head = head_sent(k);
 	assert_non_null(strstr(head, "Bearer second\r\n"));
 	free(head);
-	write_file("token", 0600, "canary\ncanary");
+	tempdir_file("token", 0600, "canary\ncanary");
 	assert_int_equal(kube_get_pod(k, "shop", "p", &v, &err), -1);
 	expect(&err, ERR_API, "control character", "");
-	write_file("token", 0600, "\n");
+	tempdir_file("token", 0600, "\n");
 	assert_int_equal(kube_get_pod(k, "shop", "p", &v, &err), -1);
 	expect(&err, ERR_USAGE, "is empty", "");
 	kube_close(k);
@@ -299,8 +284,8 @@ static void plugin_runs_once(void **state)
 	struct kube *k;
 
 	(void)state;
-	write_file("plugin", 0700, COUNTING_PLUGIN);
-	write_file("runs", 0600, "");
+	tempdir_file("plugin", 0700, COUNTING_PLUGIN);
+	tempdir_file("runs", 0600, "");
 	server_start(&s, echo);
 	k = open_with(&s, EXEC_USER(", \"expirationTimestamp\": \"2126-01-01T00:00:00Z\""), NULL);
 	for (int i = 0; i < 3; i++) {
@@ -318,8 +303,8 @@ static void expired_credential_is_renewed(void **state)
 	struct kube *k;
 
 	(void)state;
-	write_file("plugin", 0700, COUNTING_PLUGIN);
-	write_file("runs", 0600, "");
+	tempdir_file("plugin", 0700, COUNTING_PLUGIN);
+	tempdir_file("runs", 0600, "");
 	server_start(&s, echo);
 	k = open_with(&s, EXEC_USER(", \"expirationTimestamp\": \"2020-01-01T00:00:00Z\""), NULL);
 	for (int i = 1; i <= 3; i++) {
@@ -350,8 +335,8 @@ static void refused_credential_is_renewed_once(void **state)
 	char *head;
 
 	(void)state;
-	write_file("plugin", 0700, COUNTING_PLUGIN);
-	write_file("runs", 0600, "");
+	tempdir_file("plugin", 0700, COUNTING_PLUGIN);
+	tempdir_file("runs", 0600, "");
 	server_start(&s, accept_second_run);
 	k = open_with(&s, EXEC_USER(""), NULL);
 	head = head_sent(k);
@@ -596,26 +581,6 @@ static void nobody_there(void **state)
 	kube_close(k);
 }
 
-static int make_dir(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/jdiag-test-kube-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	static const char *const names[] = {"config", "token", "plugin", "runs"};
-	char path[128];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	return rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -636,5 +601,5 @@ int main(void)
 
 	if (io_secure_stdio() != 0)
 		return 1;
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
 }
