@@ -114,6 +114,7 @@ int gcs_run_token_command(struct gcs *g, const char *command, struct secret *ret
 	/* all memory at once: growing would leave copies that nobody wipes */
 	if (!buf_reserve(&out, out.max))
 		die_oom();
+	buf_reset(&out);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_sys(err, ERR_FAILED, errno, "cannot run the token command");
 	reader = fds[0];

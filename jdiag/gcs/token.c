@@ -200,6 +200,7 @@ static int from_file(struct gcs *g, struct error *err)
 	http_client_set_tick(http, g->tick, g->tick_ctx);
 	if (!buf_reserve(&form, form.max)) /* all at once: growing leaves copies */
 		die_oom();
+	buf_reset(&form);
 	if (g->cred.kind == CRED_USER)
 		add_refresh(&form, &g->cred);
 	else
