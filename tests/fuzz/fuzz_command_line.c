@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = xmalloc(size + 1);
 	auto_free char **words = NULL;
-	char *argv[MAX_WORDS + 1] = {"jdiag"};
+	char *argv[MAX_WORDS + 1] = {(char *)"jdiag"};
 	struct options o = {0};
 	struct error err = {0};
 	size_t n = 1;

@@ -87,12 +87,12 @@ static void test_help_fits_and_is_complete(void **state)
 	}
 }
 
-static void assert_usage(char *const *argv, const char *msg, const char *hint)
+static void assert_usage(const char *const *argv, const char *msg, const char *hint)
 {
 	struct options o = {0};
 	struct error err = {0};
 
-	assert_int_equal(command_run(argv, &o, &err), -1);
+	assert_int_equal(command_run((char *const *)argv, &o, &err), -1);
 	assert_int_equal(err.code, ERR_USAGE);
 	assert_string_equal(err.msg, msg);
 	assert_string_equal(err.hint, hint);
@@ -101,18 +101,18 @@ static void assert_usage(char *const *argv, const char *msg, const char *hint)
 static void test_usage_errors(void **state)
 {
 	(void)state;
-	assert_usage((char *[]){"jdiag", NULL}, "no command given", "see 'jdiag help'");
-	assert_usage((char *[]){NULL}, "no command given", "see 'jdiag help'");
-	assert_usage((char *[]){"jdiag", "verzion", NULL}, "unknown command 'verzion'",
+	assert_usage((const char *[]){"jdiag", NULL}, "no command given", "see 'jdiag help'");
+	assert_usage((const char *[]){NULL}, "no command given", "see 'jdiag help'");
+	assert_usage((const char *[]){"jdiag", "verzion", NULL}, "unknown command 'verzion'",
 		     "did you mean 'version'?\nsee 'jdiag help'");
-	assert_usage((char *[]){"jdiag", "version", "x", NULL},
+	assert_usage((const char *[]){"jdiag", "version", "x", NULL},
 		     "'version' takes no argument, not also 'x'", "see 'jdiag help version'");
-	assert_usage((char *[]){"jdiag", "version", "--to", "x", NULL},
+	assert_usage((const char *[]){"jdiag", "version", "--to", "x", NULL},
 		     "'version' does not take '--to'", "see 'jdiag help version'");
-	assert_usage((char *[]){"jdiag", "version", "--timeout", "x", NULL},
+	assert_usage((const char *[]){"jdiag", "version", "--timeout", "x", NULL},
 		     "bad duration 'x' for '--timeout'",
 		     "a duration looks like 30s, 5m or 1h30m\nsee 'jdiag help version'");
-	assert_usage((char *[]){"jdiag", "help", "nope", NULL}, "unknown command 'nope'",
+	assert_usage((const char *[]){"jdiag", "help", "nope", NULL}, "unknown command 'nope'",
 		     "see 'jdiag help'");
 }
 

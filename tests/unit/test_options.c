@@ -27,7 +27,7 @@ static const struct command plain = {.name = "plain"};
 static int parse(const char *line)
 {
 	static char copy[512];
-	char *argv[MAX_WORDS] = {"jdiag"};
+	char *argv[MAX_WORDS] = {(char *)"jdiag"};
 	char *rest = copy, *word;
 	size_t n = 1;
 
