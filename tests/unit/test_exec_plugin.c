@@ -247,7 +247,7 @@ static void exec_info_says_what_is_wanted(void **state)
 	      "#certificate-authority-data#:#LS0tLS1CRUdJTiBY#,#config#:{#audience#:7}}}}");
 }
 
-/* row 5, for this child: nothing of ours but 0, 1, 2; 10 is where the shell keeps its script. And
+/* row 5, for this child: nothing of ours but 0, 1, 2; from 10 up are the shell's own. And
  * stdin is empty. */
 static void descriptors_do_not_leak(void **state)
 {
@@ -255,7 +255,7 @@ static void descriptors_do_not_leak(void **state)
 
 	(void)state;
 	given("#!/bin/sh\nls /proc/$$/fd > \"${0%/*}/fds\"\nread x\n"
-	      "T=$(grep -v '^10$' \"${0%/*}/fds\" | tr '\\n' ' ')$x\n" GIVE,
+	      "T=$(grep '^.$' \"${0%/*}/fds\" | tr '\\n' ' ')$x\n" GIVE,
 	      "", "0 1 2 ");
 	close(fd);
 }
