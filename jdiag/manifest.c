@@ -12,23 +12,23 @@
 
 #define SHORT_ID 12
 
-static void format_time(char *dst, size_t size, const char *format, time_t when)
+static struct tm utc(time_t when)
 {
-	struct tm tm;
+	struct tm tm = {0};
 
 	gmtime_r(&when, &tm);
-	if (strftime(dst, size, format, &tm) == 0)
-		dst[0] = '\0';
+	return tm;
 }
 
 void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const json_t *jvm,
 		   time_t when, const char *kind)
 {
 	char stamp[32];
+	const struct tm tm = utc(when);
 	unsigned long long pid = json_u64_at(jvm, "ns_pid", 0);
 	const char *container = json_str_at(jvm, "container", "");
 
-	format_time(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", when);
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
 	if (s->has_pod)
 		snprintf(dst, ARTIFACT_NAME_SIZE, "%s_%s_%s-%llu_%s_%llu.%s", s->pod.ns,
 			 s->pod.name, s->container->name,
@@ -69,9 +69,10 @@ static json_t *describe_jvm(const json_t *jvm)
 json_t *manifest_new(const char *name, const struct session *s, const json_t *jvm,
 		     const struct preflight *p, time_t when)
 {
+	const struct tm tm = utc(when);
 	char started[32];
 
-	format_time(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", when);
+	strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:b, s:s}, s:s}", "apiVersion",
 			 "jdiag/v1", "kind", "HeapDump", "name", name, "format", "hprof", "target",
 			 describe_target(s, jvm), "jvm", describe_jvm(jvm), "capture", "strategy",

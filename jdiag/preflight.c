@@ -48,6 +48,17 @@ static int no_strategy(const json_t *inspect, struct error *err)
 	return error_hint(err, "%s", buf_str(&why));
 }
 
+/* Below the limit of the container's cgroup. */
+static uint64_t memory_left(const json_t *inspect)
+{
+	uint64_t limit = json_u64_at(inspect, "memory.limit", 0);
+	uint64_t usage = json_u64_at(inspect, "memory.usage", 0);
+
+	if (!limit)
+		return UINT64_MAX;
+	return usage < limit ? limit - usage : 0;
+}
+
 int preflight_estimate(struct preflight *p, const json_t *inspect, struct error *err)
 {
 	const char *version = json_str_at(inspect, "jvm.version", "");
@@ -60,6 +71,8 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 		return no_strategy(inspect, err);
 	p->where = json_str_at(entry, "where", "");
 	p->node_free = json_u64_at(entry, "free", 0);
+	p->in_memory = json_bool_at(entry, "memory", false);
+	p->memory_free = memory_left(inspect);
 	p->heap_used = json_u64_at(inspect, "heap.used", 0);
 	p->heap_source = json_str_at(inspect, "heap.source", "");
 	p->size = p->heap_used / 100 * (100 + SIZE_MARGIN_PERCENT) + SIZE_MARGIN_BYTES;
@@ -92,6 +105,11 @@ int preflight_check(const struct preflight *p, struct error *err)
 
 		return refuse_space(p, where, p->node_free, err);
 	}
+	if (p->in_memory && p->size > p->memory_free)
+		return refuse_space(p,
+				    "below the container's memory limit (the file would lie in "
+				    "memory)",
+				    p->memory_free, err);
 	if (p->liveness_budget_ms && p->pause_ms >= p->liveness_budget_ms) {
 		error_set(err, ERR_REFUSED,
 			  "the JVM would stand still for about %s (%s of heap), its liveness probe "

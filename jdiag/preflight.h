@@ -24,6 +24,8 @@ struct preflight {
 	uint64_t pause_ms;	      /* expected */
 	const char *strategy, *where; /* borrowed */
 	uint64_t node_free;	      /* where the dump will lie */
+	bool in_memory;		      /* ... and that is memory of the container */
+	uint64_t memory_free;	      /* below its limit; UINT64_MAX: no limit */
 };
 
 /* From the answer of `inspect` (borrowed, has to outlive p). ERR_CAPTURE when no strategy can work.

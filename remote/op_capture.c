@@ -11,9 +11,8 @@
 
 #define LOOK_MS 50
 #define PROGRESS_MS 400
-#define FIRST_BYTE_MS                                                              \
-	30000 /* the file is opened before any collection or safepoint, in 8 to 26 \
-	       */
+/* The file is opened before any collection or safepoint (8 to 26), so it soon has a first byte. */
+#define FIRST_BYTE_MS 30000
 #define MAX_TEXT 4096
 
 struct work {

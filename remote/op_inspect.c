@@ -54,6 +54,7 @@ static void tell_strategies(struct jsonw *w, const struct work *k)
 		jsonw_string(w, "reason", info.reason);
 		jsonw_string(w, "where", info.where);
 		jsonw_u64(w, "free", info.free);
+		jsonw_bool(w, "memory", info.memory);
 		jsonw_close(w, '}');
 		if (info.usable && !*chosen && (!*k->strategy || !strcmp(k->strategy, s->name)))
 			chosen = s->name;

@@ -127,8 +127,8 @@ static void look_at(const struct procfs *p, struct ps *ps, pid_t pid)
 	    jvm_inspect(p, pid, &j, &err) < 0)
 		return;
 	/* A container inside the one that was asked for: the client knows the outer one. */
-	if (id)
-		(void)str_copy(j.container, sizeof(j.container), id);
+	if (id && !str_copy(j.container, sizeof(j.container), id))
+		return;
 	add_jvm(ps, &j);
 }
 

@@ -28,6 +28,7 @@ struct strategy_info {
 	char reason[256]; /* why not */
 	char where[320];  /* directory on the node or in the container */
 	uint64_t free;	  /* bytes there */
+	bool memory;	  /* a file there is memory of the container's cgroup */
 };
 
 struct strategy {

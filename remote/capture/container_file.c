@@ -105,6 +105,7 @@ static void probe(const struct target *t, const char *node_dir, struct strategy_
 		ret->usable = true;
 		ret->reason[0] = '\0';
 		ret->free = places[i].free;
+		ret->memory = places[i].memory;
 		snprintf(ret->where, sizeof(ret->where), "%s in the container%s", places[i].name,
 			 places[i].memory ? " (memory)" : "");
 	}

@@ -76,6 +76,27 @@ static void test_pause_against_the_probe(void **state)
 	assert_int_equal(check("25.0.5", 8 * GiB, 99 * GiB, 99 * GiB, 30000, &e), 0);
 }
 
+static void test_a_file_in_memory(void **state)
+{
+	struct preflight p = {.live = true};
+	json_t *answer = inspect_answer("17.0.15", 1 * GiB, 10 * GiB, true);
+	struct error e = {0};
+
+	(void)state;
+	json_object_set_new(json_array_get(json_object_get(answer, "strategies"), 0), "memory",
+			    json_true());
+	assert_int_equal(preflight_estimate(&p, answer, &e), 0);
+	p.sink_free = UINT64_MAX;
+	assert_int_equal(preflight_check(&p, &e), 0); /* no limit */
+	json_object_set_new(answer, "memory",
+			    json_pack("{s:I, s:I}", "limit", (json_int_t)(2 * GiB), "usage",
+				      (json_int_t)(1.5 * GiB)));
+	assert_int_equal(preflight_estimate(&p, answer, &e), 0);
+	p.sink_free = UINT64_MAX;
+	assert_refused(preflight_check(&p, &e), &e, "memory limit");
+	json_decref(answer);
+}
+
 static void test_no_strategy(void **state)
 {
 	struct preflight p = {.live = true};
@@ -95,6 +116,7 @@ int main(void)
 		cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_pause_against_the_probe),
+		cmocka_unit_test(test_a_file_in_memory),
 		cmocka_unit_test(test_no_strategy),
 	};
 
