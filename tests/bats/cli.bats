@@ -218,6 +218,55 @@ fish_complete() { # LINE
 	[[ $output != *$'\e'* ]]
 }
 
+# A server that accepts and says nothing: a node whose sshd hangs. Its port in $port.
+start_mute_server() {
+	mkfifo port hold
+	python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+sys.stdin.read()' <>hold >port 3>&- &
+	mute=$!
+	read -r port <port
+}
+
+teardown() {
+	[ -z "${mute:-}" ] || kill "$mute"
+}
+
+@test "--timeout ends a command that hangs, and says so" {
+	start_mute_server
+	jdiag 130 ps "ssh://127.0.0.1:$port" --timeout 500ms
+	[[ $stderr == "jdiag: timed out: the time given by --timeout has passed"* ]]
+	[ -z "$output" ]
+}
+
+@test "Ctrl-C on a terminal clears the progress line and leaves one error" {
+	start_mute_server
+	cat >drive.py <<-'END'
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.environ["TERM"] = "xterm"
+	    os.execv(sys.argv[1], sys.argv[1:])
+	seen = b""
+	while True:
+	    try:
+	        data = os.read(fd, 4096)
+	    except OSError:
+	        break
+	    if not data:
+	        break
+	    if b"connect" in data and b"connect" not in seen:
+	        os.write(fd, b"\x03")
+	    seen += data
+	status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+	assert status == 130, (status, seen)
+	assert seen.endswith(b"\r\x1b[Kjdiag: interrupted\r\n"), seen
+	assert seen.count(b"\n") == 1, seen
+	END
+	timeout 30 python3 drive.py "$JDIAG" heapdump "ssh://127.0.0.1:$port" --pid 5
+}
+
 @test "install and uninstall leave nothing" {
 	make -s -C "$BATS_TEST_DIRNAME/../.." BUILD="$JDIAG_BUILD" DESTDIR="$PWD/root" PREFIX=/usr install
 	root/usr/bin/jdiag version
