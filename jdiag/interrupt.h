@@ -1,7 +1,8 @@
 /*
  * Ctrl-C and friends. One flag, set by SIGINT, SIGTERM and SIGHUP; each loop that waits asks it at
  * least every 200 ms or when poll returns EINTR. A second signal of the kind ends the process at
- * once. SIGHUP stays ignored under nohup. The deadline of --timeout works the same way, so that it cleans up like a Ctrl-C.
+ * once. SIGHUP stays ignored under nohup. The deadline of --timeout works the same way, so that it
+ * cleans up like a Ctrl-C.
  */
 #ifndef JDIAG_INTERRUPT_H
 #define JDIAG_INTERRUPT_H

@@ -12,9 +12,9 @@
  * Copy len bytes of src into dst (at most size bytes with the terminator, cut at a whole escape)
  * so that the result is safe on a terminal and in a log: printable ASCII and well-formed UTF-8 pass
  * (but not C1 controls and not the bidirectional overrides U+202A-202E, U+2066-2069), everything
- * else becomes \xHH; the characters in keep (control characters only, for example "\n"; NULL: none) pass.
- * A backslash is not doubled: the result is for people, not for parsing back.
- * Returns the length of the result.
+ * else becomes \xHH; the characters in keep (control characters only, for example "\n"; NULL: none)
+ * pass. A backslash is not doubled: the result is for people, not for parsing back. Returns the
+ * length of the result.
  */
 size_t str_escape(char *dst, size_t size, const char *src, size_t len, const char *keep);
 
