@@ -305,6 +305,30 @@ static void test_mount_namespace_with_chroot(void **state)
 	enter_fake(true);
 }
 
+/* The node's /dev/null is something else: nothing is written to it. */
+static void test_null_device_that_is_a_file(void **state)
+{
+	int how;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct enter_request r = {
+			.run = say_hello, .ctx = (void *)"x", .timeout_ms = 10000};
+		struct error err = {0};
+
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("/dev/zero", "/dev/null", NULL, MS_BIND, NULL) < 0)
+			_exit(2);
+		if (enter_run(&proc, &r, NULL, &err) == 0 || !strstr(err.msg, "null device"))
+			_exit(3);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(how, 0);
+}
+
 static int check_identity(void *ctx, struct buf *answer, struct error *err)
 {
 	int sig = 0;
@@ -331,7 +355,7 @@ static void test_identity_is_taken(void **state)
 	struct error err = {0};
 
 	(void)state;
-	fake_start(&f, false);
+	fake_start(&f, true);
 	for (int join = 0; join < 2; join++) {
 		buf_reset(&b);
 		r.join_mnt = join;
@@ -339,6 +363,91 @@ static void test_identity_is_taken(void **state)
 			fail_msg("%s", err.msg);
 		assert_string_equal(buf_str(&b), "ok");
 	}
+	fake_stop(&f);
+}
+
+/* hostUsers: false: user 1000 of the container is 101000 here. As that, and inside, we are who the
+ * container's files belong to. */
+static int write_map(pid_t pid, const char *file, const char *text)
+{
+	char path[64];
+	auto_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, strlen(text)) > 0;
+}
+
+static _Noreturn void user_namespace_main(int ready, int go)
+{
+	char c;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (unshare(CLONE_NEWUSER) < 0 || write(ready, "", 1) != 1 || read(go, &c, 1) != 1)
+		_exit(1);
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("t", "/tmp", "tmpfs", 0, "mode=1777") < 0 || setresgid(1000, 1000, 1000) < 0 ||
+	    setresuid(1000, 1000, 1000) < 0)
+		_exit(2);
+	fd = open("/tmp/inside", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 || write(ready, "", 1) != 1)
+		_exit(3);
+	while (pause() < 0)
+		;
+	_exit(0);
+}
+
+static int read_private_file(void *ctx, struct buf *answer, struct error *err)
+{
+	auto_fd int fd = open("/tmp/inside", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	(void)ctx;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_sys(err, ERR_FAILED, errno, "cannot read");
+	buf_addf(answer, "%u %u", (unsigned int)st.st_uid, (unsigned int)st.st_gid);
+	return 0;
+}
+
+static void test_user_namespace(void **state)
+{
+	static const char map[] = "0 100000 65536\n";
+	struct fake f = {.ref = PROCREF_INIT};
+	struct enter_request r = {.target = &f.ref,
+				  .join_mnt = true,
+				  .take_creds = true,
+				  .uid = 101000,
+				  .gid = 101000,
+				  .run = read_private_file,
+				  .timeout_ms = 10000};
+	auto_buf struct buf b = BUF_INIT(100);
+	struct error err = {0};
+	int ready[2], go[2];
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	f.pid = fork();
+	assert_true(f.pid >= 0);
+	if (f.pid == 0)
+		user_namespace_main(ready[1], go[0]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_true(write_map(f.pid, "uid_map", map) && write_map(f.pid, "gid_map", map));
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(procref_open(&proc, f.pid, 0, &f.ref, NULL), 0);
+	if (enter_run(&proc, &r, &b, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(buf_str(&b), "101000 101000");
+	r.uid = r.gid = 1000; /* its own view of itself is nobody's here */
+	assert_int_equal(enter_run(&proc, &r, &b, &err), -1);
+	assert_int_equal(err.sys, EACCES);
+	close(ready[0]);
+	close(go[0]);
+	close(go[1]);
 	fake_stop(&f);
 }
 
@@ -406,6 +515,8 @@ int main(void)
 		cmocka_unit_test(test_mount_namespace),
 		cmocka_unit_test(test_mount_namespace_with_chroot),
 		cmocka_unit_test(test_identity_is_taken),
+		cmocka_unit_test(test_null_device_that_is_a_file),
+		cmocka_unit_test(test_user_namespace),
 		cmocka_unit_test(test_target_that_ended),
 		cmocka_unit_test(test_without_waiting),
 		cmocka_unit_test(test_bad_requests),
