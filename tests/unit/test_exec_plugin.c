@@ -251,13 +251,16 @@ static void exec_info_says_what_is_wanted(void **state)
  * stdin is empty. */
 static void descriptors_do_not_leak(void **state)
 {
-	int fd = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
+	int fds[5];
 
 	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
 	given("#!/bin/sh\nls /proc/$$/fd > \"${0%/*}/fds\"\nread x\n"
 	      "T=$(grep '^.$' \"${0%/*}/fds\" | tr '\\n' ' ')$x\n" GIVE,
 	      "", "0 1 2 ");
-	close(fd);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
 }
 
 static void failure_shows_the_command(void **state)
