@@ -37,14 +37,20 @@ json_t *json_from_text(const char *text, size_t len, const char *what, enum err_
 {
 	json_error_t e;
 	json_t *root;
+	char *quote;
 
 	if (too_deep(text, len)) {
 		error_set(err, code, "%s is nested too deep", what);
 		return NULL;
 	}
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-	if (!root)
+	if (!root) {
+		/* jansson quotes up to 20 bytes of the text, which may be of a token */
+		quote = strstr(e.text, " near '");
+		if (quote)
+			*quote = '\0';
 		error_set(err, code, "%s is not JSON: %s (line %d)", what, e.text, e.line);
+	}
 	return root;
 }
 
