@@ -68,9 +68,11 @@ bool mount_line_is_ours(const struct mount_line *m)
 	char root[sizeof(m->root)];
 	char *name;
 
+	if (!point)
+		return false;
 	if (strcmp(m->type, "tmpfs") == 0 && strcmp(m->source, MOUNT_SOURCE) == 0)
 		return true;
-	if (!point || !jdiag_name_is(point + 1) || !str_ends(m->root, "/dump"))
+	if (!jdiag_name_is(point + 1) || !str_ends(m->root, "/dump"))
 		return false;
 	snprintf(root, sizeof(root), "%s", m->root);
 	*strrchr(root, '/') = '\0';

@@ -32,6 +32,9 @@ struct sweep {
 	void *ctx;
 	ino_t *seen; /* mount namespaces */
 	size_t n_seen;
+	const struct mount_line
+		*found; /* in the namespace in hand: their directories go with them */
+	size_t n_found;
 };
 
 /* ---- who is in use ---- */
@@ -157,6 +160,14 @@ static size_t find_mounts(const struct procfs *p, pid_t pid, struct mount_line *
 
 /* ---- directories ---- */
 
+static bool is_mountpoint(const struct sweep *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_found; i++)
+		if (strcmp(strrchr(s->found[i].point, '/') + 1, name) == 0)
+			return true;
+	return false;
+}
+
 static void handle_dir(const struct sweep *s, struct target *t, int parent, const char *place,
 		       const char *name, bool used)
 {
@@ -193,7 +204,7 @@ static void scan_dir(const struct sweep *s, struct target *t, int parent, const 
 		return;
 	}
 	for (int i = 0; i < MAX_SCAN && (e = readdir(d)); i++)
-		if (jdiag_name_is(e->d_name))
+		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
 			handle_dir(s, t, dir, place, e->d_name, used);
 	closedir(d);
 }
@@ -208,7 +219,7 @@ static int open_cwd(const struct procfs *p, pid_t pid)
 
 /* ---- walking ---- */
 
-static void sweep_namespace(const struct sweep *s, pid_t pid, ino_t ns)
+static void sweep_namespace(struct sweep *s, pid_t pid, ino_t ns)
 {
 	auto_target struct target t = TARGET_INIT;
 	auto_free struct mount_line *found = xcalloc(MAX_FOUND, sizeof(*found));
@@ -223,10 +234,14 @@ static void sweep_namespace(const struct sweep *s, pid_t pid, ino_t ns)
 	if (t.root < 0)
 		return;
 	used = in_use(s->proc, ns);
-	while (n > 0) /* the last mounted lies on top */
-		handle_mount(s, &t, &found[--n], used);
+	for (size_t i = n; i > 0; i--) /* the last mounted lies on top */
+		handle_mount(s, &t, &found[i - 1], used);
+	s->found = found;
+	s->n_found = n;
 	scan_dir(s, &t, mount_open_tmp(t.root, &ignored), "/tmp", used);
 	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp", used);
+	s->found = NULL;
+	s->n_found = 0;
 }
 
 static void sweep_cwd(const struct sweep *s, pid_t pid, ino_t ns)

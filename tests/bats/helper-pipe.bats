@@ -1,0 +1,212 @@
+# The helper over a pipe, without ssh and without jdiag: tests/pipe/checks.py does the talking.
+load lib.bash
+
+setup_file() {
+	RIG_RUN=$(mktemp -d "${TMPDIR:-/tmp}/jdiag-rig.XXXXXX")
+	export RIG_RUN
+	chmod 711 "$RIG_RUN"
+	export JDIAG_HELPER=$JDIAG_BUILD/jdiag-helper-$(uname -m)
+	find_left | sort >"$RIG_RUN/left-before"
+	container start --image 17 jvm
+	mkdir "$RIG_RUN/app"
+	cp "/proc/$(container pid jvm)/root/app"/*.class "$RIG_RUN/app"
+	# The JDKs of this machine, as plain processes of the node.
+	local java n=0
+	for java in /usr/lib/jvm/*/bin/java; do
+		[[ -x $java && ! -L ${java%/bin/java} ]] || continue
+		n=$((n + 1))
+		"$java" -Xmx64m -cp "$RIG_RUN/app" Checkout fill=8 \
+			>"$RIG_RUN/plain$n.log" 2>&1 3>&- </dev/null &
+		echo $! >"$RIG_RUN/plain$n.pid"
+		wait_for 20 grep -q ready "$RIG_RUN/plain$n.log"
+	done
+}
+
+teardown_file() {
+	local f
+	container stop-all
+	for f in "$RIG_RUN"/plain*.pid; do [[ ! -f $f ]] || kill "$(<"$f")"; done
+	rm -rf "$RIG_RUN"
+}
+
+check() {
+	timeout -k 5 60 python3 "$TESTS/pipe/checks.py" "$@"
+}
+
+jvm() { container pid jvm; }
+
+# hostile NAME MODE [TARGET]: a container with a program that pretends to be a JVM.
+hostile() {
+	container start --exec fakejvm "$@"
+}
+
+@test "the options" {
+	run -0 "$JDIAG_HELPER" --version
+	[[ $output =~ ^jdiag-helper\ [0-9] ]]
+	run -0 "$JDIAG_HELPER" --help
+	[[ $output == Usage:* ]]
+	run -2 "$JDIAG_HELPER" --nonsense
+	run -2 "$JDIAG_HELPER" nonsense
+}
+
+@test "the helper says hello" { check hello; }
+@test "hostile frames of every kind" { check hostile; }
+@test "hostile and foreign hellos" { check hostile-hello; }
+@test "frames that come byte by byte" { check byte-by-byte; }
+@test "input that ends anywhere" { check cut-anywhere; }
+@test "requests that cannot be served" { check bad-requests; }
+@test "a silent helper pings" { check ping; }
+@test "a reader that is gone" { check reader-gone; }
+@test "a client that never reads" { check flood; }
+
+@test "a plain JVM of each JDK on the node" {
+	local f
+	for f in "$RIG_RUN"/plain*.pid; do
+		check ps "$(<"$f")"
+		check inspect "$(<"$f")"
+		check capture "$(<"$f")"
+		check capture "$(<"$f")" container-file
+	done
+	wait_for 6 nothing_on_node
+}
+
+@test "ps and inspect of a JVM in a container" {
+	check ps "$(jvm)"
+	check inspect "$(jvm)"
+	untouched jvm
+}
+
+@test "capture, both strategies" {
+	check capture "$(jvm)" growing-file
+	untouched jvm
+	check capture "$(jvm)" container-file
+	untouched jvm
+}
+
+@test "read again at any offset" {
+	check resume "$(jvm)"
+	untouched jvm
+}
+
+@test "one capture at a time for each JVM" {
+	check two-helpers "$(jvm)"
+	untouched jvm
+}
+
+@test "cancel in the middle" {
+	check cancel "$(jvm)"
+	untouched jvm
+}
+
+@test "five open requests" {
+	check five-requests "$(jvm)"
+	untouched jvm
+}
+
+@test "a deadline" {
+	check deadline "$(jvm)"
+	untouched jvm
+}
+
+@test "the connection goes in the middle" {
+	check eof "$(jvm)"
+	untouched jvm
+}
+
+@test "signals in the middle" {
+	check signals "$(jvm)"
+	untouched jvm
+}
+
+@test "SIGKILL in the middle, then tidy" {
+	check killed "$(jvm)"
+	untouched jvm
+}
+
+@test "SIGKILL in the middle, then the next capture" {
+	check killed-then-capture "$(jvm)"
+	untouched jvm
+}
+
+@test "the JVM exits in the middle" {
+	container start --image 17 exits
+	check jvm-exits "$(container pid exits)"
+	wait_for 6 nothing_on_node
+}
+
+@test "a read-only root without a writable /tmp, and a user namespace" {
+	container start --image 17 --read-only --tmp image ro
+	check capture "$(container pid ro)"
+	untouched ro
+	container start --image 25 --userns userns
+	check capture "$(container pid userns)"
+	check capture "$(container pid userns)" container-file
+	untouched userns
+}
+
+@test "-Xrs: only by the socket that is there" {
+	container start --image 17 --java -Xrs xrs
+	check inspect "$(container pid xrs)"
+	untouched xrs
+	rm "/proc/$(container pid xrs)/root/tmp/.java_pid1"
+	check fails "$(container pid xrs)" inspect attach "Xrs"
+	untouched xrs
+}
+
+@test "DisableAttachMechanism is seen before the signal" {
+	container start --image 17 --java -XX:+DisableAttachMechanism disabled
+	check fails "$(container pid disabled)" capture attach "DisableAttachMechanism"
+	untouched disabled
+}
+
+@test "hostile: an attach socket that is not the JVM's" {
+	container start --image 17 foreign
+	check foreign-socket "$(container pid foreign)"
+	check stale-socket "$(container pid foreign)"
+	untouched foreign
+}
+
+@test "hostile: a silent attach socket" {
+	hostile silent silent
+	check silent "$(container pid silent)"
+}
+
+@test "hostile: a JVM that never opens its socket" {
+	hostile deaf deaf
+	check fails "$(container pid deaf)" inspect attach "did not open its attach socket"
+	wait_for 6 nothing_in_container deaf
+}
+
+@test "hostile: a reply without end" {
+	hostile flood flood
+	check fails "$(container pid flood)" inspect attach "larger than"
+	check fails "$(container pid flood)" capture attach "larger than"
+}
+
+@test "hostile: a reply that is rubbish, or none" {
+	hostile rubbish rubbish
+	check fails "$(container pid rubbish)" inspect attach "not attach protocol"
+	hostile close close
+	check fails "$(container pid close)" capture attach "unanswered"
+}
+
+@test "hostile: a dump that is not there, a link, a FIFO" {
+	local strategy mode
+	for strategy in growing-file container-file; do
+		for mode in liar link fifo; do
+			hostile "$mode" "$mode" /etc/shadow
+			check fails "$(container pid "$mode")" capture capture "" "$strategy"
+			container stop "$mode"
+		done
+	done
+	wait_for 6 nothing_on_node
+}
+
+@test "hostile: links where the attach files belong" {
+	local victim=$RIG_RUN/victim
+	echo untouched >"$victim"
+	hostile plant plant "$victim"
+	check fails "$(container pid plant)" inspect attach "socket"
+	[[ $(<"$victim") == untouched ]]
+	! grep -q quit "$(container log plant)"
+}
