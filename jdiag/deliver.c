@@ -22,8 +22,9 @@ struct delivery {
 	uint64_t expected;
 	uint32_t capture_id, read_id; /* 0: not open */
 	uint64_t next;		      /* offset of the next byte for the sink */
-	uint64_t seen;	/* bytes that went through hash and chain; next <= seen after a rewind */
-	bool rewinding; /* the read in hand was cancelled, its end is awaited */
+	uint64_t seen;	 /* bytes that went through hash and chain; next <= seen after a rewind */
+	uint64_t extent; /* bytes that the sink knows to exist */
+	bool rewinding;	 /* the read in hand was cancelled, its end is awaited */
 	bool captured, read_done;
 	bool dumping;	    /* the phase has been shown */
 	struct sha256 *sha; /* owned */
@@ -60,6 +61,17 @@ static int rewind_to(struct delivery *d, uint64_t offset, struct error *err)
 	return helper_cancel(d->helper, d->read_id, err);
 }
 
+/* Only more is news; the total is set once, by the capture's result. */
+static int set_extent(struct delivery *d, uint64_t bytes, bool final, struct error *err)
+{
+	if (bytes <= d->extent && !final)
+		return 0;
+	if (bytes < d->extent || (d->captured && bytes != d->result.bytes))
+		return protocol_error("the dump has another length than it said", err);
+	d->extent = bytes;
+	return sink_extent(d->sink, bytes, final, err);
+}
+
 static int on_progress(struct delivery *d, const json_t *body, struct error *err)
 {
 	uint64_t bytes = json_u64_at(body, "bytes", 0);
@@ -69,9 +81,7 @@ static int on_progress(struct delivery *d, const json_t *body, struct error *err
 		d->dumping = true;
 		progress_phase(d->progress, "dump");
 	}
-	if (!bytes && !final)
-		return 0;
-	return sink_extent(d->sink, bytes, final, err);
+	return set_extent(d, bytes, final, err);
 }
 
 /* The bytes of a DATA frame that were not hashed and checked before. */
@@ -99,6 +109,8 @@ static int on_data(struct delivery *d, const struct helper_message *m, struct er
 		return 0; /* what was on its way when the read was cancelled */
 	if (m->offset != d->next)
 		return protocol_error("data at another offset than the next one", err);
+	if (set_extent(d, d->next + m->len, false, err) < 0)
+		return -1;
 	if (check_new_bytes(d, m->data, m->len, err) < 0)
 		return -1;
 	rc = sink_write(d->sink, m->data, m->len, &back, err);
@@ -163,7 +175,7 @@ static int dispatch(struct delivery *d, const struct helper_message *m, struct e
 		if (!of_capture || d->captured)
 			return protocol_error("an unexpected result", err);
 		on_result(d, m->json);
-		return sink_extent(d->sink, d->result.bytes, true, err);
+		return set_extent(d, d->result.bytes, true, err);
 	case HELPER_END:
 		return of_capture ? protocol_error("an unexpected end", err)
 				  : on_end(d, m->json, err);

@@ -31,6 +31,7 @@ struct helper {
 	unsigned int reads;
 	bool answered, cancelled;
 	uint64_t skew;	    /* added to offsets */
+	uint64_t lie;	    /* taken off the length in the result */
 	const char *sha256; /* what END claims; NULL: the truth */
 	struct error fail;  /* code set: the capture fails with it */
 	json_t *body;
@@ -108,7 +109,8 @@ int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *m,
 	} else if (!h->answered && half) {
 		h->answered = true;
 		say(h, m, HELPER_RESULT, h->capture_id,
-		    json_pack("{s:I, s:i}", "bytes", (json_int_t)h->length, "pause_ms", 7));
+		    json_pack("{s:I, s:i}", "bytes", (json_int_t)(h->length - h->lie), "pause_ms",
+			      7));
 	} else if (h->read_id && h->at < h->length) {
 		say_data(h, m);
 	} else if (h->read_id) {
@@ -125,12 +127,18 @@ struct sink {
 	uint64_t at;
 	int64_t rewind_at, rewind_to; /* once, when `at` passes rewind_at */
 	int64_t finish_rewind_to;     /* once */
+	uint64_t extent;
+	bool final;
 	unsigned int finished;
 };
 
 int sink_extent(struct sink *s, uint64_t available, bool final, struct error *err)
 {
-	(void)s, (void)available, (void) final, (void)err;
+	(void)err;
+	assert_true(available >= s->extent);
+	assert_false(s->final && !final);
+	s->extent = available;
+	s->final = final;
 	return 0;
 }
 
@@ -139,6 +147,7 @@ int sink_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offse
 {
 	(void)err;
 	assert_true(s->at + len <= sizeof(s->got));
+	assert_true(s->at + len <= s->extent); /* never more than the sink was told of */
 	memcpy(s->got + s->at, data, len);
 	s->at += len;
 	if (s->rewind_at < 0 || s->at < (uint64_t)s->rewind_at)
@@ -278,6 +287,19 @@ static void test_data_out_of_order(void **state)
 	assert_non_null(strstr(p.err.msg, "protocol"));
 }
 
+static void test_more_bytes_than_said(void **state)
+{
+	(void)state;
+	for (uint64_t lie = 1; lie < sizeof(dump) / 2; lie++) {
+		struct play p = play_init();
+
+		p.helper.lie = lie;
+		assert_int_equal(play_run(&p), -1);
+		assert_non_null(strstr(p.err.msg, "another length"));
+		assert_int_equal(p.sink.finished, 0);
+	}
+}
+
 static void test_capture_fails(void **state)
 {
 	struct play p = play_init();
@@ -299,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_truncated_dump),
 		cmocka_unit_test(test_digest_differs),
 		cmocka_unit_test(test_data_out_of_order),
+		cmocka_unit_test(test_more_bytes_than_said),
 		cmocka_unit_test(test_capture_fails),
 	};
 
