@@ -11,6 +11,7 @@
 
 #define DEFAULT_BASE "https://storage.googleapis.com"
 #define API_SUFFIX "/storage/v1"
+#define LOOK_TIMEOUT_MS 5000
 #define MAX_OBJECT_NAME 1024 /* https://cloud.google.com/storage/docs/objects */
 
 /* host, host:port or a URL, without a slash at the end. */
@@ -154,6 +155,24 @@ int gcs_check_absent(struct gcs *g, const char *bucket, const char *object, stru
 		return 0;
 	r.status = 412;
 	return gcs_answer_error(g, &r, doing, bucket, err);
+}
+
+/* Asked without credentials, the service says what everybody may do:
+ * https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions */
+bool gcs_is_public(struct gcs *g, const char *bucket)
+{
+	auto_cleanup(http_response_release) struct http_response r = {0};
+	auto_free char *url = xasprintf("%s" API_SUFFIX "/b/%s/iam/testPermissions"
+					"?permissions=storage.objects.get",
+					g->base, bucket);
+	const struct http_request req = {
+		.method = "GET", .url = url, .timeout_ms = LOOK_TIMEOUT_MS};
+	auto_json json_t *root = NULL;
+
+	if (g->cred.kind == CRED_NONE || http_do(g->http, &req, &r, NULL) < 0 || r.status != 200)
+		return false;
+	root = json_from_text(buf_str(&r.body), r.body.len, "answer", ERR_UPLOAD, NULL);
+	return json_array_size(json_at(root, "permissions")) > 0;
 }
 
 int gcs_is_same(struct gcs *g, const char *bucket, const char *object, uint64_t size, uint32_t crc,

@@ -39,6 +39,10 @@ int gcs_check_names(const char *bucket, const char *object, struct error *err) m
 int gcs_check_absent(struct gcs *g, const char *bucket, const char *object,
 		     struct error *err) must_check;
 
+/* Whether anybody on the internet may read the bucket's objects, as far as can be told in a moment;
+ * false when in doubt. */
+bool gcs_is_public(struct gcs *g, const char *bucket);
+
 /* Open a resumable session for a new object (ifGenerationMatch=0). metadata: flat object of
  * strings, or NULL. */
 int gcs_upload_begin(struct gcs *g, const char *bucket, const char *object,

@@ -463,6 +463,9 @@ int gcs_upload_write(struct gcs_upload *u, const void *data, size_t len, uint64_
 	const char *p = data;
 	uint64_t at = u->sent + u->held.len;
 
+	/* bytes in hand exist, whether their news came before them or not */
+	if (!u->final && at + len > u->available)
+		u->available = at + len;
 	if (at > u->available || len > u->available - at)
 		return error_set(err, ERR_FAILED, "more bytes to upload than there are");
 	hash(u, at, p, len);

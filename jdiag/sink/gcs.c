@@ -3,6 +3,7 @@
 
 #include "jdiag/gcs/gcs.h"
 #include "jdiag/sink/backend.h"
+#include "remote/base/log.h"
 #include "remote/base/str.h"
 
 struct gcs_sink {
@@ -93,8 +94,15 @@ static int begin(struct gcs_sink *s, const struct sink_options *o, struct error 
 	if (!str_ends(s->object, o->name) &&
 	    gcs_check_absent(s->gcs, s->bucket, s->object, err) < 0)
 		return -1;
-	return gcs_upload_begin(s->gcs, s->bucket, s->object, o->content_type, o->metadata,
-				&s->upload, err);
+	if (gcs_upload_begin(s->gcs, s->bucket, s->object, o->content_type, o->metadata, &s->upload,
+			     err) < 0)
+		return -1;
+	if (gcs_is_public(s->gcs, s->bucket))
+		log_at(LOG_WARN,
+		       "warning: everybody can read the objects of bucket '%s', and a heap dump "
+		       "holds what the program knows: passwords, keys, personal data",
+		       s->bucket);
+	return 0;
 }
 
 int gcs_sink_open(struct sink **ret, const struct sink_options *o, struct error *err)

@@ -41,7 +41,9 @@ int sink_open(struct sink **ret, const struct sink_options *o, struct error *err
 /* Free bytes at the destination; UINT64_MAX when it is not known or not limited. */
 uint64_t sink_free_bytes(const struct sink *s);
 
-/* At least `available` bytes of the artifact exist; `final`: exactly that many. */
+/* At least `available` bytes of the artifact exist; `final`: exactly that many. Bytes may be
+ * written before their news comes; a sink that knows of more sends them in fewer, larger requests.
+ */
 int sink_extent(struct sink *s, uint64_t available, bool final, struct error *err) must_check;
 
 /* 0, SINK_REWIND (*ret_offset: where to go on), or -1. */

@@ -21,7 +21,7 @@ setup_file() {
 	openssl rsa -in "$DIR/key.pem" -pubout -out "$DIR/public.pem" 2>/dev/null
 	mkdir "$DIR/home"
 	server open
-	server auth --token "$CANARY" --denied-token "$DENIED" --user "client:$SECRET:$REFRESH" --metadata \
+	server auth --token "$CANARY" --denied-token "$DENIED" --user "client:$SECRET:$REFRESH" --metadata --public-bucket open-data \
 		--service-account "dumper@example.iam.gserviceaccount.com=$DIR/public.pem"
 	server short --metadata --token-life 10
 	: >"$DIR/said"
@@ -120,7 +120,7 @@ if not ($1):
 
 @test "a known size goes out in one PUT and a tail with the checksum" {
 	probe 0 30M gs://dumps/d/
-	[[ $output == *$'\n'gs://dumps/d/probe.hprof ]]
+	[[ $output == *gs://dumps/d/probe.hprof* ]]
 	good 30M
 	asked "len(of('put')) == 1 and len(of('final')) == 1 and len(of('status')) == 0"
 	asked "of('put')[0]['length'] % $QUANTUM == 0 and of('final')[0]['length'] == $QUANTUM"
@@ -130,8 +130,8 @@ if not ($1):
 @test "every size around the quantum arrives" {
 	local size
 	for size in 0 1 $((QUANTUM - 1)) $QUANTUM $((QUANTUM + 1)) $((2 * QUANTUM)) $((8 * QUANTUM + 7)); do
-		probe 0 -n "x$size" $size gs://dumps/d/
-		good $size "x$size"
+		probe 0 -n "x$size" "$size" gs://dumps/d/
+		good "$size" "x$size"
 	done
 }
 
@@ -502,7 +502,7 @@ print(json.dumps(account))' "$DIR" "${1:-$URL/token}" >"$DIR/sa.json"
 	ENVIRONMENT+=(GCE_METADATA_HOST="${URL#http://}")
 	probe 0 -m 1M gs://dumps/d/
 	asked "len(of('metadata')) == 2"
-	asked "not any(e['status'] == 401 for e in log)"
+	asked "not any(e['status'] == 401 for e in of('start') + of('small'))"
 }
 
 @test "a token that was good and is not any more is replaced once" {
@@ -532,6 +532,23 @@ print(json.dumps(account))' "$DIR" "${1:-$URL/token}" >"$DIR/sa.json"
 	probe 9 -c "printf 'a\001b'" 1000 gs://dumps/d/
 	says "something else than a token"
 	asked "len(of('start')) == 1"
+}
+
+@test "a bucket that everybody can read is warned of" {
+	use auth
+	probe 0 -c "echo $CANARY" 1000 gs://open-data/d/
+	says "warning: everybody can read the objects of bucket 'open-data'"
+	asked "not any(e['authorized'] for e in of('permissions'))"
+	probe 0 -c "echo $CANARY" 1000 gs://dumps/d/
+	[[ $output != *warning* ]]
+}
+
+@test "a service that is down" {
+	faults '[{"on":"start","status":503,"times":9}]'
+	probe 9 1000 gs://dumps/d/
+	says "the service answered with status 503"
+	says "try again later"
+	asked "len(of('start')) == 4"
 }
 
 @test "a token that is not good, and one that is not permitted" {

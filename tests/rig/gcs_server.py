@@ -10,7 +10,7 @@ DIR/objects/BUCKET/NAME (percent-encoded) with NAME.meta beside. Without --bucke
 
 Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is used for the first
 `times` (1) requests of its kind `on` after `skip` (0) of them:
-  on: start put final status delete small object token metadata (put: a chunk of unknown total)
+  on: start put final status delete small object permissions token metadata (put: a chunk of unknown total)
   status, retry_after   answer with that status, before anything is done
   reset_at, status_at   take N bytes of the body, then cut the connection / answer `status`; what
                         arrived is stored up to the last whole 256 KiB
@@ -207,6 +207,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.metadata_server()
         elif parts[:4] == ["upload", "storage", "v1", "b"] and parts[5:] == ["o"]:
             self.upload(parts[4])
+        elif parts[:3] == ["storage", "v1", "b"] and parts[4:] == ["iam", "testPermissions"]:
+            self.test_permissions(parts[3])
         elif parts[:3] == ["storage", "v1", "b"] and parts[4:5] == ["o"]:
             self.objects(parts[3], parts[5] if len(parts) > 5 else None)
         else:
@@ -241,6 +243,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.tokens.check(self.headers.get("Authorization"))
         if bucket not in self.server.store.buckets:
             raise Refused(404, "The specified bucket does not exist.")
+
+    def test_permissions(self, bucket):
+        self.take_fault("permissions")
+        if bucket not in self.server.public:
+            self.authorize(bucket)
+        self.reply_json({"permissions": [self.query["permissions"]]})
 
     def objects(self, bucket, name):
         self.take_fault("object")
@@ -373,6 +381,8 @@ class Server(http.server.ThreadingHTTPServer):
                              {u.split(":")[0]: tuple(u.split(":")[1:]) for u in o.user},
                              o.token_life)
         self.tokens.denied.update(o.denied_token)
+        self.public = set(o.public_bucket)
+        self.store.buckets |= self.public
         self.faults = Faults(json.load(open(o.faults)) if o.faults else [])
         self.log = []
 
@@ -388,6 +398,7 @@ def main():
     p.add_argument("--crc32c", default=os.path.join(BUILD, "tools", "crc32c"),
                    help="program that prints a file's CRC32C")
     p.add_argument("--bucket", action="append", default=[])
+    p.add_argument("--public-bucket", action="append", default=[], help="all may read it")
     p.add_argument("--faults")
     p.add_argument("--token", action="append", default=[], help="good; with none, all may write")
     p.add_argument("--denied-token", action="append", default=[], help="known, but not permitted")
