@@ -90,13 +90,6 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-# Small programs that the bats tests drive: tests/tools/NAME.c becomes $(BUILD)/tools/NAME.
-TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
-
-$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libjdiag.a
-	$(call say,TOOL,$@)mkdir -p $(@D) && $(CC) $(BASE) $(JDIAG_CFLAGS) $(CFLAGS) -MMD -MP \
-		$(JDIAG_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS)
-
 .PHONY: unit-bins
 unit-bins: $(UNIT_BIN)
 
