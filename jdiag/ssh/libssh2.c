@@ -18,8 +18,9 @@ static struct lib_session *of(struct ssh_session *s)
 
 int lib_error(struct lib_session *s, const char *what, struct error *err)
 {
-	char *text = NULL;
-	int code = libssh2_session_last_error(s->lib, &text, NULL, 0);
+	char *last = NULL;
+	int code = libssh2_session_last_error(s->lib, &last, NULL, 0);
+	const char *text = last;
 
 	if (code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_SEND ||
 	    code == LIBSSH2_ERROR_SOCKET_RECV)
