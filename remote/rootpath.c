@@ -150,7 +150,9 @@ int rootpath_open(int rootfd, const char *path, int flags)
 
 int rootpath_tmp(int rootfd)
 {
-	return open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int fd = open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	return fd == -ENOTDIR ? why_no_directory(rootfd, "tmp") : fd;
 }
 
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)

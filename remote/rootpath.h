@@ -24,7 +24,7 @@ int rootpath_root(const struct procfs *p, pid_t pid) must_check;
 int rootpath_open(int rootfd, const char *path, int flags) must_check;
 
 /* O_PATH descriptor of "/tmp", which images make a link now and then: it is followed, inside the
- * root (kernels before 5.6: not). -errno. */
+ * root (kernels before 5.6: not, -ELOOP). -errno. */
 int rootpath_tmp(int rootfd) must_check;
 
 /*

@@ -112,6 +112,50 @@ static void test_planted_links(void **state)
 	with_and_without_openat2(planted_links);
 }
 
+static int opens_tmp(const struct tree *t, struct stat *st)
+{
+	auto_fd int fd = rootpath_tmp(t->fd);
+
+	return fd < 0 ? fd : fstat(fd, st);
+}
+
+/* The one link that is followed: by the container's root, not by ours. */
+static void tmp_that_is_a_link(void)
+{
+	auto_fd int probe = syscall(SYS_openat2, -1, "", NULL, 0);
+	bool followed = probe >= 0 || errno != ENOSYS;
+	struct stat st, inside;
+	struct tree t;
+
+	tree_open(&t);
+	assert_int_equal(opens_tmp(&t, &st), -ENOENT);
+	tree_dir(&t, "etc");
+	assert_int_equal(fstatat(t.fd, "etc", &inside, 0), 0);
+	tree_link(&t, "/../../etc", "tmp");
+	if (followed) {
+		assert_int_equal(opens_tmp(&t, &st), 0);
+		assert_true(st.st_ino == inside.st_ino && st.st_dev == inside.st_dev);
+	} else {
+		assert_int_equal(opens_tmp(&t, &st), -ELOOP);
+	}
+	assert_int_equal(unlinkat(t.fd, "tmp", 0), 0);
+	tree_link(&t, "/usr", "tmp");
+	assert_int_equal(opens_tmp(&t, &st), followed ? -ENOENT : -ELOOP);
+	assert_int_equal(unlinkat(t.fd, "tmp", 0), 0);
+	tree_link(&t, "tmp", "tmp");
+	assert_int_equal(opens_tmp(&t, &st), -ELOOP);
+	assert_int_equal(unlinkat(t.fd, "tmp", 0), 0);
+	tree_text(&t, "tmp", "");
+	assert_int_equal(opens_tmp(&t, &st), -ENOTDIR);
+	tree_close(&t);
+}
+
+static void test_tmp_that_is_a_link(void **state)
+{
+	(void)state;
+	with_and_without_openat2(tmp_that_is_a_link);
+}
+
 static void never_creates(void)
 {
 	struct tree t;
@@ -283,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_paths),
 		cmocka_unit_test(test_planted_links),
+		cmocka_unit_test(test_tmp_that_is_a_link),
 		cmocka_unit_test(test_never_creates),
 		cmocka_unit_test(test_read_only_regular_files),
 		cmocka_unit_test(test_race_with_links),
