@@ -239,8 +239,8 @@ static void read_cmdline(const struct procfs *p, pid_t pid, struct jvm_args *arg
 
 /* ---- can it be attached to? ---- */
 
-static void judge(struct jvm *j, const struct proc_status *st, const struct peek *peek,
-		  enum attach_flag attach, const struct jvm_args *args)
+static void judge(struct jvm *j, const struct proc_status *st, bool blocked,
+		  const struct peek *peek, enum attach_flag attach, const struct jvm_args *args)
 {
 	char *why = j->reason;
 	size_t size = sizeof(j->reason);
@@ -252,7 +252,7 @@ static void judge(struct jvm *j, const struct proc_status *st, const struct peek
 	else if (st->state == 'T' || st->state == 't')
 		snprintf(why, size, "it is stopped, by a signal or a debugger");
 	else if (peek->tmp_error == ELOOP)
-		snprintf(why, size, "its /tmp is a symbolic link, which is not followed");
+		snprintf(why, size, "its /tmp is a symbolic link that cannot be followed");
 	else if (peek->tmp_error)
 		snprintf(why, size,
 			 "cannot open its /tmp, where HotSpot keeps the attach socket: %s",
@@ -272,6 +272,8 @@ static void judge(struct jvm *j, const struct proc_status *st, const struct peek
 				   "still starting, or runs with -Xrs");
 	else if (st->sig_ign & SIGNAL_BIT(SIGQUIT))
 		snprintf(why, size, "it ignores SIGQUIT");
+	else if (blocked)
+		snprintf(why, size, "all its threads block SIGQUIT");
 	else
 		j->attachable = true;
 }
@@ -349,7 +351,7 @@ static void read_container(const struct procfs *p, const struct proc_status *st,
 	read_hsperf(&hsperf, j, &attach);
 	if (attach == ATTACH_UNSAID)
 		attach = flag_by_options(p, j->pid, &args);
-	judge(j, st, &peek, attach, &args);
+	judge(j, st, proc_signal_blocked(p, j->pid, SIGQUIT) == 1, &peek, attach, &args);
 }
 
 int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error *err)

@@ -44,9 +44,9 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-static DIR *open_dir(int parent)
+static DIR *open_dir(int parent, const char *path)
 {
-	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *d;
 
 	if (fd < 0)
@@ -57,9 +57,10 @@ static DIR *open_dir(int parent)
 	return d;
 }
 
-int procfs_each(const struct procfs *p, int (*fn)(void *ctx, pid_t pid), void *ctx)
+/* Each entry of the directory that is a number; at most MAX_PROCESSES. */
+static int each_number(int parent, const char *path, int (*fn)(void *ctx, pid_t pid), void *ctx)
 {
-	auto_cleanup(close_dir) DIR *d = open_dir(p->fd);
+	auto_cleanup(close_dir) DIR *d = open_dir(parent, path);
 	unsigned int n = 0;
 
 	if (!d)
@@ -81,6 +82,11 @@ int procfs_each(const struct procfs *p, int (*fn)(void *ctx, pid_t pid), void *c
 			return ret;
 	}
 	return 0;
+}
+
+int procfs_each(const struct procfs *p, int (*fn)(void *ctx, pid_t pid), void *ctx)
+{
+	return each_number(p->fd, ".", fn, ctx);
 }
 
 static int read_file(const struct procfs *p, pid_t pid, const char *file, struct buf *b)
@@ -283,6 +289,41 @@ int proc_read_status(const struct procfs *p, pid_t pid, struct proc_status *ret)
 	int r = read_file(p, pid, "status", &b);
 
 	return r < 0 ? r : proc_parse_status(buf_str(&b), b.len, ret);
+}
+
+struct mask_scan {
+	const struct procfs *p;
+	pid_t pid;
+	uint64_t bit;
+};
+
+/* 1 when the thread would take the signal. One that ends meanwhile would not. */
+static int thread_takes(void *ctx, pid_t tid)
+{
+	const struct mask_scan *m = ctx;
+	struct proc_status st;
+	auto_buf struct buf b = BUF_INIT(MAX_PROC_FILE);
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "task/%d/status", (int)tid);
+	r = read_file(m->p, m->pid, path, &b);
+	if (r == -ENOENT || r == -ESRCH)
+		return 0;
+	if (r == 0)
+		r = proc_parse_status(buf_str(&b), b.len, &st);
+	return r < 0 ? r : !(st.sig_blk & m->bit);
+}
+
+int proc_signal_blocked(const struct procfs *p, pid_t pid, int sig)
+{
+	struct mask_scan m = {.p = p, .pid = pid, .bit = SIGNAL_BIT(sig)};
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "%d/task", (int)pid);
+	r = each_number(p->fd, path, thread_takes, &m);
+	return r < 0 ? r : !r;
 }
 
 int proc_parse_start_time(const char *text, size_t len, uint64_t *ret)

@@ -30,11 +30,12 @@ int procfs_each(const struct procfs *p, int (*fn)(void *ctx, pid_t pid), void *c
 struct proc_status {
 	uid_t euid, uid, fsuid;
 	gid_t egid, gid;
-	pid_t ns_pid;			    /* last of NSpid; pid itself on kernels without it */
-	unsigned int ns_levels;		    /* number of pid namespaces */
-	uint64_t sig_blk, sig_ign, sig_cgt; /* bit n-1: signal n */
-	uint64_t rss;			    /* bytes, VmRSS */
-	char state;			    /* 'R', 'S', 'Z' ... */
+	pid_t ns_pid;		   /* last of NSpid; pid itself on kernels without it */
+	unsigned int ns_levels;	   /* number of pid namespaces */
+	uint64_t sig_blk;	   /* bit n-1: signal n; of the first thread only */
+	uint64_t sig_ign, sig_cgt; /* of the whole process */
+	uint64_t rss;		   /* bytes, VmRSS */
+	char state;		   /* 'R', 'S', 'Z' ... */
 };
 
 int proc_read_status(const struct procfs *p, pid_t pid, struct proc_status *ret) must_check;
@@ -44,6 +45,11 @@ int proc_read_status(const struct procfs *p, pid_t pid, struct proc_status *ret)
 int proc_parse_status(const char *text, size_t len, struct proc_status *ret) must_check;
 
 #define SIGNAL_BIT(n) (1ull << ((n)-1)) /* in sig_blk, sig_ign, sig_cgt */
+
+/* 1: every thread blocks the signal, which would only wait; 0: some thread would take it; -errno.
+ * (HotSpot blocks SIGQUIT in all threads but its VM thread: when the first thread made the JVM, as
+ * with jsvc, its mask alone is misleading.) */
+int proc_signal_blocked(const struct procfs *p, pid_t pid, int sig) must_check;
 
 /* Field 22 of stat, clock ticks since boot. The command name may hold anything, ")" too. */
 int proc_read_start_time(const struct procfs *p, pid_t pid, uint64_t *ret) must_check;

@@ -329,7 +329,8 @@ static int prove(const struct hotspot_request *q, struct error *err)
 		return error_set(err, ERR_TARGET, "process %d is in another container now", pid);
 	if (proc_read_status(q->proc, q->ref->pid, &st) < 0 || st.euid != q->jvm->uid)
 		return error_set(err, ERR_TARGET, "process %d is not what it was", pid);
-	if (!(st.sig_cgt & quit) || (st.sig_ign | st.sig_blk) & quit)
+	if (!(st.sig_cgt & quit) || st.sig_ign & quit ||
+	    proc_signal_blocked(q->proc, q->ref->pid, SIGQUIT) != 0)
 		return error_set(err, ERR_ATTACH,
 				 "process %d does not catch SIGQUIT: the signal would end it", pid);
 	return 0;

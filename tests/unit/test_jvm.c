@@ -341,6 +341,27 @@ static void test_signals_and_the_socket(void **state)
 	teardown(&f);
 }
 
+static void test_signal_that_nobody_takes(void **state)
+{
+	static const char thread[] =
+		"State:\tS (x)\nPid:\t100\nUid:\t1\t1\t1\t1\nGid:\t1\t1\t1\t1\n"
+		"SigBlk:\t%c\nSigIgn:\t0\nSigCgt:\t4\n";
+	struct fixture f;
+	char text[300];
+	struct jvm j;
+
+	(void)state;
+	setup(&f);
+	snprintf(text, sizeof(text), thread, '4');
+	tree_text(&f.t, "100/task/100/status", text);
+	why_not(&f, "all its threads block SIGQUIT");
+	snprintf(text, sizeof(text), thread, '0');
+	tree_text(&f.t, "100/task/101/status", text);
+	inspect(&f, &j);
+	assert_true(j.attachable);
+	teardown(&f);
+}
+
 static void test_socket_that_is_not_its_own(void **state)
 {
 	static const char foreign[] = "/tmp/.java_pid7 is not a socket of the JVM's user";
@@ -371,12 +392,30 @@ static void test_tmp_that_is_not_usable(void **state)
 	assert_int_equal(renameat(f.t.fd, "100/root/tmp", f.t.fd, "100/root/other"), 0);
 	snprintf(reason, sizeof(reason), "%s%s", start, strerror(ENOENT));
 	why_not(&f, reason);
-	tree_link(&f.t, "other", "100/root/tmp");
-	why_not(&f, "its /tmp is a symbolic link, which is not followed");
+	tree_link(&f.t, "tmp", "100/root/tmp");
+	why_not(&f, "its /tmp is a symbolic link that cannot be followed");
 	assert_int_equal(unlinkat(f.t.fd, "100/root/tmp", 0), 0);
 	tree_text(&f.t, "100/root/tmp", "");
 	snprintf(reason, sizeof(reason), "%s%s", start, strerror(ENOTDIR));
 	why_not(&f, reason);
+	teardown(&f);
+}
+
+/* Some images make it one; it leads to where the JVM finds it, inside its root. */
+static void test_tmp_that_is_a_link(void **state)
+{
+	struct fixture f;
+	struct jvm j;
+
+	(void)state;
+	setup(&f);
+	write_hsperf(&f, "1");
+	tree_dir(&f.t, "100/root/var");
+	assert_int_equal(renameat(f.t.fd, "100/root/tmp", f.t.fd, "100/root/var/tmp"), 0);
+	tree_link(&f.t, "/../var/tmp", "100/root/tmp");
+	inspect(&f, &j);
+	assert_true(j.attachable);
+	assert_string_equal(j.version, "17.0.15");
 	teardown(&f);
 }
 
@@ -540,8 +579,10 @@ int main(void)
 		cmocka_unit_test(test_release_file_beside_old_libraries),
 		cmocka_unit_test(test_attach_is_disabled),
 		cmocka_unit_test(test_signals_and_the_socket),
+		cmocka_unit_test(test_signal_that_nobody_takes),
 		cmocka_unit_test(test_socket_that_is_not_its_own),
 		cmocka_unit_test(test_tmp_that_is_not_usable),
+		cmocka_unit_test(test_tmp_that_is_a_link),
 		cmocka_unit_test(test_openj9),
 		cmocka_unit_test(test_not_a_jvm),
 		cmocka_unit_test(test_hostile_texts),

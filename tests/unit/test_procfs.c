@@ -1,5 +1,6 @@
 /* remote */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -114,6 +115,57 @@ static void test_pid_in_its_own_namespace(void **state)
 	}
 	assert_int_equal(waitpid(pid, &how, 0), pid);
 	assert_int_equal(how, 0);
+}
+
+static void *wait_for_ever(void *ready)
+{
+	if (write(*(int *)ready, "", 1) == 1)
+		pause();
+	return NULL;
+}
+
+/* A child whose first thread blocks SIGQUIT, and whose second one does or does not. */
+static void check_blocked(bool second_blocks)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		sigset_t quit;
+		pthread_t t;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigemptyset(&quit);
+		sigaddset(&quit, SIGQUIT);
+		if (second_blocks)
+			pthread_sigmask(SIG_BLOCK, &quit, NULL);
+		if (pthread_create(&t, NULL, wait_for_ever, &ready[1]) != 0)
+			_exit(1);
+		pthread_sigmask(SIG_BLOCK, &quit, NULL);
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		while (pause() < 0)
+			;
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	assert_int_equal(proc_signal_blocked(&real, pid, SIGQUIT), second_blocks);
+	assert_int_equal(proc_signal_blocked(&real, pid, SIGUSR1), 0);
+	end_child(pid);
+	assert_int_equal(proc_signal_blocked(&real, pid, SIGQUIT), -ENOENT);
+}
+
+static void test_signal_blocked_by_all_threads(void **state)
+{
+	(void)state;
+	check_blocked(false);
+	check_blocked(true);
 }
 
 static void test_gone_process(void **state)
@@ -346,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_status_of_self),
 		cmocka_unit_test(test_hostile_command_name),
 		cmocka_unit_test(test_pid_in_its_own_namespace),
+		cmocka_unit_test(test_signal_blocked_by_all_threads),
 		cmocka_unit_test(test_gone_process),
 		cmocka_unit_test(test_proc_that_is_not_one),
 		cmocka_unit_test(test_status_of_a_container),
