@@ -86,7 +86,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
 	$(call say,TEST,$@)mkdir -p $(@D) && \
 	if head -n 1 $< | grep -q remote; \
 	then $(CC) $(BASE) $(CFLAGS) $(if $(SANITIZE),,-no-pie) -MMD -MP -o $@ $< $(BUILD)/libremote.a $(HELPER_LIBS) -lcmocka; \
-	else $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS) -lcmocka; fi
+	else $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS) -lssl -lcmocka; fi
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -9,6 +9,15 @@
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
+/* A CA of the same name but another key (clusters made twice: kubeadm's are all "kubernetes"): the
+ * signature check leaves OpenSSL 3.0's own errors in front, which curl 7.88 does not know as a
+ * verification failure. */
+static bool is_signature_failure(const struct transfer *t)
+{
+	return strstr(t->curl_text, "asn1 encoding routines") ||
+	       strstr(t->curl_text, "rsa routines") || strstr(t->curl_text, "Provider routines");
+}
+
 static int sys_of(CURLcode code, const struct transfer *t)
 {
 	long os = 0;
@@ -35,6 +44,7 @@ static int sys_of(CURLcode code, const struct transfer *t)
 	case CURLE_SEND_FAIL_REWIND:
 		return ECONNRESET;
 	case CURLE_SSL_CONNECT_ERROR:
+		return is_signature_failure(t) ? EKEYREJECTED : EPROTO;
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return EPROTO;
@@ -45,13 +55,24 @@ static int sys_of(CURLcode code, const struct transfer *t)
 	}
 }
 
+/* "Could", not "SSL" or "OpenSSL/3.0". */
+static bool is_plain_word(const char *s)
+{
+	size_t n = strcspn(s, " ");
+
+	for (size_t i = 0; i < n; i++)
+		if (!isalpha((unsigned char)s[i]) || !isupper((unsigned char)s[i]) != (i > 0))
+			return false;
+	return n > 0;
+}
+
 /* curl's own words, as the middle of a sentence. */
 static void curl_words(const struct transfer *t, char *dst, size_t size)
 {
 	const char *s = *t->curl_text ? t->curl_text : curl_easy_strerror((CURLcode)t->result);
 
 	str_escape(dst, size, s, strlen(s), "");
-	if (isupper((unsigned char)dst[0]) && islower((unsigned char)dst[1]))
+	if (is_plain_word(dst))
 		dst[0] = (char)tolower((unsigned char)dst[0]);
 	for (size_t n = strlen(dst); n && (dst[n - 1] == '.' || dst[n - 1] == ' '); n--)
 		dst[n - 1] = '\0';
@@ -75,7 +96,9 @@ static int explain(struct transfer *t, struct error *err)
 						       : t->response.body.max);
 		break;
 	case EKEYREJECTED:
-		error_set(err, code, "certificate of '%s' is not trusted: %s", t->shown, words);
+		error_set(err, code, "certificate of '%s' is not trusted: %s", t->shown,
+			  is_signature_failure(t) ? "another CA of the same name signed it"
+						  : words);
 		break;
 	case EINVAL:
 		error_set(err, code, "certificates for '%s' cannot be used: %s", t->shown, words);

@@ -104,13 +104,12 @@ static inline void *server_loop(void *arg)
 	return NULL;
 }
 
-static inline void server_start(struct server *s,
-				void (*handle)(struct server *s, int fd, const char *head))
+/* A free port of loopback. */
+static inline void server_listen(struct server *s)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 
-	*s = (struct server){.handle = handle};
 	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&a, sizeof(a)) != 0 ||
 	    listen(s->listener, 8) != 0 ||
@@ -118,6 +117,13 @@ static inline void server_start(struct server *s,
 		abort();
 	s->port = ntohs(a.sin_port);
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", s->port);
+}
+
+static inline void server_start(struct server *s,
+				void (*handle)(struct server *s, int fd, const char *head))
+{
+	*s = (struct server){.handle = handle};
+	server_listen(s);
 	if (pthread_create(&s->thread, NULL, server_loop, s) != 0)
 		abort();
 }
