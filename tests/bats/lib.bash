@@ -196,8 +196,8 @@ find_in_container() {
 	local pid
 	pid=$(container pid "$1")
 	grep -E ' jdiag | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo"
-	find "/proc/$pid/root/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof*' \) -print
-	find "/proc/$pid/root/tmp/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof*' \) -print
+	find "/proc/$pid/root/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
+	find "/proc/$pid/root/tmp/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
 }
 
 nothing_in_container() {

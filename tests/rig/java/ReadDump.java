@@ -19,7 +19,7 @@ public final class ReadDump {
 	}
 
 	public static void main(String[] args) throws Exception {
-		Heap heap = HeapFactory.createFastHeap(new File(args[0]));
+		Heap heap = HeapFactory.createHeap(new File(args[0]));
 		Map<String, Row> rows = new HashMap<String, Row>();
 		for (Instance instance : heap.getAllInstances()) {
 			String name = instance.getJavaClass().getName();
