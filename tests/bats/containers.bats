@@ -4,7 +4,6 @@ load lib
 setup_file() {
 	RIG_RUN=$(mktemp -d "${TMPDIR:-/tmp}/jdiag-rig.XXXXXX")
 	export RIG_RUN
-	find_left | sort >"$RIG_RUN/left-before"
 }
 
 teardown() { container stop-all; }

@@ -47,7 +47,8 @@ dump_to_file() {
 	mkdir "$RIG_RUN/out/cwd"
 	cd "$RIG_RUN/out/cwd"
 	run_jdiag -s 0 heapdump web -n shop
-	dump_is_good "$RIG_RUN/out/cwd/$output" live
+	[ "$(dirname "$output")" = "$PWD" ]
+	dump_is_good "$output" live
 }
 
 @test "to stdout: nothing but the dump" {
@@ -84,7 +85,7 @@ only_object() { find "$RIG_RUN/bucket/data/objects/$1" -type f -name "*$2" -not 
 @test "a file of that name is there already: never overwritten" {
 	pod_up web
 	echo mine >"$RIG_RUN/out/mine.hprof"
-	refuses 1 heapdump web -n shop --to "$RIG_RUN/out/mine.hprof"
+	refuses 2 heapdump web -n shop --to "$RIG_RUN/out/mine.hprof"
 	[ "$(cat "$RIG_RUN/out/mine.hprof")" = mine ]
 	untouched web
 }

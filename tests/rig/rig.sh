@@ -69,7 +69,6 @@ rig_start() {
 	kube_up
 	bucket_up
 	kube_state node "$NODE"
-	find_left | sort >"$RIG_RUN/left-before"
 }
 
 rig_stop() {
@@ -98,8 +97,8 @@ find_left() {
 	find /run /var/lib /var/tmp /tmp /etc /dev/shm /mnt -xdev -maxdepth 3 -name '.jdiag-*' \
 		-not -path "$RIG_RUN/*" 2>/dev/null
 	grep -E ' jdiag | /[^ ]*\.jdiag-' /proc/self/mountinfo | grep -vF "${RIG_RUN:-/nonexistent}"
-	# A process that is being torn down has no command line any more.
-	pgrep -fa '^[^ ]*/jdiag-helper' || true
+	# By the places that it is started from: over SSH, over a pipe.
+	pgrep -fa "^(/(media|srv|mnt|opt|tmp)|/proc/self/fd|$JDIAG_BUILD)/(jdiag-helper|9)" || true
 }
 
 # What a run could leave in a container: files, mounts, attach triggers. (.java_pidN is the JVM's own.)

@@ -42,8 +42,9 @@ public final class Checkout {
 	static Object sink;
 
 	static void fill(int megabytes) {
-		for (int i = 0; i < megabytes; i++) {
-			byte[] block = new byte[1 << 20];
+		// Blocks that are not humongous for G1, whose smallest region is 1 MB.
+		for (int i = 0; i < 4 * megabytes; i++) {
+			byte[] block = new byte[1 << 18];
 			for (int j = 0; j < block.length; j += 64) {
 				block[j] = (byte) (i * 31 + j);
 			}
