@@ -148,9 +148,10 @@ int gcs_check_absent(struct gcs *g, const char *bucket, const char *object, stru
 {
 	auto_cleanup(http_response_release) struct http_response r = {0};
 	auto_free char *doing = xasprintf("cannot upload to 'gs://%s/%s'", bucket, object);
+	struct error why = {0};
 
-	if (look(g, bucket, object, &r, err) < 0)
-		return error_prefix(err, "%s", doing);
+	if (look(g, bucket, object, &r, &why) < 0)
+		return gcs_failed(&why, doing, err);
 	if (r.status != 200)
 		return 0;
 	r.status = 412;
@@ -213,6 +214,7 @@ int gcs_put_small(struct gcs *g, const char *bucket, const char *object, const c
 	auto_free char *type = NULL;
 	auto_buf struct buf body = BUF_INIT(len + 8 * KiB);
 	uint32_t crc = crc32c(0, data, len);
+	struct error why = {0};
 	unsigned char random[16];
 	char boundary[2 * sizeof(random) + 1];
 
@@ -228,8 +230,8 @@ int gcs_put_small(struct gcs *g, const char *bucket, const char *object, const c
 					 .content_type = type,
 					 .body = body.data,
 					 .body_len = body.len},
-		   &r, err) < 0)
-		return error_prefix(err, "%s", doing);
+		   &r, &why) < 0)
+		return gcs_failed(&why, doing, err);
 	if (r.status == 200 || r.status == 201)
 		return gcs_check_object(&r, object, len, crc, err);
 	/* an attempt before, whose answer was lost, may have been the one that made it */

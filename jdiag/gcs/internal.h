@@ -31,6 +31,9 @@ struct gcs {
 bool gcs_retryable_status(long status);
 bool gcs_retryable_error(const struct error *err);
 
+/* Hand `why` on as "doing: why"; an interrupt stays just that. Returns -1. */
+int gcs_failed(const struct error *why, const char *doing, struct error *err);
+
 /* backoff.c: wait before the next try: exponential with jitter, at least the Retry-After of the
  * answer. failures counts from 1. -1 when interrupted or the tick says so. */
 int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms,

@@ -23,3 +23,10 @@ bool gcs_retryable_error(const struct error *err)
 		return err->code != ERR_INTERRUPTED;
 	}
 }
+
+int gcs_failed(const struct error *why, const char *doing, struct error *err)
+{
+	if (err)
+		*err = *why;
+	return why->code == ERR_INTERRUPTED ? -1 : error_prefix(err, "%s", doing);
+}

@@ -170,9 +170,7 @@ static int exchange(struct gcs *g, struct http_client *http, const struct http_r
 		} else if (probe && why.code != ERR_INTERRUPTED && why.sys) {
 			return no_credentials(g, &why, err);
 		} else if (!gcs_retryable_error(&why) || failures + 1 >= GCS_TRIES_START) {
-			if (err)
-				*err = why;
-			return error_prefix(err, "no access token");
+			return gcs_failed(&why, "no access token", err);
 		}
 		if (gcs_backoff(g, ++failures, wait, err) < 0)
 			return -1;

@@ -383,6 +383,20 @@ if not ($1):
 	asked "[e['status'] for e in of('delete')] == [499]"
 }
 
+@test "a signal ends a PUT" {
+	faults '[{"on":"put","rate":2000000}]'
+	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 30M gs://dumps/d/ 2>"$DIR/err" 3>&- &
+	wait_for grep -q 'Content-Range' "$DIR/err"
+	kill -HUP $!
+	status=0
+	wait $! || status=$?
+	cat "$DIR/err" >>"$DIR/said"
+	[[ $status == 130 ]]
+	grep -x 'jdiag: interrupted' "$DIR/err"
+	wait_for nothing
+	asked "[e['status'] for e in of('delete')] == [499]"
+}
+
 @test "a signal ends the wait before the next try" {
 	local start=$SECONDS
 	faults '[{"on":"put","status":503,"retry_after":60,"times":9}]'
