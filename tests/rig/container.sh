@@ -4,7 +4,7 @@
 #
 #   container.sh start [OPTION...] NAME [PROGRAM ARGUMENTS...]
 #       --image I       8 11 17 21 25 26 jlink (17)
-#       --java OPTS     options of the JVM, words split at spaces; more than one --java adds up
+#       --java OPTS     options of the JVM (-Xmx64m), words split at spaces; more than one --java adds up
 #       --exec NAME     run NAME.c of this directory, linked statically, instead of the JVM
 #       --pod UID       the pod's uid, when containers share a pod; else a new one
 #       --cgroup PATH   a cgroup of another shape
@@ -111,7 +111,7 @@ start() {
 	if [ -n "$exec" ]; then
 		argv=(/app/program "$@")
 	else
-		argv=("$("$RIG_SRC/jvm.sh" java-home "$image")/bin/java" -Xmx64m "${java[@]}" -cp /app Checkout "$@")
+		argv=("$("$RIG_SRC/jvm.sh" java-home "$image")/bin/java" "${java[@]:--Xmx64m}" -cp /app Checkout "$@")
 	fi
 	python3 "$RIG_SRC/oci_bundle.py" --cgroup "$(cat "$dir/cgroup")" --hostname "$name" "${bundle[@]}" \
 		"$dir" -- "${argv[@]}"
