@@ -30,7 +30,7 @@ struct http_options {
 	const char *cert_pem, *key_pem; /* client certificate */
 	const char *server_name;	/* verify and send this name instead of the URL's host */
 	const char *proxy; /* http://, https://, socks5:// (the proxy resolves names, as with Go);
-			      NULL: the environment's *_proxy */
+			      NULL: the environment's *_proxy, never for loopback */
 	bool no_proxy;	   /* ignore the environment's proxies (metadata server) */
 	bool insecure;
 	uint64_t connect_timeout_ms; /* 0: 10 s */

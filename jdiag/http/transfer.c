@@ -85,6 +85,17 @@ static void rename_host(struct transfer *t, CURLU *u, const char *host, const ch
 	add_header(t, header);
 }
 
+/* kind, k3s and tests live on loopback; Go never sends that to a proxy of the environment, curl
+ * would. */
+static void spare_loopback(struct transfer *t, const char *host)
+{
+	if (t->client->proxy)
+		return;
+	if (strcasecmp(host, "localhost") == 0 || str_starts(host, "127.") ||
+	    strcmp(host, "[::1]") == 0)
+		curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
+}
+
 static int set_url(struct transfer *t, CURLU *u, const struct http_request *req, struct error *err)
 {
 	auto_free char *scheme = NULL, *host = NULL, *port = NULL, *own_port = NULL, *path = NULL;
@@ -104,6 +115,7 @@ static int set_url(struct transfer *t, CURLU *u, const struct http_request *req,
 		error_set(err, t->client->code, "'%s' is neither http nor https", t->shown);
 		goto invalid;
 	}
+	spare_loopback(t, host);
 	if (t->client->server_name && strcmp(scheme, "https") == 0)
 		rename_host(t, u, host, port);
 	curl_easy_setopt(t->easy, CURLOPT_CURLU, u);

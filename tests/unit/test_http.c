@@ -90,6 +90,63 @@ static void body_is_sent(void **state)
 	http_response_release(&r);
 }
 
+/* A server that is used as a proxy: the whole URL arrives, the name is for it to resolve. */
+static void proxy_gets_the_url(void **state)
+{
+	struct server s;
+	struct http_options o = {.code = ERR_API};
+	struct http_request req = {.method = "GET", .url = "http://api.invalid/x"};
+	struct http_response r = {0};
+	struct error err = {0};
+	struct http_client *c;
+
+	(void)state;
+	server_start(&s, echo);
+	o.proxy = s.url;
+	setenv("no_proxy", "*", 1); /* is not about a proxy that was named */
+	c = http_client_new(&o);
+	assert_int_equal(http_do(c, &req, &r, &err), 0);
+	assert_non_null(strstr(buf_str(&r.body), "GET http://api.invalid/x HTTP/1.1\r\n"));
+	http_response_release(&r);
+	http_client_free(c);
+	unsetenv("no_proxy");
+	server_stop(&s);
+}
+
+static void environment_proxy_is_used_where_it_should(void **state)
+{
+	struct server proxy, s;
+	struct http_options o = {.code = ERR_API};
+	struct http_request req = {.method = "GET", .url = "http://api.invalid/x"};
+	struct http_response r = {0};
+	struct error err = {0};
+	struct http_client *c;
+
+	(void)state;
+	server_start(&proxy, echo);
+	server_start(&s, echo);
+	setenv("http_proxy", proxy.url, 1);
+	c = http_client_new(&o);
+	assert_int_equal(http_do(c, &req, &r, &err), 0);
+	assert_int_equal(proxy.requests, 1);
+	http_response_release(&r);
+	req.url = s.url; /* loopback */
+	assert_int_equal(http_do(c, &req, &r, &err), 0);
+	assert_int_equal(proxy.requests, 1);
+	http_response_release(&r);
+	http_client_free(c);
+	o.no_proxy = true;
+	c = http_client_new(&o);
+	req.url = "http://api.invalid/x";
+	req.timeout_ms = 2000; /* some resolvers think long about it */
+	assert_int_equal(http_do(c, &req, &r, &err), -1);
+	assert_int_equal(proxy.requests, 1);
+	http_client_free(c);
+	unsetenv("http_proxy");
+	server_stop(&s);
+	server_stop(&proxy);
+}
+
 static void redirect(struct server *s, int fd, const char *head)
 {
 	char location[128];
@@ -521,6 +578,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answer_comes_back),
 		cmocka_unit_test(body_is_sent),
+		cmocka_unit_test(proxy_gets_the_url),
+		cmocka_unit_test(environment_proxy_is_used_where_it_should),
 		cmocka_unit_test(redirect_is_not_followed),
 		cmocka_unit_test(flood_is_bounded),
 		cmocka_unit_test(header_flood_is_bounded),

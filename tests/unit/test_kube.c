@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <signal.h>
 
+#include "jdiag/interrupt.h"
 #include "jdiag/json.h"
 #include "remote/base/io.h"
 #include "remote/base/log.h"
@@ -381,6 +383,101 @@ static void retry_after_is_obeyed(void **state)
 	server_stop(&s);
 }
 
+static void reset_first(struct server *s, int fd, const char *head)
+{
+	if (s->requests > 1) {
+		echo(s, fd, head);
+		return;
+	}
+	server_reset(fd);
+	shutdown(fd, SHUT_RD);
+}
+
+/* An idle connection that a load balancer has cut looks like this. */
+static void broken_connection_is_tried_again(void **state)
+{
+	struct server s;
+	struct kube *k;
+	char *head;
+
+	(void)state;
+	server_start(&s, reset_first);
+	k = open_with(&s, "{token: a}", NULL);
+	head = head_sent(k);
+	assert_int_equal(s.requests, 2);
+	free(head);
+	kube_close(k);
+	server_stop(&s);
+}
+
+/* row 36: everything that is said at the highest verbosity */
+static void nothing_secret_is_logged(void **state)
+{
+	static const char *const users[] = {"{token: canary}", "{tokenFile: token}",
+					    "{username: u, password: canary}",
+					    EXEC_USER(", \"expirationTimestamp\": \"canary\"")};
+	int keep = dup(STDERR_FILENO), to;
+	auto_free char *said = NULL;
+
+	(void)state;
+	tempdir_file("token", 0600, "canary");
+	tempdir_file("plugin", 0700, COUNTING_PLUGIN);
+	tempdir_file("runs", 0600, "canary");
+	tempdir_file("said", 0600, "");
+	to = open(tempdir_path("said"), O_WRONLY | O_APPEND);
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		struct server s;
+		struct error err = {0};
+		json_t *v = NULL;
+		struct kube *k;
+
+		server_start(&s, api);
+		k = open_with(&s, users[i], NULL);
+		log_level = 9;
+		dup2(to, STDERR_FILENO);
+		assert_int_equal(kube_get_pod(k, "shop", "p", &v, &err), -1);
+		dup2(keep, STDERR_FILENO);
+		log_level = 0;
+		assert_null(strstr(err.msg, "canary"));
+		assert_null(strstr(err.hint, "canary"));
+		kube_close(k);
+		server_stop(&s);
+	}
+	close(to);
+	close(keep);
+	said = read_text(tempdir_path("said"));
+	assert_non_null(strstr(said, "/api/v1/namespaces/shop/pods/p: 401"));
+	assert_null(strstr(said, "canary"));
+}
+
+static void interrupt_and_be_busy(struct server *s, int fd, const char *head)
+{
+	(void)s;
+	(void)head;
+	server_answer(fd, "503 Service Unavailable", "Retry-After: 20\r\n", "");
+	kill(getpid(), SIGINT);
+}
+
+/* Last: the interrupt flag stays set. */
+static void interrupt_ends_the_wait(void **state)
+{
+	struct server s;
+	struct error err = {0};
+	json_t *v = NULL;
+	struct kube *k;
+	uint64_t start = now_ms();
+
+	(void)state;
+	interrupt_install();
+	server_start(&s, interrupt_and_be_busy);
+	k = open_with(&s, "{token: a}", NULL);
+	assert_int_equal(kube_get_pod(k, "shop", "p", &v, &err), -1);
+	assert_int_equal(err.code, ERR_INTERRUPTED);
+	assert_in_range(now_ms() - start, 0, 10000);
+	kube_close(k);
+	server_stop(&s);
+}
+
 static void busy_for_long(struct server *s, int fd, const char *head)
 {
 	(void)s;
@@ -597,6 +694,9 @@ int main(void)
 		cmocka_unit_test(lost_list_begins_again_once),
 		cmocka_unit_test(endless_list_is_refused),
 		cmocka_unit_test(nobody_there),
+		cmocka_unit_test(broken_connection_is_tried_again),
+		cmocka_unit_test(nothing_secret_is_logged),
+		cmocka_unit_test(interrupt_ends_the_wait),
 	};
 
 	if (io_secure_stdio() != 0)
