@@ -191,8 +191,8 @@ test: ## everything: checks, unit tests, fuzzers, bats, all again under the sani
 demo: all ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
 	@tests/rig/demo.sh
 
-bench: all ## ratios against the script way, memory, time to attach (as root)
-	@tests/rig/bench.sh
+bench: all $(BUILD)/tools/crc32c ## ratios against the script way, memory, time to attach (as root)
+	@JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/bench.sh $(BENCH_OPTIONS)
 
 # Manual pages and completions: jdiag prints them itself.
 VERBS     := $(sort $(patsubst jdiag/cmd_%.c,%,$(wildcard jdiag/cmd_*.c)))

@@ -3,7 +3,7 @@
 # 64-hex id, a cgroup /kubepods/burstable/pod<uid>/<id>, an overlay root over an image of jvm.sh.
 #
 #   container.sh start [OPTION...] NAME [PROGRAM ARGUMENTS...]
-#       --image I       8 11 17 21 25 26 jlink (17)
+#       --image I       8 11 17 21 25 26 jlink jdk (17)
 #       --java OPTS     options of the JVM (-Xmx64m), words split at spaces; more than one --java adds up
 #       --exec NAME     run NAME.c of this directory, linked statically, instead of the JVM
 #       --pod UID       the pod's uid, when containers share a pod; else a new one

@@ -295,16 +295,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def small(self, bucket, kind, must_be_new):
         store, declared = self.server.store, self.headers.get("x-goog-hash")
-        data = self.whole_body()
         meta = {"name": self.query.get("name"), "contentType": self.headers.get("Content-Type")}
         if kind == "multipart":
-            meta, data = part_of_multipart(self.headers.get("Content-Type"), data)
-        elif kind != "media":
+            meta, data = part_of_multipart(self.headers.get("Content-Type"), self.whole_body())
+            blocks = [data]
+        elif kind == "media":
+            blocks = self.body()
+        else:
             raise Refused(400, "Unknown uploadType")
         path = store.temp()
-        with open(path, "wb") as f:
-            f.write(data)
         try:
+            with open(path, "wb") as f:
+                for block in blocks:
+                    f.write(block)
             result = store.finalise(bucket, meta["name"], meta, must_be_new, path,
                                     declared and declared.removeprefix("crc32c="))
         finally:

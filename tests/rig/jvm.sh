@@ -4,6 +4,7 @@
 #
 #   jvm.sh 17          make the image of the headless JRE 17, print its directory
 #   jvm.sh jlink       the same for a jlinked image: no shell, no JDK tools, its libraries only
+#   jvm.sh jdk         that with jmap, jcmd and a static busybox, for what a script would do
 #   jvm.sh all         every image
 #   jvm.sh java-home N the JVM's directory inside image N
 #
@@ -100,12 +101,15 @@ machine_jdk() {
 	return 1
 }
 
+# jlink_image ROOT [MODULE...]
 jlink_image() {
-	local root=$1 jdk lib
+	local root=$1 jdk lib modules
+	shift
+	modules=$(IFS=, && printf '%s' "java.base,java.management${*:+,}$*")
 	jdk=$(machine_jdk)
 	image_skeleton "$root"
 	mkdir -p "$root/usr/lib/jvm"
-	"$jdk/bin/jlink" --module-path "$jdk/jmods" --add-modules java.base,java.management \
+	"$jdk/bin/jlink" --module-path "$jdk/jmods" --add-modules "$modules" \
 		--strip-debug --no-header-files --no-man-pages --output "$root/usr/lib/jvm/java"
 	rm -f "$root/usr/lib/jvm/java/bin/keytool" "$root/usr/lib/jvm/java/bin/rmiregistry"
 	find "$root/usr/lib/jvm" -type f \( -name '*.so' -o -path '*/bin/*' \) -exec ldd {} + |
@@ -115,6 +119,15 @@ jlink_image() {
 			mkdir -p "$root$(dirname "$lib")"
 			cp -L "$lib" "$root$lib"
 		done
+}
+
+# A shell and the common tools. Only this image has them, so only its user needs the package.
+add_busybox() {
+	local root=$1 busybox tool
+	busybox=$(command -v busybox) || { say "no busybox: install busybox-static" && return 1; }
+	cp -L "$busybox" "$root/usr/bin/busybox"
+	for tool in sh cat ls rm ps; do ln -s busybox "$root/usr/bin/$tool"; done
+	"$root/usr/bin/sh" -c :
 }
 
 # jvm_home ROOT: the JVM's directory inside the image.
@@ -138,6 +151,7 @@ image() {
 		rm -rf "$part"
 		case $name in
 		jlink) jlink_image "$part" ;;
+		jdk) jlink_image "$part" jdk.jcmd jdk.attach && add_busybox "$part" ;;
 		*) debian_image "$name" "$part" ;;
 		esac
 		# A JVM wants /proc/self/exe; a chroot has none until it is mounted.
@@ -152,7 +166,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	case ${1:-} in
 	all) for v in $RIG_JVMS jlink; do image "$v"; done ;;
 	java-home) jvm_home "$(image "$2")" ;;
-	8 | 11 | 17 | 21 | 25 | 26 | jlink) image "$1" ;;
-	*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	8 | 11 | 17 | 21 | 25 | 26 | jlink | jdk) image "$1" ;;
+	*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 	esac
 fi
