@@ -372,12 +372,12 @@ if not ($1):
 	nothing
 	asked "of('delete')[0]['status'] == 499"
 	use open
-	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 -w 10M 30M gs://dumps/d/ 2>"$DIR/err" 3>&- &
-	wait_for grep -q waiting "$DIR/err"
+	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 -w 10M 30M gs://dumps/d/ 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	wait_for grep -qs waiting "$BATS_TEST_TMPDIR/err"
 	kill -INT $!
 	status=0
 	wait $! || status=$?
-	cat "$DIR/err" >>"$DIR/said"
+	cat "$BATS_TEST_TMPDIR/err" >>"$DIR/said"
 	[[ $status == 130 ]]
 	nothing
 	asked "[e['status'] for e in of('delete')] == [499]"
@@ -385,14 +385,14 @@ if not ($1):
 
 @test "a signal ends a PUT" {
 	faults '[{"on":"put","rate":2000000}]'
-	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 30M gs://dumps/d/ 2>"$DIR/err" 3>&- &
-	wait_for grep -q 'Content-Range' "$DIR/err"
+	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 30M gs://dumps/d/ 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	wait_for grep -qs Content-Range "$BATS_TEST_TMPDIR/err"
 	kill -HUP $!
 	status=0
 	wait $! || status=$?
-	cat "$DIR/err" >>"$DIR/said"
+	cat "$BATS_TEST_TMPDIR/err" >>"$DIR/said"
 	[[ $status == 130 ]]
-	grep -x 'jdiag: interrupted' "$DIR/err"
+	grep -x 'jdiag: interrupted' "$BATS_TEST_TMPDIR/err"
 	wait_for nothing
 	asked "[e['status'] for e in of('delete')] == [499]"
 }
@@ -400,12 +400,12 @@ if not ($1):
 @test "a signal ends the wait before the next try" {
 	local start=$SECONDS
 	faults '[{"on":"put","status":503,"retry_after":60,"times":9}]'
-	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 30M gs://dumps/d/ 2>"$DIR/err" 3>&- &
-	wait_for grep -q 'waiting' "$DIR/err"
+	env -i PATH="$PATH" "${ENVIRONMENT[@]}" "$TOOLS/sink-probe" -v9 30M gs://dumps/d/ 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	wait_for grep -qs waiting "$BATS_TEST_TMPDIR/err"
 	kill -TERM $!
 	status=0
 	wait $! || status=$?
-	cat "$DIR/err" >>"$DIR/said"
+	cat "$BATS_TEST_TMPDIR/err" >>"$DIR/said"
 	[[ $status == 130 ]]
 	((SECONDS - start < 10))
 	nothing
