@@ -25,6 +25,7 @@
 struct peek_ctx {
 	const struct peek_request *r;
 	int root;
+	const char *libjvm; /* as seen from root */
 };
 
 /* ---- in the child ---- */
@@ -112,7 +113,7 @@ static void look_for_release(const struct peek_ctx *c, struct peek *ret)
 {
 	char dir[PATH_MAX], path[PATH_MAX + sizeof("/release")], *slash;
 
-	if (!str_copy(dir, sizeof(dir), c->r->libjvm))
+	if (!str_copy(dir, sizeof(dir), c->libjvm))
 		return;
 	for (int cut = 1; (slash = strrchr(dir, '/')) != NULL && cut <= 5; cut++) {
 		auto_buf struct buf b = BUF_INIT(MAX_RELEASE_FILE);
@@ -145,12 +146,27 @@ static int peek_run(void *ctx, struct buf *answer, struct error *err)
 
 /* ---- in the helper ---- */
 
+/* The path of a mapping is seen from our root where it can be: of a process in a chroot it begins
+ * with that. What follows is opened below its root, so a wrong guess finds nothing. */
+static const char *below_root(const struct procfs *p, const struct peek_request *r)
+{
+	char link[32], root[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "%d/root", (int)r->pid);
+	len = readlinkat(p->fd, link, root, sizeof(root));
+	if (len <= 1 || (size_t)len >= strlen(r->libjvm) ||
+	    memcmp(r->libjvm, root, (size_t)len) != 0 || r->libjvm[len] != '/')
+		return r->libjvm;
+	return r->libjvm + len;
+}
+
 int jvm_peek(const struct procfs *p, const struct peek_request *r, struct peek *ret,
 	     struct buf *hsperf, struct error *err)
 {
 	auto_fd int root = rootpath_root(p, r->pid);
 	auto_buf struct buf answer = BUF_INIT(sizeof(struct peek) + MAX_HSPERF);
-	struct peek_ctx c = {.r = r, .root = root};
+	struct peek_ctx c = {.r = r, .root = root, .libjvm = below_root(p, r)};
 	struct enter_request e = {
 		.take_creds = true,
 		.uid = r->uid,

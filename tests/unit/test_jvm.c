@@ -287,6 +287,22 @@ static void test_release_file_beside_old_libraries(void **state)
 	teardown(&f);
 }
 
+static void test_process_in_a_chroot(void **state)
+{
+	char path[400];
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	assert_int_equal(renameat(f.t.fd, "100/root", f.t.fd, "box"), 0);
+	snprintf(path, sizeof(path), "%s/box", f.t.path);
+	tree_link(&f.t, path, "100/root");
+	snprintf(path, sizeof(path), "%s/box%s", f.t.path, LIBJVM);
+	write_maps(&f, path);
+	nothing_from_hsperf(&f);
+	teardown(&f);
+}
+
 static void why_not(const struct fixture *f, const char *reason)
 {
 	struct jvm j;
@@ -577,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_hsperfdata_that_is_not_its_own),
 		cmocka_unit_test(test_planted_directories_are_passed_over),
 		cmocka_unit_test(test_release_file_beside_old_libraries),
+		cmocka_unit_test(test_process_in_a_chroot),
 		cmocka_unit_test(test_attach_is_disabled),
 		cmocka_unit_test(test_signals_and_the_socket),
 		cmocka_unit_test(test_signal_that_nobody_takes),
