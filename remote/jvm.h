@@ -35,7 +35,7 @@ struct jvm {
 	char reason[256]; /* why not */
 };
 
-/* Look at one process, within about 3 s. ERR_TARGET when it is no JVM or is gone. What only the
+/* Look at one process, within about 6 s. ERR_TARGET when it is no JVM or is gone. What only the
  * container knows and does not tell stays empty. Texts are as the container gives them: to be
  * escaped. Everything is of one process: the start time is compared at the end. */
 int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error *err) must_check;

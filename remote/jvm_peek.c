@@ -16,7 +16,7 @@
 #include "remote/hsperf.h"
 #include "remote/rootpath.h"
 
-#define PEEK_MS 2000
+#define PEEK_MS 5000
 #define MAX_TMP_ENTRIES 4096
 #define MAX_RELEASE_FILE (16 * KiB)
 /* Start times are in ticks and btime is rounded: they may be late by two seconds. */

@@ -30,7 +30,7 @@ int rootpath_tmp(int rootfd) must_check;
 /*
  * Read a regular file (anything else: -EINVAL, and it is not opened, so that no driver and no FIFO
  * notices) into b, whose maximum is the limit (-EFBIG: b holds the beginning). ret_stat may be
- * NULL. 0 or -errno.
+ * NULL. 0 or -errno. Goes through /proc/self/fd: not after setns.
  */
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat) must_check;
 
