@@ -188,7 +188,7 @@ test: ## everything: checks, unit tests, fuzzers, bats, all again under the sani
 		$(ASAN)/unit.list $(ASAN)/bats.list $(BUILD)/fuzz.list
 
 .PHONY: demo bench
-demo: all ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
+demo: all $(BUILD)/tools/crc32c ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
 	@tests/rig/demo.sh
 
 bench: all $(BUILD)/tools/crc32c ## ratios against the script way, memory, time to attach (as root)
