@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,16 @@ static int write_error(struct error *err, int errnum)
 	return error_sys(err, ERR_FAILED, errnum, "cannot write to standard output");
 }
 
+/* 1 when a write cannot block, 0 after a while in which it would have, -1. A pipe that polls as
+ * writable has a free page: a write of PIPE_BUF bytes never waits there for its reader. */
+static int wait_writable(void)
+{
+	struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	int n = poll(&fd, 1, 200);
+
+	return n < 0 && errno == EINTR ? 0 : n;
+}
+
 /* Not io_write_full: a signal has to get through while the reader stands still. */
 static int stdout_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offset,
 			struct error *err)
@@ -27,18 +38,18 @@ static int stdout_write(struct sink *s, const void *data, size_t len, uint64_t *
 	(void)s, (void)ret_offset;
 	while (len) {
 		ssize_t n;
+		int ready;
 
 		if (interrupt_check(err) < 0)
 			return -1;
-		n = write(STDOUT_FILENO, p, len);
+		ready = wait_writable();
+		if (ready == 0)
+			continue;
+		n = ready < 0 ? -1 : write(STDOUT_FILENO, p, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n >= 0) {
 			p += n;
 			len -= (size_t)n;
-		} else if (errno == EAGAIN) {
-			struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-			poll(&fd, 1, 200);
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR && errno != EAGAIN) {
 			return write_error(err, errno);
 		}
 	}

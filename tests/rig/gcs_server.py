@@ -410,6 +410,8 @@ def main():
     p.add_argument("--metadata", action="store_true", help="its tokens are wanted")
     p.add_argument("--token-life", type=int, default=3600)
     o = p.parse_args()
+    if not os.access(o.crc32c, os.X_OK):
+        p.error("%s is missing: make it first" % o.crc32c)
     server = Server(o)
     with open(os.path.join(o.dir, "port.new"), "w") as f:
         print(server.server_port, file=f)
