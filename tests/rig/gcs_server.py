@@ -378,6 +378,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, o):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d" % self.server_port
+        if not os.access(o.crc32c, os.X_OK):
+            sys.exit("gcs_server.py: no program '%s': build it with make" % o.crc32c)
         self.store = Store(o.dir, o.crc32c, o.bucket or ["dumps"])
         self.auth = bool(o.token or o.denied_token or o.service_account or o.user or o.metadata)
         self.tokens = Tokens(o.token, dict(a.split("=", 1) for a in o.service_account),

@@ -42,7 +42,7 @@ server() {
 	rm -f "$dir/port"
 	"$@" >"$dir/port" 2>"$dir/stderr" 3>&- </dev/null &
 	echo $! >"$dir/pid"
-	wait_for 20 grep -q . "$dir/port" || { cat "$dir/stderr" >&2 && return 1; }
+	wait_for 20 grep -qs . "$dir/port" || { cat "$dir/stderr" >&2 && return 1; }
 }
 
 server_stop() {
