@@ -28,9 +28,9 @@ struct sink_options {
 	const char *name; /* the artifact's name, used when `to` is a directory or ends in "/" */
 	const char *content_type;
 	const struct json_t *metadata; /* flat object of strings: the manifest's main fields */
-	/* for gs:// only */
-	const char *token_command;		   /* or NULL */
-	int (*tick)(void *ctx, struct error *err); /* called while an upload waits; or NULL */
+	const char *token_command;     /* for gs://, or NULL */
+	/* called every 200 ms or so while the destination makes us wait; or NULL */
+	int (*tick)(void *ctx, struct error *err);
 	void *tick_ctx;
 };
 

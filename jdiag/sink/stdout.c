@@ -7,6 +7,12 @@
 #include "jdiag/interrupt.h"
 #include "jdiag/sink/backend.h"
 
+struct stdout_sink {
+	struct sink base;
+	int (*tick)(void *ctx, struct error *err); /* or NULL */
+	void *tick_ctx;
+};
+
 static int write_error(struct error *err, int errnum)
 {
 	if (errnum == EPIPE) {
@@ -30,12 +36,13 @@ static int wait_writable(void)
 }
 
 /* Not io_write_full: a signal has to get through while the reader stands still. */
-static int stdout_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offset,
+static int stdout_write(struct sink *base, const void *data, size_t len, uint64_t *ret_offset,
 			struct error *err)
 {
+	struct stdout_sink *s = (struct stdout_sink *)base;
 	const char *p = data;
 
-	(void)s, (void)ret_offset;
+	(void)ret_offset;
 	while (len) {
 		ssize_t n;
 		int ready;
@@ -43,8 +50,11 @@ static int stdout_write(struct sink *s, const void *data, size_t len, uint64_t *
 		if (interrupt_check(err) < 0)
 			return -1;
 		ready = wait_writable();
-		if (ready == 0)
+		if (ready == 0) {
+			if (s->tick && s->tick(s->tick_ctx, err) < 0)
+				return -1;
 			continue;
+		}
 		n = ready < 0 ? -1 : write(STDOUT_FILENO, p, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n >= 0) {
 			p += n;
@@ -79,16 +89,17 @@ static const struct sink_ops stdout_ops = {
 
 int stdout_sink_open(struct sink **ret, const struct sink_options *o, struct error *err)
 {
-	struct sink *s;
+	struct stdout_sink *s;
 
-	(void)o;
 	if (isatty(STDOUT_FILENO)) {
 		error_set(err, ERR_USAGE, "standard output is a terminal, the artifact is binary");
 		return error_hint(err, "redirect it: --to - > FILE, or name a file: --to FILE");
 	}
 	s = xcalloc(1, sizeof(*s));
-	s->ops = &stdout_ops;
-	s->url = xstrdup("-");
-	*ret = s;
+	s->base.ops = &stdout_ops;
+	s->base.url = xstrdup("-");
+	s->tick = o->tick;
+	s->tick_ctx = o->tick_ctx;
+	*ret = &s->base;
 	return 0;
 }

@@ -285,6 +285,30 @@ static void write_to_broken_pipe(void)
 	sink_abort(s);
 }
 
+static int stop_at_once(void *ctx, struct error *err)
+{
+	++*(int *)ctx;
+	return error_set(err, ERR_SSH, "the node is gone");
+}
+
+/* A reader that stands still must not keep us from everything else. */
+static void write_to_full_pipe(void)
+{
+	static char block[1 << 21];
+	int ticks = 0;
+	const struct sink_options o = {
+		.to = "-", .name = "x", .tick = stop_at_once, .tick_ctx = &ticks};
+	struct error err = {0};
+	struct sink *s = NULL;
+	uint64_t offset;
+
+	assert_int_equal(sink_open(&s, &o, &err), 0);
+	assert_int_equal(sink_write(s, block, sizeof(block), &offset, &err), -1);
+	assert_int_equal(err.code, ERR_SSH);
+	assert_int_equal(ticks, 1);
+	sink_abort(s);
+}
+
 static void refuse_terminal(void)
 {
 	assert_refused("-", ERR_USAGE, "is a terminal");
@@ -301,6 +325,7 @@ static void test_stdout(void **state)
 	with_stdout(file, write_to_stdout);
 	assert_content("out", "abc");
 	assert_int_equal(pipe(fds), 0);
+	with_stdout(fds[1], write_to_full_pipe);
 	close(fds[0]);
 	signal(SIGPIPE, SIG_IGN);
 	with_stdout(fds[1], write_to_broken_pipe);
