@@ -154,12 +154,12 @@ static int explain_transport(const struct kube *k, struct error *err)
 	return error_prefix(err, "cluster API");
 }
 
-static int send_once(struct kube *k, const char *url, bool again, struct http_response *ret,
-		     struct error *err)
+static int send_once(struct kube *k, const char *url, size_t max_body, bool again,
+		     struct http_response *ret, struct error *err)
 {
 	auto_cleanup(auth_headers_release) struct auth_headers h = {0};
 	struct http_request req = {
-		.method = "GET", .url = url, .timeout_ms = k->timeout_ms, .max_body = MAX_API_BODY};
+		.method = "GET", .url = url, .timeout_ms = k->timeout_ms, .max_body = max_body};
 
 	if (kube_authenticate(k, again, &h, err) != 0)
 		return -1;
@@ -198,12 +198,13 @@ int kube_send(struct kube *k, const struct kube_get *get, struct http_response *
 	      struct error *err)
 {
 	auto_free char *url = xasprintf("%s%s", k->config.server, get->path);
+	size_t max_body = get->name ? MAX_API_OBJECT : MAX_API_BODY;
 	bool again = false, refreshed = false, reset = false;
 	struct error why = {0};
 	uint64_t wait;
 
 	for (int tries = 1;; tries++) {
-		if (send_once(k, url, again, ret, &why) != 0) {
+		if (send_once(k, url, max_body, again, ret, &why) != 0) {
 			/* a GET does no harm twice: an idle connection may have been cut */
 			if (why.sys == ECONNRESET && why.code == ERR_API && !reset) {
 				reset = true;
@@ -246,10 +247,13 @@ int kube_fetch(struct kube *k, const struct kube_get *get, json_t **ret, long *r
 		return kube_status_error(k, get, &r, err);
 	root = json_from_text(buf_str(&r.body), r.body.len, "answer of the cluster API", ERR_API,
 			      err);
-	if (!root)
-		return -1;
+	if (root && !json_is_object(root))
+		error_set(err, ERR_API, "answer of the cluster API is not an object");
 	if (!json_is_object(root))
-		return error_set(err, ERR_API, "answer of the cluster API is not an object");
+		return error_hint(err,
+				  "is '%s' a cluster API, and no login page or proxy? check the "
+				  "server of cluster '%s'",
+				  k->config.server, k->config.cluster);
 	*ret = STEAL(root);
 	return 0;
 }

@@ -41,7 +41,7 @@ static int no_such(const json_t *map, const char *kind, const char *name, struct
 	}
 	if (!names.len)
 		return error_hint(err, "the kubeconfig names no %s at all", kind);
-	return error_hint(err, "each %s there is: %s%s", kind, buf_str(&names),
+	return error_hint(err, "%ss there are: %s%s", kind, buf_str(&names),
 			  names.overflow ? ", ..." : "");
 }
 

@@ -26,8 +26,9 @@
 #define MAX_KUBECONFIG (4 * MiB)
 #define MAX_YAML_DEPTH 64
 #define MAX_YAML_NODES 100000
-#define MAX_API_BODY (32 * MiB) /* one answer of the cluster API */
-#define MAX_API_ITEMS 50000	/* objects of one list, over all its pages */
+#define MAX_API_OBJECT (8 * MiB) /* one object; etcd takes at most 1.5 MiB */
+#define MAX_API_BODY (32 * MiB)	 /* one page of a list */
+#define MAX_API_ITEMS 50000	 /* objects of one list, over all its pages */
 #define MAX_API_QUERY (64 * KiB)
 #define MAX_HTTP_BODY (1 * MiB) /* any other answer */
 #define MAX_CREDENTIAL_FILE (1 * MiB)

@@ -552,7 +552,7 @@ static void strange_answers_are_errors(void **state)
 		{busy_for_long, "answers 503", "try again later", 1},
 		{redirect, "redirects (307) to 'http://127.0.0.1:1/login', which is never followed",
 		 "server of cluster 'c'", 1},
-		{login_page, "is not JSON", "", 1},
+		{login_page, "is not JSON", "check the server of cluster 'c'", 1},
 		{teapot, "answers 500 (text/html)", "is this a cluster API?", 1},
 		{echo_secrets, "not allowed to get pods in namespace 'shop': 403 Forbidden", "", 1},
 		{not_an_api, "does not answer like a cluster API (404)", "check the server", 1},
