@@ -48,9 +48,7 @@ static int try_key(struct auth *a, LIBSSH2_AGENT *agent, struct libssh2_agent_pu
 			return -1;
 	if (rc == 0)
 		return 1;
-	if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_SEND ||
-	    rc == LIBSSH2_ERROR_SOCKET_RECV)
-		a->disconnected = true;
+	a->disconnected |= auth_hung_up(s, rc);
 	auth_note(a, name, type,
 		  a->disconnected ? "the server hung up"
 		  : rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||

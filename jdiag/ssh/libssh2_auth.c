@@ -42,10 +42,17 @@ void auth_note(struct auth *a, const char *name, const char *type, const char *f
 	buf_addf(a->report, "  %s%s%s: %s\n", safe, *type ? " " : "", type, what);
 }
 
-static bool is_disconnect(int rc)
+/* A server that closes the connection instead of answering is reported like a key that it refuses,
+ * but for the text. */
+bool auth_hung_up(const struct lib_session *s, int rc)
 {
-	return rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_SEND ||
-	       rc == LIBSSH2_ERROR_SOCKET_RECV || rc == LIBSSH2_ERROR_CHANNEL_OUTOFORDER;
+	char *text = NULL;
+
+	if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_SEND ||
+	    rc == LIBSSH2_ERROR_SOCKET_RECV)
+		return true;
+	libssh2_session_last_error(s->lib, &text, NULL, 0);
+	return rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && text && str_starts(text, "Waiting for ");
 }
 
 /* One login by the private key. 1, 0 (*ret_rc tells why not), -1. */
@@ -61,7 +68,7 @@ static int try_private_key(struct auth *a, const struct identity *id, const char
 		if (lib_wait(s, a->deadline, "cannot log in to", err) < 0)
 			return -1;
 	*ret_rc = rc;
-	a->disconnected |= is_disconnect(rc);
+	a->disconnected |= auth_hung_up(s, rc);
 	return rc == 0;
 }
 
@@ -92,7 +99,7 @@ static int server_wants(struct auth *a, const struct identity *id, struct error 
 	       LIBSSH2_ERROR_EAGAIN)
 		if (lib_wait(s, a->deadline, "cannot log in to", err) < 0)
 			return -1;
-	a->disconnected |= is_disconnect(rc);
+	a->disconnected |= auth_hung_up(s, rc);
 	return is_wanted;
 }
 

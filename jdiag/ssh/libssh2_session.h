@@ -64,6 +64,9 @@ struct auth {
 void auth_note(struct auth *a, const char *name, const char *type, const char *fmt, ...)
 	printf_like(4, 5);
 
+/* Whether a login that failed with this code of libssh2 means that the server has gone. */
+bool auth_hung_up(const struct lib_session *s, int rc);
+
 /* Try the keys of the agent: those whose public half is among `only` (n of them), or, when n is 0
  * and `all`, each. 1: logged in, 0: not, -1: error. */
 struct identity;
