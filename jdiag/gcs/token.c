@@ -34,6 +34,12 @@ static int no_credentials(const struct gcs *g, const struct error *why, struct e
 			       "or use: --token-command 'gcloud auth print-access-token'");
 }
 
+/* Whether text repeats what it was sent. */
+static bool repeats(const char *text, const struct secret *s)
+{
+	return s->len && strstr(text, secret_str(s));
+}
+
 static int refused(const struct gcs *g, const struct http_response *r, struct error *err)
 {
 	auto_json json_t *root =
@@ -41,6 +47,8 @@ static int refused(const struct gcs *g, const struct http_response *r, struct er
 	const char *error = json_str_at(root, "error", "");
 	const char *why = json_str_at(root, "error_description", "");
 
+	if (repeats(why, &g->cred.key) || repeats(why, &g->cred.refresh_token))
+		why = "";
 	error_set(err, ERR_UPLOAD, "no access token for %s '%s': status %ld%s%.100s%s%.200s",
 		  g->cred.account ? "account" : "credentials from",
 		  g->cred.account ? g->cred.account : g->cred.source, r->status, *error ? ", " : "",

@@ -499,6 +499,19 @@ print(json.dumps(account))' "$DIR" "${1:-$URL/token}" >"$DIR/sa.json"
 	says "gcloud auth application-default login"
 }
 
+@test "a token endpoint that repeats a secret in its answer does not make us print it" {
+	use auth
+	printf '{"type":"authorized_user","client_id":"client","client_secret":"%s","refresh_token":"%s","token_uri":"%s"}' \
+		"$SECRET" "$REFRESH" "$URL/token" >"$DIR/user.json"
+	ENVIRONMENT+=(GOOGLE_APPLICATION_CREDENTIALS="$DIR/user.json")
+	local secret
+	for secret in "$SECRET" "$REFRESH"; do
+		faults "[{\"on\":\"token\",\"status\":400,\"message\":\"invalid_grant: bad $secret\"}]"
+		probe 9 1000 gs://dumps/d/
+		says "status 400, invalid_grant"
+	done
+}
+
 @test "metadata server: its token; absent: how to get credentials" {
 	use auth
 	ENVIRONMENT+=(GCE_METADATA_HOST="${URL#http://}")
