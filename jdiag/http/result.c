@@ -37,8 +37,10 @@ static int sys_of(CURLcode code, const struct transfer *t)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		return EINVAL;
-	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
+		/* the proxy answered, and said no */
+		return strstr(t->curl_text, "CONNECT tunnel failed") ? EPROTO : ECONNRESET;
+	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_FAIL_REWIND:

@@ -147,6 +147,36 @@ static void environment_proxy_is_used_where_it_should(void **state)
 	server_stop(&proxy);
 }
 
+static void refuse_to_proxy(struct server *s, int fd, const char *head)
+{
+	(void)s;
+	assert_non_null(strstr(head, "CONNECT api.invalid:443 HTTP/1.1\r\n"));
+	server_answer(fd, "407 Proxy Authentication Required", "", "");
+}
+
+static void refusal_of_a_proxy_is_final(void **state)
+{
+	struct server s;
+	struct http_options o = {.code = ERR_API};
+	struct http_request req = {.method = "GET", .url = "https://api.invalid/x"};
+	struct http_response r = {0};
+	struct error err = {0};
+	struct http_client *c;
+	char proxy[128];
+
+	(void)state;
+	server_start(&s, refuse_to_proxy);
+	snprintf(proxy, sizeof(proxy), "http://user:canary@127.0.0.1:%u", s.port);
+	o.proxy = proxy;
+	c = http_client_new(&o);
+	assert_int_equal(http_do(c, &req, &r, &err), -1);
+	assert_int_equal(err.sys, EPROTO);
+	assert_non_null(strstr(err.msg, "407"));
+	assert_null(strstr(err.msg, "canary"));
+	http_client_free(c);
+	server_stop(&s);
+}
+
 static void redirect(struct server *s, int fd, const char *head)
 {
 	char location[128];
@@ -580,6 +610,7 @@ int main(void)
 		cmocka_unit_test(body_is_sent),
 		cmocka_unit_test(proxy_gets_the_url),
 		cmocka_unit_test(environment_proxy_is_used_where_it_should),
+		cmocka_unit_test(refusal_of_a_proxy_is_final),
 		cmocka_unit_test(redirect_is_not_followed),
 		cmocka_unit_test(flood_is_bounded),
 		cmocka_unit_test(header_flood_is_bounded),
