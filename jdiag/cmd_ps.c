@@ -19,6 +19,7 @@
 struct listing {
 	const struct options *o;
 	struct table *table; /* owned */
+	struct kube *kube;   /* for the nodes of a selection; borrowed */
 	size_t found;
 };
 
@@ -295,11 +296,11 @@ static int list_one_node_of(struct listing *l, const json_t *pods, const char *n
 	int rc;
 
 	session_init(&s, l->o);
-	rc = session_open_cluster(&s, err);
-	if (rc == 0)
-		rc = session_resolve_node(&s, node, err);
+	s.kube = l->kube;
+	rc = session_resolve_node(&s, node, err);
 	if (rc == 0)
 		rc = list_node(l, &s, some, true, err);
+	s.kube = NULL; /* borrowed */
 	session_close(&s);
 	return rc;
 }
@@ -350,12 +351,13 @@ static int list_selected(struct listing *l, struct error *err)
 	if (rc == 0)
 		rc = kube_list_pods(s.kube, o->all_namespaces ? NULL : kube_namespace(s.kube),
 				    o->selector, o->field_selector, &pods, err);
+	if (rc == 0 && json_array_size(pods) == 0)
+		rc = error_set(err, ERR_TARGET, "no pod matches");
+	l->kube = s.kube;
+	if (rc == 0)
+		rc = list_each_node(l, pods, err);
 	session_close(&s);
-	if (rc < 0)
-		return -1;
-	if (json_array_size(pods) == 0)
-		return error_set(err, ERR_TARGET, "no pod matches");
-	return list_each_node(l, pods, err);
+	return rc;
 }
 
 static int list(struct listing *l, char *const *argv, struct error *err)
