@@ -57,13 +57,12 @@ static const char in_namespace[] =
 static const char in_directory[] =
 	"umask 077; set -C; f=; "
 	"for x in /run /var/lib/toolbox /var/lib/google /var/lib/cloud /etc /var/tmp /tmp "
-	"/dev/shm; do "
-	"[ -d $x ] && [ -w $x ] || continue; "
+	"/dev/shm; "
+	"do [ -d $x ] && [ -w $x ] || continue; "
 	"f=$x/.jdiag-helper.$$; trap \"rm -f $f\" EXIT; trap \"exit 66\" HUP INT TERM; "
 	"{ : >$f && chmod 0700 $f && $f; } 2>/dev/null && break; "
 	"rm -f $f; f=; done; "
-	"[ -n \"$f\" ] || { echo \"" SCRIPT_MARK
-	"no directory to run a program from\" >&2; exit 66; }; "
+	"[ -n \"$f\" ] || { echo \"no directory to run a program from\" >&2; exit 66; }; "
 	"exec 8>>$f 9<$f; rm -f $f; trap - EXIT HUP INT TERM; "
 	"head -c %zu >&8 && exec 8>&- && exec /proc/self/fd/9; "
 	"exit 66";

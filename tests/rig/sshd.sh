@@ -9,6 +9,7 @@
 #
 # sshd_start leaves DIR/port, DIR/pid, DIR/host_{ed25519,ecdsa,rsa}, DIR/client (an ed25519 key that
 # is let in), DIR/known_hosts, and sets SSHD_PORT. SSHD_HOST_KEYS chooses: "ed25519 ecdsa rsa".
+# SSHD_UNDER is a command to run sshd under, as in "unshare -m"; it has to exec it.
 
 sshd_keys() {
 	local dir=$1 type
@@ -68,7 +69,8 @@ sshd_try_port() {
 	shift 2
 	sshd_config "$dir" "$port" "$@" >"$dir/sshd_config"
 	# descriptors of bats must not live on in it
-	setsid /usr/sbin/sshd -f "$dir/sshd_config" -D -e </dev/null >"$dir/sshd.log" 2>&1 3>&- 4>&- &
+	# shellcheck disable=SC2086
+	setsid ${SSHD_UNDER:-} /usr/sbin/sshd -f "$dir/sshd_config" -D -e </dev/null >"$dir/sshd.log" 2>&1 3>&- 4>&- &
 	echo $! >"$dir/pid"
 	for ((i = 0; i < 100; i++)); do
 		grep -q '^Server listening' "$dir/sshd.log" && return 0
