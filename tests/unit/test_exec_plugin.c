@@ -263,6 +263,37 @@ static void descriptors_do_not_leak(void **state)
 		close(fds[i]);
 }
 
+/* interactiveMode Always: the plugin reads what is typed on our terminal. */
+static void plugin_may_ask_on_a_terminal(void **state)
+{
+	static const char exec[] = "{\"apiVersion\": \"" V1 "\", \"interactiveMode\": \"Always\", "
+				   "\"command\": \"./plugin\"}";
+	struct kube_config c = config_with(exec);
+	const struct exec_credential *answer = NULL;
+	struct error err = {0};
+	struct exec_plugin *p;
+	int keep = dup(STDIN_FILENO), terminal = posix_openpt(O_RDWR | O_NOCTTY), end;
+
+	(void)state;
+	assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+	end = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+	assert_int_equal(dup2(end, STDIN_FILENO), STDIN_FILENO);
+	assert_int_equal(write(terminal, "typed\n", 6), 6);
+	tempdir_file("plugin", 0700, "#!/bin/sh\nread T\n" GIVE);
+	assert_null(exec_plugin_new(&c, true, &err)); /* --no-input */
+	p = exec_plugin_new(&c, false, &err);
+	assert_non_null(p);
+	if (exec_plugin_get(p, false, &answer, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(secret_str(&answer->token), "typed");
+	dup2(keep, STDIN_FILENO);
+	close(keep);
+	close(end);
+	close(terminal);
+	exec_plugin_free(p);
+	json_decref(c.exec);
+}
+
 static void failure_shows_the_command(void **state)
 {
 	struct error err = {0};
@@ -364,6 +395,7 @@ int main(void)
 		cmocka_unit_test(environment_is_ours_plus_entries),
 		cmocka_unit_test(exec_info_says_what_is_wanted),
 		cmocka_unit_test(descriptors_do_not_leak),
+		cmocka_unit_test(plugin_may_ask_on_a_terminal),
 		cmocka_unit_test(failure_shows_the_command),
 		cmocka_unit_test(missing_plugin_says_how_to_install),
 		cmocka_unit_test(flood_is_bounded),
