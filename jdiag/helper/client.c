@@ -136,10 +136,17 @@ static int dispatch(struct helper *h, const struct frame *f, struct helper_messa
 	return deliver(h, f, ret, err);
 }
 
+static uint64_t deadline_after(uint64_t ms)
+{
+	uint64_t now = now_ms();
+
+	return ms > UINT64_MAX - now ? UINT64_MAX : now + ms;
+}
+
 int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *ret,
 		struct error *err)
 {
-	uint64_t deadline = now_ms() + timeout_ms;
+	uint64_t deadline = deadline_after(timeout_ms);
 
 	if (helper_check_usable(h, err) < 0)
 		return -1;
@@ -205,7 +212,7 @@ int helper_cancel(struct helper *h, uint32_t id, struct error *err)
 int helper_call(struct helper *h, const char *op, const json_t *params, uint64_t timeout_ms,
 		json_t **ret, struct error *err)
 {
-	uint64_t deadline = now_ms() + timeout_ms;
+	uint64_t deadline = deadline_after(timeout_ms);
 	struct helper_message m;
 	uint32_t id;
 

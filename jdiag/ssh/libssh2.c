@@ -10,6 +10,7 @@
 
 #define SLICE_MS 200 /* the interrupt flag is asked at least this often */
 #define GOODBYE_MS 1000
+#define KEEP_ALIVE_SECONDS 15
 
 static struct lib_session *of(struct ssh_session *s)
 {
@@ -81,7 +82,8 @@ static int keep_alive(struct lib_session *s, struct error *err)
 static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct error *err)
 {
 	struct lib_session *s = of(base);
-	uint64_t deadline = now_ms() + timeout_ms;
+	uint64_t now = now_ms();
+	uint64_t deadline = timeout_ms > UINT64_MAX - now ? UINT64_MAX : now + timeout_ms;
 
 	if (keep_alive(s, err) < 0)
 		return -1;
@@ -105,7 +107,8 @@ static int backend_open(struct ssh_session *base, const struct ssh_options *o, s
 
 	if (lib_connect(s, o, err) < 0 || lib_authenticate(s, o, err) < 0)
 		return -1;
-	libssh2_keepalive_config(s->lib, 1, 15);
+	/* no answer is wanted: libssh2 1.10 keeps each one that comes until the session's end */
+	libssh2_keepalive_config(s->lib, 0, KEEP_ALIVE_SECONDS);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "jdiag/ssh/known_hosts.h"
 #include "jdiag/ssh/libssh2_session.h"
 #include "remote/base/io.h"
+#include "remote/base/str.h"
 
 #define MAX_AGENT_KEYS 64
 
@@ -27,6 +28,13 @@ static bool wanted(const struct libssh2_agent_publickey *key, const struct ident
 	return false;
 }
 
+/* Hardware keys, certificates and DSA are nothing for libssh2 1.10, and each try counts. */
+static bool type_is_usable(const char *type)
+{
+	return strcmp(type, "ssh-ed25519") == 0 || key_is_rsa(type) ||
+	       (str_starts(type, "ecdsa-sha2-nistp") && !strchr(type, '@'));
+}
+
 /* 1: logged in, 0: not by this key, -1: error */
 static int try_key(struct auth *a, LIBSSH2_AGENT *agent, struct libssh2_agent_publickey *key,
 		   struct error *err)
@@ -38,8 +46,8 @@ static int try_key(struct auth *a, LIBSSH2_AGENT *agent, struct libssh2_agent_pu
 
 	if (!known_key_type(key->blob, key->blob_len, type))
 		return 0;
-	if (key_is_rsa(type) && !lib_has_rsa(s)) {
-		a->rsa = true;
+	if (!type_is_usable(type) || (key_is_rsa(type) && !lib_has_rsa(s))) {
+		a->rsa |= key_is_rsa(type);
 		auth_note(a, name, type, "cannot be used by libssh2 %s", libssh2_version(0));
 		return 0;
 	}

@@ -135,15 +135,16 @@ int lib_exit_status(struct ssh_channel *c, char signal_name[32])
 	uint64_t deadline = now_ms() + CLOSE_MS;
 	struct lib_session *s = session_of(c);
 	char *name = NULL;
+	int rc;
 
 	signal_name[0] = '\0';
-	/* the status may come after the end of the streams; closing waits for it */
-	while (libssh2_channel_close(of(c)->lib) == LIBSSH2_ERROR_EAGAIN)
+	/* the status comes after the end of the streams; to close first could lose it, and what is
+	 * lost reads as 0 */
+	while ((rc = libssh2_channel_wait_closed(of(c)->lib)) == LIBSSH2_ERROR_EAGAIN)
 		if (lib_wait(s, deadline, "closing", NULL) < 0)
 			break;
-	while (libssh2_channel_wait_closed(of(c)->lib) == LIBSSH2_ERROR_EAGAIN)
-		if (lib_wait(s, deadline, "closing", NULL) < 0)
-			break;
+	if (rc)
+		return -1;
 	/* of a command that a signal ended, libssh2 says status 0: the signal is asked first */
 	(void)libssh2_channel_get_exit_signal(of(c)->lib, &name, NULL, NULL, NULL, NULL, NULL);
 	if (name) {

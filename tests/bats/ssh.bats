@@ -64,6 +64,8 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	[[ $output == out && $stderr == err ]]
 	probe 1 -i "$D/client" 127.0.0.1 'kill -TERM $$'
 	tells "killed by signal 'TERM'"
+	# a status that comes long after the end of the streams
+	probe 9 -i "$D/client" 127.0.0.1 'exec >&- 2>&-; sleep 1; exit 9'
 }
 
 @test "64 MiB out and 8 MiB in arrive whole" {
@@ -317,6 +319,18 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	probe 5 -i "$K/sshd2/client" 127.0.0.1 true
 	tells "the host has only an RSA key (rsa-sha2-512,rsa-sha2-256), and libssh2 1."
 	tells "give the host an ed25519 key"
+}
+
+@test "weak or vulnerable algorithms are not spoken, even if the host has nothing else" {
+	local line
+	for line in 'Ciphers chacha20-poly1305@openssh.com' 'Ciphers aes128-cbc' 'MACs hmac-sha1' \
+		'MACs hmac-sha2-256-etm@openssh.com' 'KexAlgorithms diffie-hellman-group14-sha1'; do
+		sshd_start "$K/sshd2" "$line"
+		PORT=$SSHD_PORT KNOWN=$K/sshd2/known_hosts
+		probe 5 -i "$K/sshd2/client" 127.0.0.1 true
+		tells "cannot agree on encryption with '127.0.0.1' port $PORT"
+		sshd_stop "$K/sshd2"
+	done
 }
 
 # --- connections ------------------------------------------------------------------------------------
