@@ -26,8 +26,10 @@ static void add(struct auth_headers *h, char *line)
 	h->lines[h->n] = NULL;
 }
 
-static void add_bearer(struct auth_headers *h, const struct secret *token)
+/* Remembered, so that an answer that echoes it is not shown (status.c). */
+static void add_bearer(struct kube *k, struct auth_headers *h, const struct secret *token)
 {
+	secret_set(&k->sent_token, secret_str(token), token->len);
 	add(h, xasprintf("Authorization: Bearer %s", secret_str(token)));
 }
 
@@ -65,17 +67,18 @@ static int read_token_file(const char *path, struct secret *ret, struct error *e
 	return rc;
 }
 
-static int add_token(struct auth_headers *h, const struct kube_config *c, struct error *err)
+static int add_token(struct kube *k, struct auth_headers *h, struct error *err)
 {
+	const struct kube_config *c = &k->config;
 	auto_secret struct secret fresh = {0};
 
 	if (!c->token_file) {
-		add_bearer(h, &c->token);
+		add_bearer(k, h, &c->token);
 		return 0;
 	}
 	if (read_token_file(c->token_file, &fresh, err) != 0)
 		return -1;
-	add_bearer(h, &fresh);
+	add_bearer(k, h, &fresh);
 	return 0;
 }
 
@@ -134,13 +137,13 @@ int kube_authenticate(struct kube *k, bool again, struct auth_headers *h, struct
 		if (exec_plugin_get(k->plugin, again, &given, err) != 0)
 			return -1;
 		if (given->token.data)
-			add_bearer(h, &given->token);
+			add_bearer(k, h, &given->token);
 		if (given->cert_pem.data) {
 			cert = given->cert_pem.data;
 			key = secret_str(&given->key_pem);
 		}
 	} else if (c->token_file || c->token.data) {
-		if (add_token(h, c, err) != 0)
+		if (add_token(k, h, err) != 0)
 			return -1;
 	} else if (c->username) {
 		add_basic(h, c);

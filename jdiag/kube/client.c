@@ -111,6 +111,7 @@ void kube_close(struct kube *k)
 	exec_plugin_free(k->plugin);
 	http_client_free(k->http);
 	secret_release(&k->http_cert);
+	secret_release(&k->sent_token);
 	kube_config_release(&k->config);
 	free(k);
 }

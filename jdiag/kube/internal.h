@@ -12,6 +12,7 @@ struct kube {
 	struct exec_plugin *plugin; /* NULL: none, or other credentials come first */
 	struct http_client *http;   /* made for http_cert; NULL until the first request */
 	struct secret http_cert;
+	struct secret sent_token; /* the last one */
 	uint64_t timeout_ms;
 };
 

@@ -25,18 +25,22 @@ static const char *where(const struct kube_get *get, char *dst, size_t size)
 	return dst;
 }
 
-/* The server's message unless a strange one echoes what we sent. */
+/* A strange server could echo what we sent. */
+static bool echoes_secret(const struct kube *k, const char *text)
+{
+	const char *const secrets[] = {secret_str(&k->sent_token), secret_str(&k->config.password)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+		if (*secrets[i] && strstr(text, secrets[i]))
+			return true;
+	return strstr(text, "Bearer ") || strstr(text, "Basic ");
+}
+
 static const char *message(const struct kube *k, const json_t *status)
 {
 	const char *text = json_str_at(status, "message", "");
-	const char *const secrets[] = {k->config.token.data, k->config.password.data};
 
-	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
-		if (secrets[i] && *secrets[i] && strstr(text, secrets[i]))
-			return "";
-	if (strstr(text, "Bearer ") || strstr(text, "Basic "))
-		return "";
-	return text;
+	return echoes_secret(k, text) ? "" : text;
 }
 
 static int unauthorized(const struct kube *k, struct error *err)
@@ -111,8 +115,10 @@ static int redirect(const struct kube *k, const struct http_response *r, struct 
 	char location[200] = "";
 
 	if (!http_response_header(r, "Location", location, sizeof(location)))
-		snprintf(location, sizeof(location), "(not said)");
+		location[0] = '\0';
 	location[strcspn(location, "?#")] = '\0'; /* login pages carry state there */
+	if (!*location || echoes_secret(k, location))
+		snprintf(location, sizeof(location), "(not shown)");
 	error_set(err, ERR_API,
 		  "the cluster API '%s' redirects (%ld) to '%s', which is never followed",
 		  k->config.server, r->status, location);

@@ -450,6 +450,49 @@ static void nothing_secret_is_logged(void **state)
 	assert_null(strstr(said, "canary"));
 }
 
+/* Sends back the token that came: as a message, as an address, as a type. */
+static void echo_token(struct server *s, int fd, const char *head)
+{
+	static const char *const statuses[] = {"403 Forbidden", "404 Not Found",
+					       "422 Unprocessable Entity", "302 Found"};
+	const char *token = strstr(head, "Bearer ");
+	size_t len = token ? strcspn(token + 7, "\r") : 0;
+	char headers[256], body[256];
+
+	snprintf(headers, sizeof(headers), "Location: http://x/%.*s\r\n", (int)len, token + 7);
+	snprintf(body, sizeof(body), "{\"kind\": \"Status\", \"message\": \"you sent %.*s\"}",
+		 (int)len, token + 7);
+	server_answer(fd, statuses[s->requests % 4], headers, body);
+}
+
+static void echoed_tokens_are_not_shown(void **state)
+{
+	static const char *const users[] = {"{token: canary}", "{tokenFile: token}", EXEC_USER("")};
+	struct server s;
+
+	(void)state;
+	tempdir_file("token", 0600, "canary");
+	tempdir_file("plugin", 0700, COUNTING_PLUGIN);
+	server_start(&s, echo_token);
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		for (int n = 0; n < 4; n++) {
+			struct error err = {0};
+			struct kube *k;
+			json_t *v = NULL;
+
+			tempdir_file("runs", 0600, "");
+			k = open_with(&s, users[i], NULL);
+			assert_int_equal(kube_list_pods(k, "shop", NULL, NULL, &v, &err), -1);
+			assert_int_equal(err.code, ERR_API);
+			if (strstr(err.msg, "canary") || strstr(err.hint, "canary") ||
+			    strstr(err.msg, "run1"))
+				fail_msg("%s", err.msg);
+			kube_close(k);
+		}
+	}
+	server_stop(&s);
+}
+
 static void interrupt_and_be_busy(struct server *s, int fd, const char *head)
 {
 	(void)s;
@@ -696,6 +739,7 @@ int main(void)
 		cmocka_unit_test(nobody_there),
 		cmocka_unit_test(broken_connection_is_tried_again),
 		cmocka_unit_test(nothing_secret_is_logged),
+		cmocka_unit_test(echoed_tokens_are_not_shown),
 		cmocka_unit_test(interrupt_ends_the_wait),
 	};
 
