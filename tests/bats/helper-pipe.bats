@@ -6,7 +6,6 @@ setup_file() {
 	export RIG_RUN
 	chmod 711 "$RIG_RUN"
 	export JDIAG_HELPER=$JDIAG_BUILD/jdiag-helper-$(uname -m)
-	find_left | sort >"$RIG_RUN/left-before"
 	container start --image 17 jvm
 	mkdir "$RIG_RUN/app"
 	cp "/proc/$(container pid jvm)/root/app"/*.class "$RIG_RUN/app"
@@ -31,6 +30,11 @@ teardown_file() {
 
 check() {
 	timeout -k 5 60 python3 "$TESTS/pipe/checks.py" "$@"
+}
+
+node_is_clean() {
+	left=$(find_left | sort)
+	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
 }
 
 jvm() { container pid jvm; }
@@ -67,7 +71,7 @@ hostile() {
 		check capture "$(<"$f")"
 		check capture "$(<"$f")" container-file
 	done
-	wait_for 6 nothing_on_node
+	node_is_clean
 }
 
 @test "ps and inspect of a JVM in a container" {
@@ -131,7 +135,7 @@ hostile() {
 @test "the JVM exits in the middle" {
 	container start --image 17 exits
 	check jvm-exits "$(container pid exits)"
-	wait_for 6 nothing_on_node
+	node_is_clean
 }
 
 @test "a read-only root without a writable /tmp, and a user namespace" {
@@ -199,7 +203,7 @@ hostile() {
 			container stop "$mode"
 		done
 	done
-	wait_for 6 nothing_on_node
+	node_is_clean
 }
 
 @test "hostile: links where the attach files belong" {
