@@ -15,6 +15,7 @@ bool gcs_retryable_error(const struct error *err)
 	switch (err->sys) {
 	case 0:
 	case EKEYREJECTED:
+	case EKEYEXPIRED:
 	case EFBIG:
 	case EPROTO:
 	case EINVAL:

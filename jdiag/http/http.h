@@ -9,6 +9,7 @@
  *	ETIMEDOUT	no connection, no answer, or no progress in time
  *	ECONNRESET	the connection broke; whether the request took effect is not known
  *	EKEYREJECTED	the server's certificate is not trusted
+ *	EKEYEXPIRED	it has expired, or is not valid yet
  *	EFBIG		the answer is larger than allowed
  *	EPROTO		what answers does not speak HTTP or TLS as we do
  *	EINVAL		the request, a certificate or a key cannot be used

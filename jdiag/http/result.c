@@ -18,6 +18,13 @@ static bool is_signature_failure(const struct transfer *t)
 	       strstr(t->curl_text, "rsa routines") || strstr(t->curl_text, "Provider routines");
 }
 
+/* Of the server: an expired one of ours is refused by the server, in an alert. */
+static bool is_out_of_date(const struct transfer *t)
+{
+	return strstr(t->curl_text, "certificate has expired") ||
+	       strstr(t->curl_text, "certificate is not yet valid");
+}
+
 static int sys_of(CURLcode code, const struct transfer *t)
 {
 	long os = 0;
@@ -33,7 +40,7 @@ static int sys_of(CURLcode code, const struct transfer *t)
 		return ETIMEDOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
-		return EKEYREJECTED;
+		return is_out_of_date(t) ? EKEYEXPIRED : EKEYREJECTED;
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		return EINVAL;
@@ -98,6 +105,7 @@ static int explain(struct transfer *t, struct error *err)
 						       : t->response.body.max);
 		break;
 	case EKEYREJECTED:
+	case EKEYEXPIRED:
 		error_set(err, code, "certificate of '%s' is not trusted: %s", t->shown,
 			  is_signature_failure(t) ? "another CA of the same name signed it"
 						  : words);

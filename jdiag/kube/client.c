@@ -143,6 +143,11 @@ static int explain_transport(const struct kube *k, struct error *err)
 			   "set certificate-authority-data of cluster '%s' in '%s' to the CA that "
 			   "signed it,\nor tls-server-name if only the name differs",
 			   c->cluster, c->file);
+	else if (err->sys == EKEYEXPIRED)
+		error_hint(err,
+			   "renew the certificate of cluster '%s', or set the clock of this "
+			   "machine if it is wrong",
+			   c->cluster);
 	else if (err->sys == EINVAL)
 		error_hint(err, "check the certificates and keys of cluster '%s' and user '%s'",
 			   c->cluster, c->user);

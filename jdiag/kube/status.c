@@ -136,15 +136,18 @@ static int other(const struct kube *k, const struct kube_get *get, const struct 
 	if (status && r->status == 400 && get->has_selector)
 		return error_set(err, ERR_USAGE, "the cluster API does not take the selector: %s",
 				 message(k, status));
-	if (status)
-		return error_set(err, ERR_API, "the cluster API cannot %s %s: %s (%ld)", get->verb,
-				 get->resource, message(k, status), r->status);
 	if (!http_response_header(r, "Content-Type", type, sizeof(type)))
 		snprintf(type, sizeof(type), "no content type");
-	error_set(err, ERR_API, "the cluster API '%s' answers %ld (%s)", k->config.server,
-		  r->status, type);
+	if (status)
+		error_set(err, ERR_API, "the cluster API cannot %s %s: %s (%ld)", get->verb,
+			  get->resource, message(k, status), r->status);
+	else
+		error_set(err, ERR_API, "the cluster API '%s' answers %ld (%s)", k->config.server,
+			  r->status, type);
 	if (r->status == 429 || r->status == 503)
 		return error_hint(err, "it is busy: try again later");
+	if (status)
+		return -1;
 	return error_hint(err, "is this a cluster API? check the server of cluster '%s'",
 			  k->config.cluster);
 }
