@@ -1,7 +1,13 @@
 /*
  * The cluster API, as far as jdiag needs it. Sources: facts of client-go's clientcmd and exec
  * plugin; the Kubernetes API reference. Errors have ERR_API (unreachable, 401, 403 with the missing
- * verb and resource), ERR_TARGET (404: pod, namespace), ERR_USAGE (kubeconfig, context).
+ * verb and resource), ERR_TARGET (404: pod, namespace), ERR_USAGE (kubeconfig, context, names and
+ * selectors that cannot be).
+ *
+ * Every request goes once more after a connection that broke, once more with a new credential after
+ * a 401 to a plugin's, and up to three times after 429 and 503, waiting as Retry-After says (at
+ * most 30 s, interruptible). Redirects are errors. Nothing secret is in errors or logs, also when a
+ * server echoes it.
  */
 #ifndef JDIAG_KUBE_KUBE_H
 #define JDIAG_KUBE_KUBE_H
@@ -38,7 +44,8 @@ int kube_get_node(struct kube *k, const char *name, struct json_t **ret,
 		  struct error *err) must_check;
 
 /* All pods that match, over all pages (410 on a page: once more from the start). ns NULL: all
- * namespaces. Selectors may be NULL. *ret is a new array of pod objects. */
+ * namespaces. Selectors may be NULL. *ret is a new array of pod objects, without managedFields and
+ * annotations. At most MAX_API_ITEMS. */
 int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
 		   const char *field_selector, struct json_t **ret, struct error *err) must_check;
 
