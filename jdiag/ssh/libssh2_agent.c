@@ -71,8 +71,9 @@ int lib_agent_auth(struct auth *a, const struct identity *only, size_t n, bool a
 {
 	auto_cleanup(agent_free) LIBSSH2_AGENT *agent = NULL;
 	struct libssh2_agent_publickey *key = NULL;
+	const char *path = getenv("SSH_AUTH_SOCK");
 
-	if (!getenv("SSH_AUTH_SOCK"))
+	if (!path || !*path)
 		return 0;
 	agent = libssh2_agent_init(a->s->lib);
 	a->s->agent_deadline = a->deadline;

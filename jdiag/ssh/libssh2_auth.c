@@ -16,7 +16,9 @@
 #define MAX_REPORT 700
 #define PASSPHRASE_TRIES 3
 
-static const char *const default_identities[] = {".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"};
+/* The RSA ones are there to be named when nothing else fits; gcloud makes the last one. */
+static const char *const default_identities[] = {".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa",
+						 ".ssh/google_compute_engine"};
 
 struct identities {
 	struct identity list[MAX_IDENTITIES];

@@ -94,9 +94,14 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	mkdir -p "$RIG_RUN/home/.ssh"
 	cp "$D/client" "$RIG_RUN/home/.ssh/id_ed25519"
 	probe 0 127.0.0.1 true
-	rm -r "$RIG_RUN/home/.ssh"
+	rm "$RIG_RUN/home/.ssh/id_ed25519"
 	probe 5 127.0.0.1 true
 	tells "there is no key to try"
+	# what gcloud makes is named, and why it is of no use
+	ssh-keygen -q -t rsa -N '' -f "$RIG_RUN/home/.ssh/google_compute_engine"
+	probe 5 127.0.0.1 true
+	tells "google_compute_engine ssh-rsa: cannot be used by libssh2"
+	rm -r "$RIG_RUN/home/.ssh"
 }
 
 @test "an encrypted key: its passphrase is asked on the terminal, without echo" {
@@ -107,6 +112,16 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	says "in"
 	says "echo is on"
 	[[ $output != *sesame* ]]
+}
+
+@test "no secret is told at the highest verbosity: passphrase, key material" {
+	key locked -t ed25519 -N 'open sesame'
+	key plain -t ed25519 -N ''
+	PTY=("$RIG/pty_run.py" --type 'wrong canary' --type 'open sesame' --)
+	probe 0 -v 9 -i "$K/locked" 127.0.0.1 true
+	[[ $output != *sesame* && $output != *canary* ]]
+	probe 0 -v 9 -i "$K/plain" 127.0.0.1 true
+	[[ $output != *"$(sed -n 3p "$K/plain")"* ]]
 }
 
 @test "an encrypted key: a wrong passphrase is asked again, three times" {
