@@ -52,6 +52,17 @@ static json_t *ps_params(const struct session *s)
 	return params;
 }
 
+static int hint_ps(const struct session *s, struct error *err)
+{
+	if (s->has_pod)
+		return error_hint(err, "list the JVMs there: jdiag ps %s -n %s", s->pod.name,
+				  s->pod.ns);
+	if (s->port)
+		return error_hint(err, "list the JVMs there: jdiag ps ssh://%s:%u", s->node,
+				  s->port);
+	return error_hint(err, "list the JVMs there: jdiag ps ssh://%s", s->node);
+}
+
 static int not_found(const struct session *s, const json_t *answer, struct error *err)
 {
 	const json_t *container = json_array_get(json_at(answer, "containers"), 0);
@@ -72,8 +83,7 @@ static int not_found(const struct session *s, const json_t *answer, struct error
 	else
 		error_set(err, ERR_TARGET, "no JVM runs in container '%s' on '%s'",
 			  s->o->container ? s->o->container : "", s->node);
-	return error_hint(err, "list the JVMs there: jdiag ps %s",
-			  s->has_pod ? s->pod.name : "ssh://...");
+	return hint_ps(s, err);
 }
 
 static int ambiguous(const json_t *candidates, struct error *err)
@@ -101,7 +111,7 @@ int jvm_pick(struct session *s, json_t **ret, struct error *err)
 	size_t i;
 
 	if (helper_call(s->helper, "ps", params, PS_TIMEOUT_MS, &answer, err) < 0)
-		return -1;
+		return err && err->code == ERR_TARGET ? hint_ps(s, err) : -1;
 	json_array_foreach (json_at(answer, "jvms"), i, jvm)
 		if (json_u64_at(jvm, "pid", 0) && is_wanted(s, jvm))
 			json_array_append(candidates, jvm);
