@@ -181,6 +181,17 @@ static int run_remove(void *ctx, struct buf *answer, struct error *err)
 	return 0;
 }
 
+static int run_remove_file(void *ctx, struct buf *answer, struct error *err)
+{
+	const struct dir_job *j = ctx;
+
+	(void)answer;
+	if (unlinkat(j->parent, j->name, 0) < 0 && errno != ENOENT)
+		return error_sys(err, ERR_CAPTURE, errno, "cannot remove '%s' in the container",
+				 j->name);
+	return 0;
+}
+
 static int run_as_jvm(const struct target *t, struct dir_job *j,
 		      int (*run)(void *, struct buf *, struct error *), struct error *err)
 {
@@ -236,4 +247,9 @@ int private_dir_remove(const struct target *t, int parent, const char *name, str
 	}
 	*err = e;
 	return -1;
+}
+
+int private_file_remove(const struct target *t, int parent, const char *name, struct error *err)
+{
+	return run_as_jvm(t, &(struct dir_job){parent, name}, run_remove_file, err);
 }

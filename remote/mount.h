@@ -44,4 +44,8 @@ bool private_dir_possible(const struct target *t, int parent);
 int private_dir_remove(const struct target *t, int parent, const char *name,
 		       struct error *err) must_check;
 
+/* The same for one file. */
+int private_file_remove(const struct target *t, int parent, const char *name,
+			struct error *err) must_check;
+
 #endif

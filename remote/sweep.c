@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
@@ -22,6 +23,7 @@
 #define MAX_NAMESPACES 4096
 #define MAX_SCAN 65536 /* entries of one directory */
 #define MAX_MOUNTINFO (8 * MiB)
+#define OLD_TRIGGER_S 15 /* attaching takes 10 at most */
 
 #define IN_USE "in use by a running helper"
 
@@ -35,6 +37,8 @@ struct sweep {
 	const struct mount_line
 		*found; /* in the namespace in hand: their directories go with them */
 	size_t n_found;
+	enum { UNKNOWN, USED, UNUSED } use; /* of the namespace in hand; asked when it matters */
+	ino_t ns;
 };
 
 /* ---- who is in use ---- */
@@ -70,12 +74,14 @@ static int ask_locked(void *ctx, pid_t pid)
 	return namespace_of(q->proc, pid) == q->ns && is_locked(q->proc, pid);
 }
 
-/* Does a helper work on a process of this namespace? */
-static bool in_use(const struct procfs *p, ino_t ns)
+/* Does a helper work on a process of the namespace in hand? */
+static bool in_use(struct sweep *s)
 {
-	struct lock_question q = {p, ns};
+	struct lock_question q = {s->proc, s->ns};
 
-	return procfs_each(p, ask_locked, &q) != 0; /* when in doubt: yes */
+	if (s->use == UNKNOWN) /* when in doubt: yes */
+		s->use = procfs_each(s->proc, ask_locked, &q) != 0 ? USED : UNUSED;
+	return s->use == USED;
 }
 
 /* ---- mounts ---- */
@@ -126,15 +132,14 @@ static int undo_mount(const struct sweep *s, struct target *t, const struct moun
 	return remove_mountpoint(t, m->point, err);
 }
 
-static void handle_mount(const struct sweep *s, struct target *t, const struct mount_line *m,
-			 bool used)
+static void handle_mount(struct sweep *s, struct target *t, const struct mount_line *m)
 {
 	struct error e = {0};
 	char what[700];
 
 	snprintf(what, sizeof(what), "mount on '%s' in the container of process %d", m->point,
 		 (int)t->ref.pid);
-	if (used)
+	if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
 	else if (!s->dry && undo_mount(s, t, m, &e) < 0)
 		s->fn(s->ctx, what, e.msg);
@@ -168,8 +173,8 @@ static bool is_mountpoint(const struct sweep *s, const char *name)
 	return false;
 }
 
-static void handle_dir(const struct sweep *s, struct target *t, int parent, const char *place,
-		       const char *name, bool used)
+static void handle_dir(struct sweep *s, struct target *t, int parent, const char *place,
+		       const char *name)
 {
 	struct error e = {0};
 	char what[256];
@@ -182,7 +187,7 @@ static void handle_dir(const struct sweep *s, struct target *t, int parent, cons
 		 name, (int)t->ref.pid);
 	t->jvm.uid = st.st_uid;
 	t->jvm.gid = st.st_gid;
-	if (used)
+	if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
 	else if (!s->dry && private_dir_remove(t, parent, name, &e) < 0)
 		s->fn(s->ctx, what, e.msg);
@@ -191,8 +196,7 @@ static void handle_dir(const struct sweep *s, struct target *t, int parent, cons
 }
 
 /* parent is an O_PATH descriptor, closed here; -1 is fine. */
-static void scan_dir(const struct sweep *s, struct target *t, int parent, const char *place,
-		     bool used)
+static void scan_dir(struct sweep *s, struct target *t, int parent, const char *place)
 {
 	auto_fd int dir = parent;
 	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -205,7 +209,7 @@ static void scan_dir(const struct sweep *s, struct target *t, int parent, const 
 	}
 	for (int i = 0; i < MAX_SCAN && (e = readdir(d)); i++)
 		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
-			handle_dir(s, t, dir, place, e->d_name, used);
+			handle_dir(s, t, dir, place, e->d_name);
 	closedir(d);
 }
 
@@ -217,42 +221,73 @@ static int open_cwd(const struct procfs *p, pid_t pid)
 	return openat(p->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* ---- triggers ---- */
+
+/* .attach_pidN, which a helper that was killed between making it and its removal leaves. It may
+ * also be another tool's, which is at it: so an old one only. */
+static void handle_trigger(struct sweep *s, struct target *t, int tmp, pid_t ns_pid)
+{
+	struct error e = {0};
+	char name[64], what[128];
+	struct stat st;
+
+	snprintf(name, sizeof(name), ".attach_pid%d", (int)ns_pid);
+	if (tmp < 0 || fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size || st.st_mtime + OLD_TRIGGER_S > time(NULL) || in_use(s))
+		return;
+	snprintf(what, sizeof(what), "file '/tmp/%s' in the container of process %d", name,
+		 (int)t->ref.pid);
+	t->jvm.uid = st.st_uid;
+	t->jvm.gid = st.st_gid;
+	if (!s->dry && private_file_remove(t, tmp, name, &e) < 0)
+		s->fn(s->ctx, what, e.msg);
+	else
+		s->fn(s->ctx, what, NULL);
+}
+
 /* ---- walking ---- */
 
-static void sweep_namespace(struct sweep *s, pid_t pid, ino_t ns)
+/* False when the process is gone. */
+static bool open_process(const struct sweep *s, pid_t pid, struct target *t)
+{
+	struct error ignored = {0};
+
+	t->proc = s->proc;
+	if (procref_open(s->proc, pid, 0, &t->ref, &ignored) < 0)
+		return false;
+	t->root = rootpath_root(s->proc, pid);
+	return t->root >= 0;
+}
+
+static void sweep_namespace(struct sweep *s, pid_t pid)
 {
 	auto_target struct target t = TARGET_INIT;
 	auto_free struct mount_line *found = xcalloc(MAX_FOUND, sizeof(*found));
 	size_t n = find_mounts(s->proc, pid, found);
-	struct error ignored = {0};
-	bool used;
 
-	t.proc = s->proc;
-	if (procref_open(s->proc, pid, 0, &t.ref, &ignored) < 0)
+	if (!open_process(s, pid, &t))
 		return;
-	t.root = rootpath_root(s->proc, pid);
-	if (t.root < 0)
-		return;
-	used = in_use(s->proc, ns);
 	for (size_t i = n; i > 0; i--) /* the last mounted lies on top */
-		handle_mount(s, &t, &found[i - 1], used);
+		handle_mount(s, &t, &found[i - 1]);
 	s->found = found;
 	s->n_found = n;
-	scan_dir(s, &t, mount_open_tmp(t.root, &ignored), "/tmp", used);
-	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp", used);
+	scan_dir(s, &t, rootpath_tmp(t.root), "/tmp");
+	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp");
 	s->found = NULL;
 	s->n_found = 0;
 }
 
-static void sweep_cwd(const struct sweep *s, pid_t pid, ino_t ns)
+static void sweep_jvm(struct sweep *s, pid_t pid)
 {
 	auto_target struct target t = TARGET_INIT;
-	struct error ignored = {0};
+	struct proc_status status;
+	auto_fd int tmp = -1;
 
-	t.proc = s->proc;
-	if (procref_open(s->proc, pid, 0, &t.ref, &ignored) == 0)
-		scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory",
-			 in_use(s->proc, ns));
+	if (!open_process(s, pid, &t) || proc_read_status(s->proc, pid, &status) < 0)
+		return;
+	scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory");
+	tmp = rootpath_tmp(t.root);
+	handle_trigger(s, &t, tmp, status.ns_pid);
 }
 
 static bool first_time(struct sweep *s, ino_t ns)
@@ -269,34 +304,34 @@ static bool first_time(struct sweep *s, ino_t ns)
 static int sweep_one(void *ctx, pid_t pid)
 {
 	struct sweep *s = ctx;
-	ino_t ns = namespace_of(s->proc, pid);
 
-	if (!ns)
+	s->ns = namespace_of(s->proc, pid);
+	s->use = UNKNOWN;
+	if (!s->ns)
 		return 0;
-	if (first_time(s, ns))
-		sweep_namespace(s, pid, ns);
+	if (first_time(s, s->ns))
+		sweep_namespace(s, pid);
 	if (jvm_kind_of(s->proc, pid) != JVM_NONE)
-		sweep_cwd(s, pid, ns);
+		sweep_jvm(s, pid);
 	return 0;
+}
+
+static void sweep_with(struct sweep *s, pid_t pid)
+{
+	s->seen = xcalloc(MAX_NAMESPACES, sizeof(*s->seen));
+	if (pid)
+		(void)sweep_one(s, pid);
+	else if (procfs_each(s->proc, sweep_one, s) < 0)
+		s->fn(s->ctx, "/proc", "cannot be read");
+	free(s->seen);
 }
 
 void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, void *ctx)
 {
-	struct sweep s = {.proc = p, .dry = dry, .fn = fn, .ctx = ctx};
-	ino_t ns = namespace_of(p, pid);
-
-	if (ns) {
-		sweep_namespace(&s, pid, ns);
-		sweep_cwd(&s, pid, ns);
-	}
+	sweep_with(&(struct sweep){.proc = p, .dry = dry, .fn = fn, .ctx = ctx}, pid);
 }
 
 void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx)
 {
-	struct sweep s = {.proc = p, .dry = dry, .fn = fn, .ctx = ctx};
-
-	s.seen = xcalloc(MAX_NAMESPACES, sizeof(*s.seen));
-	if (procfs_each(p, sweep_one, &s) < 0)
-		fn(ctx, "/proc", "cannot be read");
-	free(s.seen);
+	sweep_with(&(struct sweep){.proc = p, .dry = dry, .fn = fn, .ctx = ctx}, 0);
 }

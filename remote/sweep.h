@@ -1,8 +1,8 @@
 /*
  * What a helper that was killed left in containers: mounts of ours, found by their marks in
- * mountinfo, and our directories in /tmp, /var/tmp and the JVMs' working directories. (Directories
- * on the node: nodedir.h.) What belongs to a capture that is under way is kept: its helper holds a
- * lock on the JVM's directory in /proc.
+ * mountinfo, our directories in /tmp, /var/tmp and the JVMs' working directories, and attach
+ * triggers. (Directories on the node: nodedir.h.) What belongs to a capture that is under way is
+ * kept: its helper holds a lock on the JVM's directory in /proc.
  */
 #ifndef REMOTE_SWEEP_H
 #define REMOTE_SWEEP_H

@@ -103,6 +103,11 @@ hostile() {
 	untouched jvm
 }
 
+@test "the next strategy where one does not work" {
+	check fallback "$(jvm)"
+	untouched jvm
+}
+
 @test "one capture at a time for each JVM" {
 	check two-helpers "$(jvm)"
 	untouched jvm
@@ -135,6 +140,11 @@ hostile() {
 
 @test "SIGKILL in the middle, then tidy" {
 	check killed "$(jvm)"
+	untouched jvm
+}
+
+@test "an attach trigger that was left, then tidy" {
+	check old-trigger "$(jvm)"
 	untouched jvm
 }
 

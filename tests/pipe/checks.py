@@ -310,6 +310,35 @@ def check_resume(pid):
     h.close()
 
 
+def check_fallback(pid):
+    """Where the first way does not work, the next one does."""
+    with wire.Helper() as h:
+        look = inspect(h, pid, dir="/nonexistent")
+        expect(not look["strategies"][0]["usable"] and "/nonexistent" in look["strategies"][0]["reason"],
+               "reason")
+        expect(look["strategy"] == "container-file", "choice")
+        expect(h.dump(pid, dir="/nonexistent")["strategy"] == "container-file", "strategy")
+        result = h.dump(pid, dir="/var/tmp")
+        expect(result["where"].startswith("/var/tmp/.jdiag-"), "where")
+        refused(h, begin_capture(h, pid, dir="/nonexistent", strategy="growing-file"), "node",
+                "/nonexistent")
+        refused(h, begin_capture(h, pid, dir="relative", strategy="growing-file"), "usage", "absolute")
+
+
+def check_old_trigger(pid):
+    """An attach trigger that a killed helper left."""
+    path = "/proc/%d/root/tmp/.attach_pid%d" % (pid, ns_pid(pid))
+    uid = os.stat("/proc/%d" % pid).st_uid
+    with open(path, "w"):
+        os.chown(path, uid, uid)
+    with wire.Helper() as h:
+        h.call("tidy")
+        expect(os.path.exists(path), "a young one may be somebody's")
+        os.utime(path, (1, 1))
+        expect(any(path[path.index("/tmp"):] in x for x in h.call("tidy")["removed"]), "told")
+        expect(not os.path.exists(path), "removed")
+
+
 def check_two_helpers(pid):
     a, b = wire.Helper(), wire.Helper()
     with held(pid):
