@@ -14,6 +14,7 @@
 #   container.sh stop NAME | stop-all
 #   container.sh id|pid|pod|log|root NAME
 #   container.sh working NAME     its program has counted on; fails after 10 s
+#   container.sh program NAME     NAME.c of this directory, compiled
 #   container.sh restart NAME     what a kubelet does: the same pod, a new id
 #
 # Everything lies in $RIG_RUN. Needs root.
@@ -184,11 +185,12 @@ working() { wait_for 10 ticks_beyond "$1" "$(last_tick "$1")"; }
 case ${1:-} in
 start) shift && start "$@" ;;
 stop) stop "$2" ;;
+program) program "$2" ;;
 stop-all) stop_all ;;
 restart) restart "$2" ;;
 working) working "$2" ;;
 id | pid | pod | cgroup) fact "$2" "$1" ;;
 log) printf '%s/log\n' "$(container_dir "$2")" ;;
 root) printf '%s/rootfs\n' "$(container_dir "$2")" ;;
-*) sed -n '2,23s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+*) sed -n '2,24s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac

@@ -1,7 +1,7 @@
 /*
  * A program that pretends to be a JVM and means no good, for the tests of hostile containers.
- *Static: it runs in any image. It maps a file named libjvm.so, catches SIGQUIT and then does what
- *it is told:
+ * Static: it runs in any image. It maps a file named libjvm.so, catches SIGQUIT and then does what
+ * it is told:
  *
  *	plain          nothing of that: only a process that counts
  *	deaf           catches SIGQUIT and never opens a socket
@@ -12,10 +12,14 @@
  *	liar           "Heap dump file created", and no file
  *	broken         a file that is no HPROF
  *	short          an HPROF that ends in the middle
+ *	lengths        an HPROF with a record that is longer than the file
+ *	endless        an HPROF whose records never end
+ *	dies           it ends when it is asked for a dump
  *	link TARGET    the dump is a symbolic link to TARGET
  *	fifo           the dump is a FIFO without a writer
  *	plant TARGET   .java_pid1 and .attach_pid1 are links to TARGET
  *	hsperf         a hsperfdata file that lies about every length
+ *	names          a good one, with escape sequences in the main class and the version
  *
  * It says "ready", then counts like Checkout.java, and says "quit" for each SIGQUIT.
  */
@@ -85,16 +89,37 @@ static void write_file(const char *path, const void *data, size_t len)
 	close(fd);
 }
 
+/* 50 MiB a second at most: it must not fill a disk before anybody looks. */
+static void write_without_end(const char *path)
+{
+	static const char head[31] = "JAVA PROFILE 1.0.2\0\0\0\0\x08";
+	static char record[1 << 20] = "\x1c\0\0\0\0\0\x0f\xff\xf7";
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	must(fd >= 0 && write(fd, head, sizeof(head)) == (ssize_t)sizeof(head), path);
+	while (write(fd, record, sizeof(record)) == (ssize_t)sizeof(record))
+		usleep(20000);
+	close(fd);
+}
+
 static void make_dump(const char *path)
 {
 	static const char garbage[100000] = "this is not a heap dump";
 	static const char cut[31 + 9 + 100] = "JAVA PROFILE 1.0.2\0\0\0\0\x08\0\0\0\0\0\0\0\0"
 					      "\x1c\0\0\0\0\0\x10\0\0";
+	static const char lies[31 + 9 + 100] = "JAVA PROFILE 1.0.2\0\0\0\0\x08\0\0\0\0\0\0\0\0"
+					       "\x1c\0\0\0\0\xff\xff\xff\xff";
 
 	if (strcmp(mode, "broken") == 0)
 		write_file(path, garbage, sizeof(garbage));
 	else if (strcmp(mode, "short") == 0)
 		write_file(path, cut, sizeof(cut));
+	else if (strcmp(mode, "lengths") == 0)
+		write_file(path, lies, sizeof(lies));
+	else if (strcmp(mode, "endless") == 0)
+		write_without_end(path);
+	else if (strcmp(mode, "dies") == 0)
+		_exit(0);
 	else if (strcmp(mode, "link") == 0)
 		must(symlink(target, path) == 0, path);
 	else if (strcmp(mode, "fifo") == 0)
@@ -186,6 +211,34 @@ static void lie_in_hsperfdata(void)
 	write_file("/tmp/hsperfdata_app/1", words, sizeof(words));
 }
 
+static size_t add_name(unsigned char *file, size_t at, const char *name, const char *value)
+{
+	uint32_t data = (20 + (uint32_t)strlen(name) + 8) & ~7u;
+	uint32_t size = (data + (uint32_t)strlen(value) + 8) & ~7u;
+	uint32_t head[5] = {size, 20, (uint32_t)strlen(value) + 1, 'B', data};
+
+	memcpy(file + at, head, sizeof(head));
+	memcpy(file + at + 20, name, strlen(name) + 1);
+	memcpy(file + at + data, value, strlen(value) + 1);
+	return at + size;
+}
+
+static void name_itself(void)
+{
+	unsigned char file[4096] = {0xca, 0xfe, 0xc0, 0xc0, 1, 2, 0, 1};
+	uint32_t words[6] = {0, 0, 0, 0, 32, 2};
+	size_t end = 32;
+
+	end = add_name(file, end, "sun.rt.javaCommand",
+		       "\x1b]0;owned\x07\x1b[2J\x9b"
+		       "31mMain\r\n::set-env name=X::y --secret=1");
+	end = add_name(file, end, "java.property.java.version", "\x1b[31m17\r.0");
+	words[0] = (uint32_t)end;
+	memcpy(file + 8, words, sizeof(words));
+	must(mkdir("/tmp/hsperfdata_app", 0755) == 0, "hsperfdata_app");
+	write_file("/tmp/hsperfdata_app/1", file, sizeof(file));
+}
+
 static void be_a_jvm(void)
 {
 	struct sigaction quit = {.sa_handler = on_quit, .sa_flags = SA_RESTART};
@@ -199,6 +252,8 @@ static void be_a_jvm(void)
 		return;
 	if (strcmp(mode, "hsperf") == 0) {
 		lie_in_hsperfdata();
+	} else if (strcmp(mode, "names") == 0) {
+		name_itself();
 	} else if (strcmp(mode, "plant") == 0) {
 		must(symlink(target, SOCKET) == 0, SOCKET);
 		must(symlink(target, "/tmp/.attach_pid1") == 0, ".attach_pid1");
