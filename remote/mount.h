@@ -12,7 +12,9 @@
 #include "remote/base/error.h"
 #include "remote/target.h"
 
-#define MOUNT_SOURCE "jdiag" /* of every tmpfs of ours, in mountinfo */
+/* Of every tmpfs that we put over a /tmp, in mountinfo. (The helper itself is started from a tmpfs
+ * "jdiag" in a namespace of its own, which is none of our business.) */
+#define MOUNT_SOURCE "jdiag-tmp"
 
 /* A detached copy of the mount at dirfd, nosuid, nodev and noexec where the kernel can (5.12). */
 int mount_clone(int dirfd, struct error *err) must_check;

@@ -23,6 +23,7 @@
 #define MAX_NAMESPACES 4096
 #define MAX_SCAN 65536 /* entries of one directory */
 #define MAX_MOUNTINFO (8 * MiB)
+#define HANDLED_MS 3000
 #define OLD_TRIGGER_S 15 /* attaching takes 10 at most */
 
 #define IN_USE "in use by a running helper"
@@ -118,6 +119,43 @@ static int remove_mountpoint(struct target *t, const char *point, struct error *
 	return private_dir_remove(t, parent, name, err);
 }
 
+/* Is there an attach trigger in the directory that is younger than attaching takes, and no socket?
+ */
+static bool is_triggered(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	bool trigger = false, listens = false;
+	struct dirent *e;
+	struct stat st;
+
+	if (!d) {
+		fd_close(&fd);
+		return false;
+	}
+	for (int i = 0; i < MAX_SCAN && (e = readdir(d)); i++) {
+		listens = listens || (str_starts(e->d_name, ".java_pid") && e->d_type == DT_SOCK);
+		trigger = trigger || (str_starts(e->d_name, ".attach_pid") &&
+				      fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+				      st.st_mtime + OLD_TRIGGER_S > time(NULL));
+	}
+	closedir(d);
+	return trigger && !listens;
+}
+
+/* A JVM that was signalled has to find the trigger, or it will never listen again (hotspot.c). */
+static bool wait_for_jvm(int dir)
+{
+	uint64_t deadline = now_ms() + HANDLED_MS;
+
+	while (is_triggered(dir)) {
+		if (now_ms() >= deadline)
+			return false;
+		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	return true;
+}
+
 static int undo_mount(const struct sweep *s, struct target *t, const struct mount_line *m,
 		      struct error *err)
 {
@@ -127,6 +165,8 @@ static int undo_mount(const struct sweep *s, struct target *t, const struct moun
 		return error_sys(err, ERR_NODE, -fd, "cannot open it");
 	if (mount_id(s->proc, fd) != m->id)
 		return error_set(err, ERR_NODE, "something else is mounted there now");
+	if (strcmp(m->type, "tmpfs") == 0 && !wait_for_jvm(fd))
+		return error_set(err, ERR_ATTACH, "the JVM has yet to react to a signal");
 	if (mount_detach(t, fd, err) < 0)
 		return -1;
 	return remove_mountpoint(t, m->point, err);

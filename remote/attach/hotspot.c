@@ -19,6 +19,7 @@
 
 #define SOCKET_WAIT_MS 10000 /* from the signal to the socket; 10 ms when the JVM is idle */
 #define SEND_MS 10000
+#define HANDLED_MS 2500 /* of the 5 s in which the helper has to end */
 #define FIRST_PAUSE_MS 2
 #define LAST_PAUSE_MS 100
 #define A_DAY_MS (24 * 3600 * 1000ull)
@@ -216,6 +217,16 @@ static int run_first(void *ctx, struct buf *answer, struct error *err)
 	return 0;
 }
 
+static int no_socket(struct error *err)
+{
+	error_set(err, ERR_ATTACH, "the JVM did not open its attach socket within %d s",
+		  SOCKET_WAIT_MS / 1000);
+	return error_hint(err,
+			  "it may be in a long pause; or its attach socket was deleted and then "
+			  "somebody sent it SIGQUIT, after which a JVM does not listen again "
+			  "until it is restarted");
+}
+
 static int await_socket(const struct hotspot_request *q, int *ret, struct error *err)
 {
 	uint64_t deadline = now_ms() + SOCKET_WAIT_MS;
@@ -230,9 +241,7 @@ static int await_socket(const struct hotspot_request *q, int *ret, struct error 
 			return error_set(err, ERR_ATTACH,
 					 "the JVM exited while it was attached to");
 		if (now_ms() >= deadline)
-			return error_set(err, ERR_ATTACH,
-					 "the JVM did not open its attach socket within %d s",
-					 SOCKET_WAIT_MS / 1000);
+			return no_socket(err);
 		(void)nanosleep(&(struct timespec){.tv_nsec = pause * 1000000}, NULL);
 		pause = pause * 2 < LAST_PAUSE_MS ? pause * 2 : LAST_PAUSE_MS;
 	}
@@ -346,6 +355,7 @@ static int send_signal(struct hotspot *a, struct error *err)
 	if (rc < 0)
 		return error_sys(err, ERR_ATTACH, -rc, "cannot signal process %d",
 				 (int)a->req.ref->pid);
+	a->signalled = true;
 	return start_child(a, run_triggered, err);
 }
 
@@ -378,10 +388,36 @@ int hotspot_step(struct hotspot *a, struct error *err)
 	return send_signal(a, err);
 }
 
+/*
+ * The signal is out and we are to stop. A JVM whose socket file is gone handles SIGQUIT by ending
+ * its listener, and starts it again only if it finds the trigger; if not, it never listens again
+ * (check_socket_file in attachListener_posix.cpp leaves AL_INITIALIZING set; 11 to 26). So the
+ * trigger stays, for a while, until the signal was handled.
+ */
+static void await_handled(const struct hotspot *a)
+{
+	uint64_t deadline = now_ms() + HANDLED_MS;
+
+	while (procref_alive(a->req.proc, a->req.ref) && now_ms() < deadline &&
+	       !hotspot_listens(a->req.tmp, a->req.jvm->ns_pid))
+		(void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+bool hotspot_listens(int tmp, pid_t ns_pid)
+{
+	char name[64];
+	struct stat st;
+
+	snprintf(name, sizeof(name), ".java_pid%d", (int)ns_pid);
+	return fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode);
+}
+
 void hotspot_stop(struct hotspot *a)
 {
 	if (a->phase != HOTSPOT_IDLE)
 		enter_stop(&a->child); /* else it was never made */
+	if (a->signalled && !a->raw.len)
+		await_handled(a);
 	if (a->triggered) {
 		struct enter_request r = as_jvm(a, run_remove_trigger, 1000);
 		struct error ignored = {0};
@@ -392,5 +428,5 @@ void hotspot_stop(struct hotspot *a)
 	}
 	buf_release(&a->raw);
 	a->phase = HOTSPOT_IDLE;
-	a->triggered = false;
+	a->triggered = a->signalled = false;
 }

@@ -69,8 +69,12 @@ struct hotspot {
 	struct buf raw; /* the reply */
 	enum { HOTSPOT_IDLE, HOTSPOT_FIRST, HOTSPOT_TRIGGERED } phase;
 	bool triggered;	 /* our .attach_pidN may be there */
+	bool signalled;	 /* SIGQUIT was sent */
 	bool unwritable; /* failed because the JVM cannot write its /tmp */
 };
+
+/* Is there an attach socket in this /tmp? (Whose, is another question.) */
+bool hotspot_listens(int tmp, pid_t ns_pid);
 
 /* Begin; poll child.fd for reading, then call hotspot_step. */
 int hotspot_start(struct hotspot *a, const struct hotspot_request *req,
@@ -79,7 +83,8 @@ int hotspot_start(struct hotspot *a, const struct hotspot_request *req,
 /* 1: the whole reply is in a->raw; 0: not yet; -1: failed (ERR_ATTACH). */
 int hotspot_step(struct hotspot *a, struct error *err) must_check;
 
-/* End it wherever it is, remove the trigger file, free. The JVM goes on with what it was asked. */
+/* End it wherever it is, remove the trigger file, free. The JVM goes on with what it was asked. May
+ * take 2.5 s when the JVM was signalled and has not reacted yet. */
 void hotspot_stop(struct hotspot *a);
 
 #endif
