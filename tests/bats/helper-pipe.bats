@@ -39,7 +39,7 @@ find_left() {
 	for dir in /var/lib/.jdiag-* /var/tmp/.jdiag-* /tmp/.jdiag-* /mnt/disks/*/.jdiag-*; do
 		[[ ! -e $dir/lock ]] || flock -n "$dir/lock" echo "$dir"
 	done
-	grep -E ' jdiag | /[^ ]*\.jdiag-' /proc/self/mountinfo
+	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' /proc/self/mountinfo
 	pgrep -fa "^$JDIAG_HELPER" || true
 }
 
@@ -169,6 +169,13 @@ hostile() {
 	untouched userns
 }
 
+@test "stopped and killed at any moment of the attaching" {
+	container start --image 25 --read-only --tmp image cut
+	check cut-while-attaching "$(container pid cut)" stop
+	check cut-while-attaching "$(container pid cut)" kill
+	untouched cut
+}
+
 @test "-Xrs: only by the socket that is there" {
 	container start --image 17 --java -Xrs xrs
 	check inspect "$(container pid xrs)"
@@ -199,6 +206,7 @@ hostile() {
 @test "hostile: a JVM that never opens its socket" {
 	hostile deaf deaf
 	check fails "$(container pid deaf)" inspect attach "did not open its attach socket"
+	check eof-when-deaf "$(container pid deaf)"
 	wait_for 6 nothing_in_container deaf
 }
 

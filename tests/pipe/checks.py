@@ -70,7 +70,7 @@ def ends(process, seconds=6):
 
 def mounts_of(pid):
     with open("/proc/%d/mountinfo" % pid) as f:
-        return [line for line in f if "/.jdiag-" in line or " jdiag " in line]
+        return [line for line in f if "/.jdiag-" in line or " jdiag-tmp " in line]
 
 
 def inspect(h, pid, **more):
@@ -442,6 +442,38 @@ def check_killed_then_capture(pid):
     with wire.Helper() as n:
         expect(n.dump(pid)["bytes"] > 0, "dump")
     expect(not mounts_of(pid), "mounts are gone")
+
+
+def check_cut_while_attaching(pid, how):
+    """A JVM that was signalled must find its trigger, or it never listens again: stopped or killed
+    at any moment of the attaching, the next run works."""
+    for ms in range(0, 60, 4):
+        h = wire.Helper()
+        begin_capture(h, pid)
+        h.request("read", offset=0)
+        time.sleep(ms / 1000)
+        if how == "kill":
+            h.process.kill()
+        else:
+            h.process.stdin.close()
+            h.process.stdin = None
+        h.process.communicate(timeout=6)
+    with wire.Helper() as h:
+        expect(h.dump(pid)["bytes"] > 0, "dump")
+    expect(not mounts_of(pid), "mounts are gone")
+
+
+def check_eof_when_deaf(pid):
+    """The JVM does not react to the signal, and the connection goes."""
+    trigger = "/proc/%d/root/tmp/.attach_pid%d" % (pid, ns_pid(pid))
+    h = wire.Helper()
+    h.request("inspect", pid=pid, attach=True)
+    until(lambda: os.path.exists(trigger), "the trigger")
+    h.process.stdin.close()
+    h.process.stdin = None
+    expect(ends(h.process, 5) == 0, "status")
+    h.process.communicate()
+    expect(not os.path.exists(trigger), "removed")
 
 
 def check_jvm_exits(pid):

@@ -96,7 +96,7 @@ JDIAG_EXTRA_ENV=()
 find_left() {
 	find /run /var/lib /var/tmp /tmp /etc /dev/shm /mnt -xdev -maxdepth 3 -name '.jdiag-*' \
 		-not -path "$RIG_RUN/*" 2>/dev/null
-	grep -E ' jdiag | /[^ ]*\.jdiag-' /proc/self/mountinfo | grep -vF "${RIG_RUN:-/nonexistent}"
+	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' /proc/self/mountinfo | grep -vF "${RIG_RUN:-/nonexistent}"
 	# By the places that it is started from: over SSH, over a pipe.
 	pgrep -fa "^(/(media|srv|mnt|opt|tmp)|/proc/self/fd|$JDIAG_BUILD)/(jdiag-helper|9)" || true
 }
@@ -105,7 +105,7 @@ find_left() {
 find_in_container() {
 	local pid
 	pid=$(container pid "$1")
-	grep -E ' jdiag | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo"
+	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo"
 	find "/proc/$pid/root/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
 	find "/proc/$pid/root/tmp/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
 }
