@@ -223,15 +223,16 @@ int helper_call(struct helper *h, const char *op, const json_t *params, uint64_t
 
 		if (helper_next(h, deadline > now ? deadline - now : 0, &m, err) < 0)
 			return -1;
-		if (m.kind == HELPER_NOTHING && now_ms() >= deadline) {
+		/* PROGRESS without end is no answer either. */
+		if (m.request != id || m.kind == HELPER_NOTHING || m.kind == HELPER_PROGRESS) {
+			if (now_ms() < deadline)
+				continue;
 			if (helper_cancel(h, id, err) < 0)
 				return -1;
 			return error_set(err, ERR_FAILED,
 					 "helper: no answer to '%s' within %llu ms", op,
 					 (unsigned long long)timeout_ms);
 		}
-		if (m.request != id || m.kind == HELPER_PROGRESS)
-			continue;
 		if (m.kind == HELPER_ERROR) {
 			*err = m.error;
 			return -1;

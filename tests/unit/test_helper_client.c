@@ -600,6 +600,28 @@ static void a_flood_of_pings_is_no_answer(void **state)
 	fake_release(&f);
 }
 
+static void a_flood_of_progress_is_no_answer(void **state)
+{
+	auto_buf struct buf out;
+	struct fake f;
+	struct helper *h;
+	json_t *answer = NULL;
+	struct error err;
+
+	(void)state;
+	script_start(&out, "");
+	for (int i = 0; i < 100000; i++)
+		script_frame(&out, FRAME_PROGRESS, 1, "{\"bytes\":0}");
+	fake_init(&f, out.data, out.len);
+	f.keep_open = true;
+	h = started(&f);
+	assert_int_equal(helper_call(h, "inspect", NULL, 1, &answer, &err), -1);
+	assert_non_null(strstr(err.msg, "no answer to 'inspect'"));
+	assert_true(f.out_pos < f.out_len);
+	helper_stop(h);
+	fake_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +641,7 @@ int main(void)
 		cmocka_unit_test(pump_keeps_what_comes),
 		cmocka_unit_test(silence_is_death_and_pings_go_out),
 		cmocka_unit_test(a_flood_of_pings_is_no_answer),
+		cmocka_unit_test(a_flood_of_progress_is_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
