@@ -249,7 +249,7 @@ static void settle(struct job *j)
 	if (helper_call(j->session.helper, "release", NULL, RELEASE_TIMEOUT_MS, &none, &e) < 0)
 		progress_note(j->progress, "warning: cleaning up on the node failed: %s", e.msg);
 	manifest_complete(j->manifest, sink_url(j->sink), &j->result);
-	text = json_dumps(j->manifest, JSON_INDENT(2));
+	text = json_dumps(j->manifest, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	if (text && sink_companion(j->sink, ".manifest.json", text, strlen(text), &e) < 0)
 		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
 	free(text);

@@ -184,6 +184,17 @@ static bool add_id(const json_t *status, void *ctx)
 	return false;
 }
 
+static bool is_asked_for(const json_t *ids, const json_t *jvm)
+{
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach (ids, i, id)
+		if (strcmp(json_string_value(id), json_str_at(jvm, "container", "")) == 0)
+			return true;
+	return false;
+}
+
 /* Ask the session's node. pods (may be NULL): whose containers to look at when only_pods, and whose
  * names to show. */
 static int list_node(struct listing *l, struct session *s, const json_t *pods, bool only_pods,
@@ -207,8 +218,10 @@ static int list_node(struct listing *l, struct session *s, const json_t *pods, b
 	}
 	if (helper_call(s->helper, "ps", params, PS_TIMEOUT_MS, &answer, err) < 0)
 		return -1;
+	/* The node may name others than those it was asked for. */
 	json_array_foreach (json_at(answer, "jvms"), i, item)
-		add_jvm(l, s->node, item, pods);
+		if (!only_pods || is_asked_for(json_at(params, "containers"), item))
+			add_jvm(l, s->node, item, pods);
 	if (json_bool_at(answer, "truncated", false))
 		log_at(LOG_WARN, "node '%s' has more JVMs than one answer can hold", s->node);
 	return 0;

@@ -36,6 +36,9 @@ static bool is_wanted(const struct session *s, const json_t *jvm)
 {
 	const struct options *o = s->o;
 
+	/* The node may name others than those it was asked for. */
+	if (s->has_pod && strcmp(json_str_at(jvm, "container", ""), s->container->id) != 0)
+		return false;
 	if (!s->has_pod && o->container && !container_matches(jvm, o->container))
 		return false;
 	return !o->jvm || jvm_matches(jvm, o->jvm);

@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""A node whose root means no good: what its sshd runs in place of every command. It takes the helper that
+jdiag pushes, throws it away and speaks the protocol (remote/wire/PROTOCOL.md) as the mode says.
+
+    hostile_helper.py HELPER_SIZE MODE_FILE     as a ForceCommand; MODE_FILE holds the mode's name
+
+A mode is the name of a class below, each of which changes one thing of Good.
+"""
+import hashlib
+import json
+import os
+import struct
+import sys
+import time
+
+MAGIC = b"\0JDIAG-WIRE\r\n\x1a\n\0"
+HELLO, REQUEST, PROGRESS, RESULT, ERROR, DATA, END, CANCEL, PING = range(1, 10)
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\r\u009b31m\u202eevil\n::set-env name=X::y"
+out, inp = sys.stdout.buffer, sys.stdin.buffer
+
+
+def frame(kind, request, body=b"", length=None):
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+    return struct.pack(">IBI", len(body) if length is None else length, kind, request) + body
+
+
+def send(*arguments, **options):
+    out.write(frame(*arguments, **options))
+    out.flush()
+
+
+def receive():
+    head = inp.read(9)
+    if len(head) < 9:
+        sys.exit(0)
+    length, kind, request = struct.unpack(">IBI", head)
+    return kind, request, inp.read(length)
+
+
+def dump_bytes():
+    """A small HPROF: header, one segment, the end."""
+    return (b"JAVA PROFILE 1.0.2\0" + struct.pack(">IQ", 8, 0) +
+            b"\x1c" + struct.pack(">II", 0, 200000) + bytes(200000) + b"\x2c" + struct.pack(">II", 0, 0))
+
+
+class Good:
+    """Answers like a helper whose node has one JVM."""
+
+    def __init__(self):
+        self.capture = 0
+        self.dump = dump_bytes()
+
+    def hello(self):
+        return {"min": 1, "max": 1, "program": "jdiag-helper", "version": "0", "arch": "x86_64", "kernel": "6",
+                "capabilities": ["ps", "inspect", "capture", "read", "release", "tidy"], "euid": 0, "pid": 1}
+
+    def jvm(self, container):
+        return {"pid": 4711, "ns_pid": 1, "start_time": 99, "started": 1795243000, "container": container,
+                "uid": 1000, "gid": 1000, "vm": "hotspot", "version": "17.0.1", "main": "Checkout",
+                "libjvm": "/libjvm.so", "attachable": True, "reason": "", "listening": False}
+
+    def ps(self, body):
+        asked = body.get("containers") or ["f" * 64]
+        return {"jvms": [self.jvm(asked[0])], "truncated": False,
+                "containers": [{"id": name, "processes": 1} for name in asked]}
+
+    def inspect(self, body):
+        return {"jvm": self.jvm(body.get("container", "")), "collector": "G1", "attach_ms": 1,
+                "heap": {"used": 1 << 20, "capacity": 1 << 21, "max": 1 << 22, "source": "heap_info"},
+                "memory": {"limit": 0, "usage": 0}, "strategy": "growing-file",
+                "strategies": [{"name": "growing-file", "usable": True, "reason": "", "where": "/var/lib/x",
+                                "free": 1 << 40, "memory": False}]}
+
+    def result(self):
+        return {"bytes": len(self.dump), "pause_ms": 5, "elapsed_ms": 6, "text": "Heap dump file created",
+                "strategy": "growing-file", "where": "/var/lib/x"}
+
+    def progress(self, request):
+        send(PROGRESS, request, {"phase": "dump", "bytes": len(self.dump), "final": True})
+
+    def data(self, request):
+        for at in range(0, len(self.dump), 65536):
+            send(DATA, request, struct.pack(">Q", at) + self.dump[at:at + 65536])
+
+    def end(self, request):
+        send(END, request, {"length": len(self.dump), "sha256": hashlib.sha256(self.dump).hexdigest()})
+
+    def answer(self, request, body):
+        if body["op"] == "ps":
+            send(RESULT, request, self.ps(body))
+        elif body["op"] == "inspect":
+            send(RESULT, request, self.inspect(body))
+        elif body["op"] == "capture":
+            self.capture = request
+        elif body["op"] == "read":
+            self.progress(self.capture)
+            self.data(request)
+            self.end(request)
+            send(RESULT, self.capture, self.result())
+        else:
+            send(RESULT, request, {})
+
+    def start(self):
+        out.write(MAGIC)
+        send(HELLO, 0, self.hello())
+
+    def run(self):
+        self.start()
+        while True:
+            kind, request, body = receive()
+            if kind == REQUEST:
+                self.answer(request, json.loads(body))
+
+
+class WrongMagic(Good):
+    def start(self):
+        out.write(b"\0JDIAG-WIRE\n\x1a\n\0\0")
+        send(HELLO, 0, self.hello())
+        sys.exit(0)
+
+
+class Noise(Good):
+    def start(self):
+        while True:
+            out.write(ESCAPES.encode() * 1000)
+            out.flush()
+
+
+class Versions(Good):
+    def hello(self):
+        return dict(super().hello(), min=7, max=9, version=ESCAPES)
+
+
+class HelloIsNoObject(Good):
+    def hello(self):
+        return ["hello"]
+
+
+class GiantFrame(Good):
+    def answer(self, request, body):
+        send(RESULT, request, b"{", length=0xffffffff)
+        while True:
+            out.write(b" " * 65536)
+
+
+class GiantJson(Good):
+    """The largest frame that is allowed, full of small values."""
+
+    def ps(self, body):
+        return {"jvms": [[]] * 250000}
+
+
+class DeepJson(Good):
+    def answer(self, request, body):
+        send(RESULT, request, b'{"jvms":' + b"[" * 500000 + b"]" * 500000 + b"}")
+
+
+class NotJson(Good):
+    def answer(self, request, body):
+        send(RESULT, request, ESCAPES.encode() + b"\xff\xfe")
+
+
+class NoObject(Good):
+    def answer(self, request, body):
+        send(RESULT, request, [1, 2])
+
+
+class WrongTypes(Good):
+    def ps(self, body):
+        return {"jvms": [{"pid": "4711", "ns_pid": -1, "start_time": None, "container": 5, "main": {}, "uid": []},
+                         7, None, "x", {}], "containers": "many", "truncated": "yes"}
+
+
+class NoHeap(Good):
+    def inspect(self, body):
+        return {"strategy": 5, "strategies": {"a": 1}, "heap": [], "jvm": None}
+
+
+class OtherRequest(Good):
+    def answer(self, request, body):
+        send(RESULT, request + 7, {})
+
+
+class DataForPs(Good):
+    def answer(self, request, body):
+        send(DATA, request, bytes(8) + b"x")
+
+
+class OutOfOrder(Good):
+    def data(self, request):
+        send(DATA, request, struct.pack(">Q", 65536) + self.dump[65536:131072])
+
+
+class EmptyData(Good):
+    def data(self, request):
+        send(DATA, request, bytes(8))
+
+
+class WrongDigest(Good):
+    def end(self, request):
+        send(END, request, {"length": len(self.dump), "sha256": "0" * 64})
+
+
+class NoDigest(Good):
+    def end(self, request):
+        send(END, request, {"length": len(self.dump), "sha256": ["x"]})
+
+
+class LongDigest(Good):
+    def end(self, request):
+        send(END, request, {"length": len(self.dump), "sha256": "a" * 100000})
+
+
+class Truncated(Good):
+    """Both ends agree on a dump that is cut."""
+
+    def __init__(self):
+        super().__init__()
+        self.dump = self.dump[:150000]
+
+
+class Shorter(Good):
+    def result(self):
+        return dict(super().result(), bytes=len(self.dump) - 1)
+
+
+class Huge(Good):
+    def progress(self, request):
+        send(PROGRESS, request, {"phase": "dump", "bytes": (1 << 63) - 1, "final": True})
+
+
+class NotHprof(Good):
+    def __init__(self):
+        super().__init__()
+        self.dump = ESCAPES.encode() * 1000
+
+
+class EndlessData(Good):
+    """A dump that is good as far as it goes, and goes on."""
+
+    def data(self, request):
+        record = b"\x1c" + struct.pack(">II", 0, 262135) + bytes(262135)
+        at = 31
+        send(DATA, request, bytes(8) + self.dump[:31])
+        while True:
+            send(DATA, request, struct.pack(">Q", at) + record)
+            at += len(record)
+            time.sleep(0.01)
+
+
+class EndlessProgress(Good):
+    def answer(self, request, body):
+        if body["op"] == "inspect":
+            while True:
+                send(PROGRESS, request, {"phase": "attach", "bytes": 0, "final": False})
+        super().answer(request, body)
+
+
+class EndlessPings(Good):
+    def answer(self, request, body):
+        while True:
+            send(PING, 0)
+
+
+class Silent(Good):
+    def answer(self, request, body):
+        time.sleep(3600)
+
+
+class Dies(Good):
+    def data(self, request):
+        send(DATA, request, bytes(8) + self.dump[:1000])
+        sys.stderr.write(ESCAPES + "\n")
+        sys.stderr.flush()
+        os.kill(os.getpid(), 9)
+
+
+class TalksOnStderr(Good):
+    def answer(self, request, body):
+        while True:
+            sys.stderr.write(ESCAPES * 1000)
+
+
+class Names(Good):
+    """Escape sequences in every text."""
+
+    def hello(self):
+        return dict(super().hello(), version=ESCAPES, kernel=ESCAPES, arch=ESCAPES, program=ESCAPES,
+                    capabilities=[ESCAPES])
+
+    def jvm(self, container):
+        return dict(super().jvm(container), version=ESCAPES, main=ESCAPES, libjvm=ESCAPES, vm=ESCAPES,
+                    reason=ESCAPES, attachable=False)
+
+
+class Answers(Names):
+    """The same, and the capture goes on."""
+
+    def jvm(self, container):
+        return dict(super().jvm(container), attachable=True)
+
+    def inspect(self, body):
+        answer = super().inspect(body)
+        entry = dict(answer["strategies"][0], where="/tmp/" + ESCAPES, reason=ESCAPES)
+        return dict(answer, collector=ESCAPES, heap=dict(answer["heap"], source=ESCAPES),
+                    strategies=[dict(entry, name=ESCAPES, usable=False), entry])
+
+    def result(self):
+        return dict(super().result(), text=ESCAPES, where=ESCAPES, strategy=ESCAPES)
+
+
+class Refuses(Good):
+    def inspect(self, body):
+        return dict(super().inspect(body), strategy="",
+                    strategies=[{"name": ESCAPES + "x" * 500, "usable": False, "reason": ESCAPES * 100}] * 100)
+
+
+class ErrorText(Good):
+    def answer(self, request, body):
+        send(ERROR, request, {"code": "attach", "errno": -5, "message": ESCAPES + "\njdiag: all is well\n",
+                              "hint": ESCAPES + "\nnext line\r\n\n\n" + "y" * 100000})
+
+
+class ErrorCode(Good):
+    """Codes that are none of a helper's business."""
+
+    def answer(self, request, body):
+        send(ERROR, request, {"code": "ok", "errno": 1 << 40, "message": 7, "hint": []})
+
+
+class OtherContainers(Good):
+    """JVMs that nobody asked for."""
+
+    def ps(self, body):
+        return dict(super().ps(body), jvms=[self.jvm("e" * 64)])
+
+
+class ManyJvms(Good):
+    def ps(self, body):
+        asked = (body.get("containers") or ["f" * 64])[0]
+        return {"jvms": [dict(self.jvm(asked), pid=100 + i, main="x" * 300) for i in range(1000)],
+                "truncated": False, "containers": [{"id": asked, "processes": 1000}]}
+
+
+def main():
+    left = int(sys.argv[1])
+    with open(sys.argv[2], encoding="utf-8") as source:
+        mode = source.read().strip()
+    while left:
+        got = inp.read(min(left, 1 << 16))
+        if not got:
+            sys.exit(1)
+        left -= len(got)
+    try:
+        globals()[mode]().run()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
