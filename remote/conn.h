@@ -28,6 +28,8 @@ struct connection {
 	unsigned char *data; /* the slot: header, offset, payload */
 	size_t data_len, data_sent;
 	uint64_t last_sent, last_received; /* now_ms() */
+	bool large_pipe;		   /* out is a pipe with room for several DATA frames */
+	uint64_t rest_until;		   /* now_ms(); out is not looked at before */
 };
 
 /* Take the descriptors, make them non-blocking, put the magic into the queue. */
@@ -60,7 +62,7 @@ void conn_flush(struct connection *c);
 /* Fill two pollfds (input; output with events 0 when nothing waits). */
 void conn_poll(const struct connection *c, struct pollfd fds[2]);
 
-/* Milliseconds until conn_tick has something to do. */
+/* Milliseconds until conn_tick or conn_flush have something to do. */
 int conn_timeout(const struct connection *c);
 
 /* Send a PING after a long silence of ours. -1: the peer was silent for too long. */
