@@ -72,15 +72,20 @@ static int set_extent(struct delivery *d, uint64_t bytes, bool final, struct err
 	return sink_extent(d->sink, bytes, final, err);
 }
 
+static void show_dumping(struct delivery *d)
+{
+	if (!d->dumping)
+		progress_phase(d->progress, "dump");
+	d->dumping = true;
+}
+
 static int on_progress(struct delivery *d, const json_t *body, struct error *err)
 {
 	uint64_t bytes = json_u64_at(body, "bytes", 0);
 	bool final = json_bool_at(body, "final", false);
 
-	if (!d->dumping && strcmp(json_str_at(body, "phase", ""), "attach") != 0) {
-		d->dumping = true;
-		progress_phase(d->progress, "dump");
-	}
+	if (strcmp(json_str_at(body, "phase", ""), "attach") != 0)
+		show_dumping(d);
 	return set_extent(d, bytes, final, err);
 }
 
@@ -107,6 +112,7 @@ static int on_data(struct delivery *d, const struct helper_message *m, struct er
 
 	if (d->rewinding)
 		return 0; /* what was on its way when the read was cancelled */
+	show_dumping(d);  /* the sink may take its time before the next news of the capture */
 	if (m->offset != d->next)
 		return protocol_error("data at another offset than the next one", err);
 	if (set_extent(d, d->next + m->len, false, err) < 0)

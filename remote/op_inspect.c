@@ -112,6 +112,17 @@ static int begin_attach(struct work *k, struct error *err)
 	return ask_jvm(k, err);
 }
 
+static int unknown_strategy(const char *name, struct error *err)
+{
+	auto_buf struct buf names = BUF_INIT(500);
+	const struct strategy *s;
+
+	for (size_t i = 0; (s = strategy_at(i)); i++)
+		buf_addf(&names, "%s%s", i ? ", " : "", s->name);
+	error_set(err, ERR_USAGE, "unknown strategy '%s'", name);
+	return error_hint(err, "valid: %s", buf_str(&names));
+}
+
 static int start(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	struct work *k = xcalloc(1, sizeof(*k));
@@ -130,7 +141,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	    target_open(&k->target, &h->proc, &r->params, err) < 0)
 		return -1;
 	if (*k->strategy && !strategy_find(k->strategy))
-		return error_set(err, ERR_USAGE, "unknown strategy '%s'", k->strategy);
+		return unknown_strategy(k->strategy, err);
 	return k->attach ? begin_attach(k, err) : tell(h, r);
 }
 

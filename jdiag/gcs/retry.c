@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 
 #include "jdiag/gcs/internal.h"
 
@@ -29,5 +30,12 @@ int gcs_failed(const struct error *why, const char *doing, struct error *err)
 {
 	if (err)
 		*err = *why;
-	return why->code == ERR_INTERRUPTED ? -1 : error_prefix(err, "%s", doing);
+	if (why->code == ERR_INTERRUPTED)
+		return -1;
+	if (err && !*err->hint && gcs_retryable_error(why))
+		error_hint(err, "can it be reached from here? (%s)",
+			   getenv("STORAGE_EMULATOR_HOST")
+				   ? "STORAGE_EMULATOR_HOST says where it is"
+				   : "a firewall, a proxy, DNS");
+	return error_prefix(err, "%s", doing);
 }
