@@ -95,15 +95,18 @@ static int choose_strategy(struct capture *c, const char *name, struct error *er
 /* What a killed helper left here is not worth a word when it is gone. */
 static void ignore(void *ctx, const char *what, const char *kept)
 {
-	(void)ctx;
-	if (kept)
-		log_at(LOG_STEP, "%s is kept: %s", what, kept);
+	struct capture *c = ctx;
+
+	if (!kept)
+		return;
+	c->unswept = true;
+	log_at(LOG_STEP, "%s is kept: %s", what, kept);
 }
 
 static int set_up(struct capture *c, const char *strategy, struct error *err)
 {
-	sweep_process(c->target.proc, c->target.ref.pid, false, ignore, NULL);
-	nodedir_sweep(false, ignore, NULL);
+	sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
+	nodedir_sweep(false, ignore, c);
 	if (lock_jvm(c, err) < 0 || jdiag_name_new(c->name, err) < 0 || make_place(c, err) < 0)
 		return -1;
 	return choose_strategy(c, strategy, err);
@@ -229,6 +232,10 @@ static void settle(struct capture *c)
 	fd_close(&c->cover);
 	fd_close(&c->tmp);
 	fd_close(&c->lock);
+	/* A tmpfs with a trigger whose signal never came, or was not handled: now it was. */
+	if (c->unswept && c->final)
+		sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
+	c->unswept = false;
 }
 
 int capture_finish(struct capture *c, struct error *err)

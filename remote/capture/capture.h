@@ -75,6 +75,7 @@ struct capture {
 	struct sha256 *hash; /* of the first `hashed` bytes */
 	uint64_t hashed;
 	bool being_read;
+	bool unswept; /* something that a killed helper left could not be removed yet */
 };
 
 /* Lock the JVM, make /tmp usable and prepare the strategy of that name, or the first that works
