@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "jdiag/command.h"
 #include "jdiag/deliver.h"
@@ -15,10 +14,9 @@
 #include "jdiag/output.h"
 #include "jdiag/preflight.h"
 #include "jdiag/progress.h"
+#include "jdiag/question.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
-#include "remote/base/io.h"
-#include "remote/base/log.h"
 #include "remote/base/str.h"
 
 #define INSPECT_TIMEOUT_MS 60000
@@ -35,6 +33,7 @@ struct job {
 	struct sink *sink; /* owned */
 	char name[ARTIFACT_NAME_SIZE];
 	struct delivery_result result;
+	bool capturing; /* the JVM was, or may have been, told to write */
 };
 
 static int check_options(const struct options *o, const struct target *t, struct error *err)
@@ -43,9 +42,9 @@ static int check_options(const struct options *o, const struct target *t, struct
 		return error_set(err, ERR_USAGE, "a node is no target of heapdump: name a pod");
 	if (t->kind == TARGET_SSH && !o->container && !o->host_pid) {
 		error_set(err, ERR_USAGE, "which JVM on '%s'?", t->host);
-		return error_hint(
-			err, "add --container ID or --pid HOSTPID; jdiag ps ssh://%s lists them",
-			t->host);
+		return error_hint(err,
+				  "add --container ID or --pid HOSTPID; %s ps ssh://%s lists them",
+				  command_program(), t->host);
 	}
 	if (t->kind == TARGET_POD && o->host_pid)
 		return error_set(err, ERR_USAGE, "--pid goes with ssh://HOST, use --jvm for a pod");
@@ -71,27 +70,59 @@ static int check_attachable(const json_t *jvm, struct error *err)
 			 json_str_at(jvm, "reason", "no reason was given"));
 }
 
-/* Which JVM, what will it cost? The attach is the first action on the target: the pod is checked
- * again right before it. */
-static int inspect(struct job *j, struct error *err)
+/* Which JVM? Nothing is done to it. */
+static int find_jvm(struct job *j, struct error *err)
 {
-	auto_json json_t *params = NULL;
-	bool attach = !j->o->dry_run;
-
-	if (jvm_pick(&j->session, &j->jvm, err) < 0 || check_attachable(j->jvm, err) < 0)
+	progress_phase(j->progress, "inspect");
+	if (jvm_pick(&j->session, &j->jvm, err) < 0)
 		return -1;
-	params = jvm_reference(j->jvm);
+	return check_attachable(j->jvm, err);
+}
+
+static int estimate(struct job *j, struct error *err)
+{
+	struct preflight *p = &j->preflight;
+
+	p->live = !j->o->all_objects;
+	p->sink_free = j->sink ? sink_free_bytes(j->sink) : UINT64_MAX;
+	if (j->session.container && j->session.container->has_liveness)
+		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
+	return preflight_estimate(p, j->inspect, err);
+}
+
+/* What will it cost? Without attach from what can be seen from outside. To attach is the first
+ * action on the target: the pod is read again right before it. */
+static int inspect(struct job *j, bool attach, struct error *err)
+{
+	auto_json json_t *params = jvm_reference(j->jvm);
+	json_t *answer;
+
 	json_object_set_new(params, "attach", json_boolean(attach));
 	json_object_set_new(params, "strategy", json_string(j->o->strategy ? j->o->strategy : ""));
 	if (attach && session_recheck(&j->session, err) < 0)
 		return -1;
-	progress_phase(j->progress, "inspect");
-	return helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &j->inspect,
-			   err);
+	if (helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &answer, err) < 0)
+		return -1;
+	json_decref(j->inspect);
+	j->inspect = answer;
+	return estimate(j, err);
 }
 
-/* While an upload waits for its bucket, the node must not think that we are gone. */
+/* While an upload waits for its bucket, the node must not think that we are gone. If the node has
+ * gone, the upload may have all bytes already: whoever needs more from there will be told. */
 static int keep_helper_alive(void *helper, struct error *err)
+{
+	struct error lost = {0};
+
+	if (helper_pump(helper, &lost) < 0 && lost.code == ERR_INTERRUPTED) {
+		*err = lost;
+		return -1;
+	}
+	return 0;
+}
+
+/* The same while a person thinks: there the node is all that matters. */
+static int hold_the_line(void *helper, struct error *err)
 {
 	return helper_pump(helper, err);
 }
@@ -114,12 +145,13 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 	return sink_open(&j->sink, &so, err);
 }
 
-/* The plan in five lines, each handed to `line`. */
+/* The plan in six lines, each handed to `line`. */
 static void tell_plan(const struct job *j, void (*line)(const struct job *j, const char *text))
 {
 	const struct preflight *p = &j->preflight;
 	const struct session *s = &j->session;
-	char size[16], heap[16], pause[16], room[16];
+	char size[16], heap[16], pause[16], room[16], left[16];
+	bool limited = p->sink_free != UINT64_MAX;
 	char *lines[] = {
 		s->has_pod ? xasprintf("target    pod %s/%s, container %s, node %s (%s)", s->pod.ns,
 				       s->pod.name, s->container->name, s->node, s->address)
@@ -135,6 +167,9 @@ static void tell_plan(const struct job *j, void (*line)(const struct job *j, con
 		xasprintf("strategy  %s, in %s (%s free)", p->strategy, p->where,
 			  str_format_size(room, p->node_free)),
 		xasprintf("objects   %s", p->live ? "live (a full collection first)" : "all"),
+		xasprintf("to        %s%s%s%s", sink_url(j->sink), limited ? " (" : "",
+			  limited ? str_format_size(left, p->sink_free) : "",
+			  limited ? " free)" : ""),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -143,9 +178,13 @@ static void tell_plan(const struct job *j, void (*line)(const struct job *j, con
 	}
 }
 
-static void line_as_note(const struct job *j, const char *text)
+/* To stderr, also when asked to be quiet: nobody can agree to what was not shown. */
+static void line_as_talk(const struct job *j, const char *text)
 {
-	progress_note(j->progress, "%s", text);
+	auto_free char *line = output_escape(text);
+
+	(void)j;
+	fprintf(stderr, "jdiag: %s\n", line);
 }
 
 static void line_as_result(const struct job *j, const char *text)
@@ -158,11 +197,13 @@ static void print_plan_json(const struct job *j)
 {
 	const struct preflight *p = &j->preflight;
 	auto_json json_t *plan = json_pack(
-		"{s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "jvm", j->jvm, "strategy", p->strategy,
+		"{s:O, s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "target",
+		json_object_get(j->manifest, "target"), "jvm", j->jvm, "strategy", p->strategy,
 		"where", p->where, "heapUsed", (json_int_t)p->heap_used, "expectedSize",
 		(json_int_t)p->size, "expectedPauseMs", (json_int_t)p->pause_ms, "nodeFree",
 		(json_int_t)p->node_free, "live", p->live);
 
+	manifest_set_url(plan, sink_url(j->sink));
 	output_json("HeapDumpPlan", plan);
 }
 
@@ -178,37 +219,28 @@ static void print_plan(const struct job *j)
 /* A person at a terminal is asked before the world stops. */
 static int confirm(const struct job *j, struct error *err)
 {
-	char answer[16] = "";
+	int yes;
 
-	if (j->o->yes || j->o->no_input || getenv("CI") || !isatty(STDIN_FILENO) ||
-	    !isatty(STDERR_FILENO))
+	if (j->o->yes || j->o->no_input || !question_possible())
 		return 0;
-	tell_plan(j, line_as_note);
 	progress_clear(j->progress);
-	fputs("Take the dump? The JVM stands still meanwhile. [y/N] ", stderr);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return 0;
-	if (interrupt_check(err) < 0)
+	tell_plan(j, line_as_talk);
+	yes = question_ask("Take the dump? The JVM stands still meanwhile. [y/N] ", hold_the_line,
+			   j->session.helper, err);
+	if (yes < 0)
 		return -1;
-	return error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
+	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
 }
 
-static int estimate(struct job *j, struct error *err)
+/* A way further down the list: say why. */
+static void tell_fallback(const struct job *j)
 {
-	struct preflight *p = &j->preflight;
 	const json_t *first = json_array_get(json_at(j->inspect, "strategies"), 0);
 
-	p->live = !j->o->all_objects;
-	p->sink_free = UINT64_MAX;
-	if (j->session.container && j->session.container->has_liveness)
-		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
-	if (preflight_estimate(p, j->inspect, err) < 0)
-		return -1;
-	if (!j->o->strategy && strcmp(p->strategy, json_str_at(first, "name", "")) != 0)
+	if (!j->o->strategy && strcmp(j->preflight.strategy, json_str_at(first, "name", "")) != 0)
 		progress_note(j->progress, "%s does not work here (%s), using %s",
 			      json_str_at(first, "name", "?"), json_str_at(first, "reason", "?"),
-			      p->strategy);
-	return 0;
+			      j->preflight.strategy);
 }
 
 static int check_fits(struct job *j, struct error *err)
@@ -234,6 +266,8 @@ static int capture(struct job *j, struct error *err)
 	json_object_set_new(params, "deadline", json_integer((json_int_t)j->o->timeout_ms));
 	if (session_recheck(&j->session, err) < 0)
 		return -1;
+	manifest_begin_capture(j->manifest, &j->preflight, time(NULL));
+	j->capturing = true;
 	return deliver_capture(j->session.helper, params, j->sink, j->progress, j->preflight.size,
 			       &j->result, err);
 }
@@ -278,23 +312,37 @@ static void print_result(const struct job *j)
 		progress_note(j->progress, "next: open it in Eclipse MAT or VisualVM");
 }
 
-static int run_job(struct job *j, const struct target *t, struct error *err)
+/* Everything up to the first action on the target: the destination, too, has to be known to work
+ * before anybody touches the JVM. */
+static int prepare(struct job *j, const struct target *t, struct error *err)
 {
 	time_t when = time(NULL);
 
 	if (resolve(j, t, err) < 0)
 		return -1;
 	progress_phase(j->progress, "connect");
-	if (session_connect(&j->session, err) < 0 || inspect(j, err) < 0 || estimate(j, err) < 0)
+	if (session_connect(&j->session, err) < 0 || find_jvm(j, err) < 0 ||
+	    inspect(j, false, err) < 0)
 		return -1;
-	if (j->o->dry_run) {
-		print_plan(j);
-		return check_fits(j, err);
-	}
 	artifact_name(j->name, &j->session, j->jvm, when, "hprof");
 	if (open_sink(j, when, err) < 0)
 		return -1;
 	j->preflight.sink_free = sink_free_bytes(j->sink);
+	return 0;
+}
+
+static int run_job(struct job *j, const struct target *t, struct error *err)
+{
+	if (prepare(j, t, err) < 0)
+		return -1;
+	if (j->o->dry_run) {
+		tell_fallback(j);
+		print_plan(j);
+		return check_fits(j, err);
+	}
+	if (inspect(j, true, err) < 0)
+		return -1;
+	tell_fallback(j);
 	if (check_fits(j, err) < 0 || confirm(j, err) < 0 || capture(j, err) < 0)
 		return -1;
 	settle(j);
@@ -302,10 +350,35 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 	return 0;
 }
 
+static void add_hint(struct error *err, const char *hint)
+{
+	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
+}
+
+/* After a failure: what is where. The sink has removed its own part already. */
+static void tell_what_is_left(const struct job *j, const struct target *t, bool node_clean,
+			      struct error *err)
+{
+	if (!node_clean) {
+		auto_free char *port = t->port ? xasprintf(":%u", t->port) : xstrdup("");
+		auto_free char *hint = xasprintf(
+			"the helper on the node cleans up by itself; to be sure: %s tidy %s%s%s",
+			command_program(), t->kind == TARGET_SSH ? "ssh://" : "node/",
+			j->session.node, port);
+
+		add_hint(err, hint);
+	} else if (err->code == ERR_INTERRUPTED && j->capturing) {
+		add_hint(err, "nothing was kept: the node and the destination are as before");
+	}
+	if (j->capturing && j->o->to && strcmp(j->o->to, "-") == 0)
+		add_hint(err, "what standard output got is not a whole dump: throw it away");
+}
+
 static int run(const struct options *o, char *const *argv, struct error *err)
 {
 	struct job j = {.o = o};
 	struct target t;
+	bool clean;
 	int rc;
 
 	if (target_parse(argv[0], &t, err) < 0 || check_options(o, &t, err) < 0)
@@ -314,7 +387,9 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	j.progress = progress_new(o->progress, o->quiet);
 	rc = run_job(&j, &t, err);
 	sink_abort(j.sink);
-	session_close(&j.session);
+	clean = session_close(&j.session);
+	if (rc < 0)
+		tell_what_is_left(&j, &t, clean, err);
 	progress_end(j.progress, rc < 0 ? err : NULL);
 	json_decref(j.manifest);
 	json_decref(j.inspect);

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "jdiag/command.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/session.h"
@@ -58,12 +59,12 @@ static json_t *ps_params(const struct session *s)
 static int hint_ps(const struct session *s, struct error *err)
 {
 	if (s->has_pod)
-		return error_hint(err, "list the JVMs there: jdiag ps %s -n %s", s->pod.name,
-				  s->pod.ns);
+		return error_hint(err, "list the JVMs there: %s ps %s -n %s", command_program(),
+				  s->pod.name, s->pod.ns);
 	if (s->port)
-		return error_hint(err, "list the JVMs there: jdiag ps ssh://%s:%u", s->node,
-				  s->port);
-	return error_hint(err, "list the JVMs there: jdiag ps ssh://%s", s->node);
+		return error_hint(err, "list the JVMs there: %s ps ssh://%s:%u", command_program(),
+				  s->node, s->port);
+	return error_hint(err, "list the JVMs there: %s ps ssh://%s", command_program(), s->node);
 }
 
 static int not_found(const struct session *s, const json_t *answer, struct error *err)

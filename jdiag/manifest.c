@@ -9,6 +9,7 @@
 #include "jdiag/json.h"
 #include "jdiag/preflight.h"
 #include "jdiag/session.h"
+#include "remote/base/str.h"
 
 #define SHORT_ID 12
 
@@ -58,7 +59,8 @@ static json_t *describe_target(const struct session *s, const json_t *jvm)
 
 static json_t *describe_jvm(const json_t *jvm)
 {
-	static const char *const fields[] = {"pid", "ns_pid", "version", "main", "uid", "started"};
+	static const char *const fields[] = {"pid", "ns_pid", "version", "main",
+					     "uid", "vm",     "started"};
 	json_t *copy = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
@@ -66,29 +68,52 @@ static json_t *describe_jvm(const json_t *jvm)
 	return copy;
 }
 
+static json_t *timestamp(time_t when)
+{
+	const struct tm tm = utc(when);
+	char text[32];
+
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
 json_t *manifest_new(const char *name, const struct session *s, const json_t *jvm,
 		     const struct preflight *p, time_t when)
 {
-	const struct tm tm = utc(when);
-	char started[32];
-
-	strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:b, s:s}, s:s}", "apiVersion",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:b, s:o}, s:s}", "apiVersion",
 			 "jdiag/v1", "kind", "HeapDump", "name", name, "format", "hprof", "target",
 			 describe_target(s, jvm), "jvm", describe_jvm(jvm), "capture", "strategy",
-			 p->strategy, "live", p->live, "started", started, "jdiag", JDIAG_VERSION);
+			 p->strategy, "live", p->live, "started", timestamp(when), "jdiag",
+			 JDIAG_VERSION);
+}
+
+void manifest_begin_capture(json_t *manifest, const struct preflight *p, time_t when)
+{
+	json_t *capture = json_object_get(manifest, "capture");
+
+	json_object_set_new(capture, "strategy", json_string(p->strategy));
+	json_object_set_new(capture, "started", timestamp(when));
+}
+
+void manifest_set_url(json_t *object, const char *url)
+{
+	auto_free char *escaped = str_escape_dup(url, strlen(url), "");
+	json_t *exact = json_string(url);
+
+	json_object_set_new(object, "url", exact ? exact : json_string(escaped));
 }
 
 void manifest_complete(json_t *manifest, const char *url, const struct delivery_result *r)
 {
 	json_t *capture = json_object_get(manifest, "capture");
 
-	json_object_set_new(manifest, "url", json_string(url));
+	manifest_set_url(manifest, url);
 	json_object_set_new(manifest, "size", json_integer((json_int_t)r->bytes));
 	json_object_set_new(manifest, "sha256", json_string(r->sha256));
 	if (r->pause_ms)
 		json_object_set_new(capture, "pauseMs", json_integer((json_int_t)r->pause_ms));
 	json_object_set_new(capture, "elapsedMs", json_integer((json_int_t)r->elapsed_ms));
+	json_object_set_new(capture, "records", json_integer((json_int_t)r->records));
 }
 
 json_t *manifest_metadata(const json_t *manifest)

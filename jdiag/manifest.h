@@ -26,7 +26,14 @@ void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const 
 struct json_t *manifest_new(const char *name, const struct session *s, const struct json_t *jvm,
 			    const struct preflight *p, time_t when) must_check;
 
-/* ... and what the capture gave: url, size, sha256, pause and elapsed time. */
+/* The capture begins now: maybe long after the name was made, when a person was asked. */
+void manifest_begin_capture(struct json_t *manifest, const struct preflight *p, time_t when);
+
+/* url into an object; escaped if it is a path that is not UTF-8, which JSON cannot hold. */
+void manifest_set_url(struct json_t *object, const char *url);
+
+/* ... and what the capture gave: url, size, sha256, number of records, pause and elapsed
+ * time. */
 void manifest_complete(struct json_t *manifest, const char *url,
 		       const struct delivery_result *result);
 

@@ -9,7 +9,7 @@
 #include "jdiag/json.h"
 #include "remote/base/str.h"
 
-static bool on_ci(void)
+bool output_on_ci(void)
 {
 	static const char *const variables[] = {"GITHUB_ACTIONS", "TF_BUILD", "CI"};
 
@@ -38,7 +38,7 @@ static char *neutralise(const char *line, const char *prefix)
 	size_t size = strlen(line) * (strlen(prefix) + 2) + 1, n = 0;
 	char *out;
 
-	if (!on_ci())
+	if (!output_on_ci())
 		return xstrdup(line);
 	out = xmalloc(size);
 	for (const char *p = line; *p; p++) {

@@ -34,6 +34,9 @@ int output_finish(struct error *err) must_check;
 /* "jdiag: message" and the indented hint, on stderr. */
 void output_error(const struct error *err);
 
+/* Does a CI runner read what is printed? (CI, GITHUB_ACTIONS, TF_BUILD; "false" is no.) */
+bool output_on_ci(void);
+
 /* text escaped as above, for those who write lines of talk to stderr; free with free(). */
 char *output_escape(const char *text) must_check;
 

@@ -7,8 +7,8 @@
 #include "jdiag/json.h"
 #include "jdiag/kube/kube.h"
 #include "jdiag/ssh/ssh.h"
-#include "remote/base/log.h"
 #include "remote/base/io.h"
+#include "remote/base/log.h"
 #include "remote/base/str.h"
 
 void session_init(struct session *s, const struct options *o)
@@ -16,14 +16,16 @@ void session_init(struct session *s, const struct options *o)
 	*s = (struct session){.o = o, .port = o->ssh_port};
 }
 
-void session_close(struct session *s)
+bool session_close(struct session *s)
 {
-	helper_stop(s->helper);
+	bool clean = helper_stop(s->helper);
+
 	ssh_close(s->ssh);
 	kube_close(s->kube);
 	s->helper = NULL;
 	s->ssh = NULL;
 	s->kube = NULL;
+	return clean;
 }
 
 int session_open_cluster(struct session *s, struct error *err)

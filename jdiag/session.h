@@ -25,12 +25,14 @@ struct session {
 	char user[64];		 /* of ssh://USER@, else "" */
 	uint16_t port;
 	struct pod pod;			       /* when has_pod */
-	const struct pod_container *container; /* in pod; NULL until session_pick_container */
+	const struct pod_container *container; /* in pod; NULL until session_resolve_pod */
 	bool has_pod;
 };
 
 void session_init(struct session *s, const struct options *o);
-void session_close(struct session *s);
+
+/* Whether the node was left clean: the helper, if there was one, has ended by itself. */
+bool session_close(struct session *s);
 
 /* Read the kubeconfig. Nothing is sent. */
 int session_open_cluster(struct session *s, struct error *err) must_check;

@@ -194,11 +194,12 @@ int helper_pump(struct helper *h, struct error *err)
 	return ssh_wait(h->ssh, 0, err) < 0 ? -1 : 0;
 }
 
-/* Read and forget until it has ended. */
-static void wait_for_end(struct helper *h, uint64_t deadline)
+/* Read and forget until it has ended. Whether it did, with status 0. */
+static bool wait_for_end(struct helper *h, uint64_t deadline)
 {
 	struct error ignored = {0};
 	char signal_name[32];
+	int status;
 
 	while (!ssh_eof(h->channel)) {
 		int rc;
@@ -206,26 +207,29 @@ static void wait_for_end(struct helper *h, uint64_t deadline)
 		h->in_pos = h->in_len = 0;
 		rc = fill(h, &ignored);
 		if (rc < 0 || now_ms() >= deadline)
-			return;
+			return false;
 		if (rc == 0 && ssh_wait(h->ssh, 200, &ignored) < 0)
-			return;
+			return false;
 	}
-	log_at(LOG_STEP, "helper ended with status %d", ssh_exit_status(h->channel, signal_name));
+	status = ssh_exit_status(h->channel, signal_name);
+	log_at(LOG_STEP, "helper ended with status %d", status);
+	return status == 0;
 }
 
-void helper_stop(struct helper *h)
+bool helper_stop(struct helper *h)
 {
 	struct error ignored = {0};
 	uint64_t deadline = now_ms() + STOP_MS;
-
 	struct ssh_session *ssh;
+	bool ended = false;
 
 	if (!h)
-		return;
+		return true;
 	ssh = h->ssh;
 	ssh_set_uninterruptible(ssh, true);
 	if (!h->lost && flush(h, &ignored) == 0 && ssh_write_eof(h->channel, &ignored) == 0)
-		wait_for_end(h, deadline);
+		ended = wait_for_end(h, deadline);
 	helper_free(h);
 	ssh_set_uninterruptible(ssh, false);
+	return ended;
 }

@@ -27,8 +27,9 @@ struct helper_options {
 int helper_start(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
 		 struct error *err) must_check;
 
-/* Say goodbye, wait at most 5 s for it to undo its things and end. NULL is fine. */
-void helper_stop(struct helper *h);
+/* Say goodbye, wait at most 5 s for it to undo its things and end. True when it has, as far as it
+ * says itself (status 0). NULL is fine, and true. */
+bool helper_stop(struct helper *h);
 
 /* The hello's body. Borrowed. */
 const struct json_t *helper_hello(const struct helper *h);

@@ -179,3 +179,68 @@ END
 	rm "$RIG_RUN/out/first.hprof"
 	untouched web
 }
+
+# --- before the JVM is touched ----------------------------------------------------------------------
+
+never_attached() { [ ! -e "/proc/$(container pid "$1")/root/tmp/.java_pid1" ]; }
+
+@test "a destination that does not work is told before the JVM is touched" {
+	pod_up web
+	refuses 9 heapdump web -n shop --to gs://no-such-bucket/x/
+	refuses 2 heapdump web -n shop --to /nonexistent/dir/
+	echo mine >"$RIG_RUN/out/kept.hprof"
+	refuses 2 heapdump web -n shop --to "$RIG_RUN/out/kept.hprof"
+	never_attached web
+	untouched web
+}
+
+@test "--dry-run looks at the destination too, and leaves nothing there" {
+	pod_up web
+	refuses 9 heapdump web -n shop --dry-run --to gs://no-such-bucket/x/
+	mkdir "$RIG_RUN/out/plan"
+	run_jdiag -s 0 heapdump web -n shop --dry-run --to "$RIG_RUN/out/plan/"
+	says "to        $RIG_RUN/out/plan/shop_web_app-0_"
+	[ -z "$(ls -A "$RIG_RUN/out/plan")" ]
+	run_jdiag -s 0 heapdump web -n shop --dry-run --to gs://dumps/plan/ -o json
+	says '"kind":"HeapDumpPlan"'
+	says '"pod":"web"'
+	says '"url":"gs://dumps/plan/shop_web_app-0_'
+	[ -z "$(find "$RIG_RUN/bucket/data/objects/dumps/plan" -type f 2>/dev/null)" ]
+	never_attached web
+	untouched web
+}
+
+on_terminal() {
+	local answer=$1
+	shift
+	run jdiag_env "$RIG/pty_run.py" --prompt '[y/N] ' --type "$answer" -- "$JDIAG" "$@"
+	printf '%s\n' "$output" | tee -a "$RIG_RUN/out/all"
+}
+
+@test "on a terminal: the plan and a question, also with -q; no is the default" {
+	pod_up web
+	on_terminal "" heapdump web -n shop -q --to "$RIG_RUN/out/asked.hprof"
+	[ "$status" = 130 ]
+	[[ $output == *"jdiag: target    pod shop/web"*"jdiag: to        $RIG_RUN/out/asked.hprof"* ]]
+	[[ $output == *"not confirmed, nothing was done"* ]]
+	[ ! -e "$RIG_RUN/out/asked.hprof" ]
+	[ ! -e "$RIG_RUN/out/asked.hprof.partial" ]
+	on_terminal y heapdump web -n shop --to "$RIG_RUN/out/asked.hprof"
+	[ "$status" = 0 ]
+	dump_is_good "$RIG_RUN/out/asked.hprof" live
+	untouched web
+}
+
+@test "on a terminal nobody is asked with -y, with --no-input, on a CI runner" {
+	pod_up web
+	on_terminal "" heapdump web -n shop -y --to "$RIG_RUN/out/yes.hprof"
+	[ "$status" = 0 ]
+	on_terminal "" heapdump web -n shop --no-input --to "$RIG_RUN/out/no-input.hprof"
+	[ "$status" = 0 ]
+	JDIAG_EXTRA_ENV=(CI=true)
+	on_terminal "" heapdump web -n shop --to "$RIG_RUN/out/ci.hprof"
+	[ "$status" = 0 ]
+	JDIAG_EXTRA_ENV=(CI=false)
+	on_terminal "" heapdump web -n shop --to "$RIG_RUN/out/no-ci.hprof"
+	[ "$status" = 130 ]
+}

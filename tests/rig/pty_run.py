@@ -3,7 +3,8 @@
 
     pty_run.py [--type TEXT]... [--signal NAME] [--timeout S] -- PROGRAM ARGUMENT...
 
-Each --type waits for a prompt (": " at the end of what is shown, echo off) and types TEXT and Enter.
+Each --type waits for a prompt (": " at the end of what is shown, echo off; with --prompt TEXT: that, echo
+or not) and types TEXT and Enter.
 --signal sends a signal at the prompt instead. What the terminal showed goes to stdout, then a line
 "echo is on" or "echo is off", as the program left it. The status is the program's (128 + signal).
 """
@@ -18,6 +19,7 @@ import time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--type", action="append", default=[])
+parser.add_argument("--prompt")
 parser.add_argument("--signal")
 parser.add_argument("--timeout", type=float, default=30)
 parser.add_argument("argv", nargs="+")
@@ -38,6 +40,12 @@ def echo_on():
     return bool(termios.tcgetattr(slave)[3] & termios.ECHO)
 
 
+def prompted():
+    if args.prompt:
+        return shown[seen:].endswith(args.prompt.encode())
+    return shown[seen:].endswith(b": ") and not echo_on()
+
+
 shown = b""
 seen = 0
 answers = list(args.type)
@@ -54,7 +62,7 @@ while True:
     if done:
         status = os.waitstatus_to_exitcode(raw)
         continue
-    if shown[seen:].endswith(b": ") and not echo_on():
+    if prompted():
         seen = len(shown)
         if args.signal:
             os.kill(pid, getattr(signal, args.signal))
