@@ -29,6 +29,7 @@ import json
 import os
 import re
 import signal
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -309,6 +310,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         # The handshake belongs to the connection's own thread: a client that is silent blocks nobody.
         self.request.settimeout(60)
+        # As every server in Go does; else each answer in two packets takes 40 ms more.
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
 
