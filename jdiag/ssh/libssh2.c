@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <libssh2.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -38,9 +40,20 @@ static short poll_events(struct lib_session *s)
 	return POLLIN | (dir & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0);
 }
 
+/* Until it starts a command, sshd does not set TCP_NODELAY: when it sends two packets, the second
+ * one waits for our acknowledgement of the first, and Linux delays that by 40 ms. The kernel
+ * forgets the option after a while. */
+static void acknowledge_at_once(const struct lib_session *s)
+{
+	int on = 1;
+
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 /* 1 ready, 0 the time has passed, -1 interrupted or poll failed */
 static int wait_socket(struct lib_session *s, uint64_t deadline, struct error *err)
 {
+	acknowledge_at_once(s);
 	for (;;) {
 		struct pollfd p = {.fd = s->fd, .events = poll_events(s)};
 		uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
