@@ -34,8 +34,25 @@ static int explain_missing_pod(struct kube *k, const char *ns, struct error *err
 			  k->config.context);
 }
 
+/* What comes back decides where we go and what is touched there. (Whoever takes an object apart
+ * sees to it that it has a name.) */
+static int check_asked_for(const struct kube_get *get, json_t *object, json_t **ret,
+			   struct error *err)
+{
+	if (strcmp(json_str_at(object, "metadata.name", get->name), get->name) == 0 &&
+	    (!get->ns ||
+	     strcmp(json_str_at(object, "metadata.namespace", get->ns), get->ns) == 0)) {
+		*ret = object;
+		return 0;
+	}
+	json_decref(object);
+	return error_set(err, ERR_API, "the cluster API sent another object than '%s' of its %s",
+			 get->name, get->resource);
+}
+
 int kube_get_pod(struct kube *k, const char *ns, const char *name, json_t **ret, struct error *err)
 {
+	json_t *object = NULL;
 	auto_free char *path = NULL;
 	struct kube_get get = {.verb = "get", .resource = "pods", .ns = ns, .name = name};
 	long status;
@@ -46,8 +63,8 @@ int kube_get_pod(struct kube *k, const char *ns, const char *name, json_t **ret,
 		return bad_name("pod", name, err);
 	path = xasprintf("/api/v1/namespaces/%s/pods/%s", ns, name);
 	get.path = path;
-	if (kube_fetch(k, &get, ret, &status, err) == 0)
-		return 0;
+	if (kube_fetch(k, &get, &object, &status, err) == 0)
+		return check_asked_for(&get, object, ret, err);
 	return status == 404 && err && err->code == ERR_TARGET ? explain_missing_pod(k, ns, err)
 							       : -1;
 }
@@ -56,12 +73,15 @@ int kube_get_node(struct kube *k, const char *name, json_t **ret, struct error *
 {
 	auto_free char *path = NULL;
 	struct kube_get get = {.verb = "get", .resource = "nodes", .name = name};
+	json_t *object = NULL;
 
 	if (!name_is_subdomain(name))
 		return bad_name("node", name, err);
 	path = xasprintf("/api/v1/nodes/%s", name);
 	get.path = path;
-	return kube_fetch(k, &get, ret, NULL, err);
+	if (kube_fetch(k, &get, &object, NULL, err) < 0)
+		return -1;
+	return check_asked_for(&get, object, ret, err);
 }
 
 struct listing {

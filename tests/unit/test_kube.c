@@ -114,6 +114,35 @@ static void objects_come_back(void **state)
 	server_stop(&s);
 }
 
+static void another(struct server *s, int fd, const char *head)
+{
+	(void)s;
+	if (asks(head, "/api/v1/nodes/n"))
+		server_answer(fd, "200 OK", "", "{\"metadata\": {\"name\": \"other\"}}");
+	else
+		server_answer(fd, "200 OK", "",
+			      "{\"metadata\": {\"name\": \"p\", \"namespace\": \"other\"}}");
+}
+
+static void other_objects_are_refused(void **state)
+{
+	struct server s;
+	struct error err = {0};
+	json_t *v = NULL;
+	struct kube *k;
+
+	(void)state;
+	server_start(&s, another);
+	k = open_with(&s, "{token: good}", NULL);
+	assert_int_equal(kube_get_pod(k, "shop", "p", &v, &err), -1);
+	assert_non_null(strstr(err.msg, "another object than 'p' of its pods"));
+	assert_int_equal(kube_get_node(k, "n", &v, &err), -1);
+	assert_non_null(strstr(err.msg, "another object than 'n' of its nodes"));
+	assert_null(v);
+	kube_close(k);
+	server_stop(&s);
+}
+
 static void expect(const struct error *err, enum err_code code, const char *msg, const char *hint)
 {
 	if (err->code != code || !strstr(err->msg, msg) || !strstr(err->hint, hint))
@@ -725,6 +754,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_come_back),
+		cmocka_unit_test(other_objects_are_refused),
 		cmocka_unit_test(errors_say_what_to_do),
 		cmocka_unit_test(missing_permission_is_named),
 		cmocka_unit_test(credentials_are_sent),
