@@ -63,7 +63,8 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 {
 	const char *version = json_str_at(inspect, "jvm.version", "");
 	const json_t *entry;
-	uint64_t rate = strtoul(version, NULL, 10) >= 22 ? RATE_SINCE_22 : RATE_BEFORE_22;
+	bool since_22 = strtoul(version, NULL, 10) >= 22;
+	uint64_t rate = since_22 ? RATE_SINCE_22 : RATE_BEFORE_22;
 
 	p->strategy = json_str_at(inspect, "strategy", "");
 	entry = strategy_entry(inspect, p->strategy);
@@ -76,37 +77,39 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 	p->heap_used = json_u64_at(inspect, "heap.used", 0);
 	p->heap_source = json_str_at(inspect, "heap.source", "");
 	p->size = p->heap_used / 100 * (100 + SIZE_MARGIN_PERCENT) + SIZE_MARGIN_BYTES;
+	/* 22 and later write a segment file of full size first, and merge it into the dump. */
+	p->peak = since_22 ? 2 * p->size : p->size;
 	p->pause_ms = p->heap_used / rate + (p->live ? p->heap_used / RATE_FULL_GC : 0) + 1;
 	return 0;
 }
 
-/* "a dump of about 1.2 GiB does not fit ..." */
-static int refuse_space(const struct preflight *p, const char *where, uint64_t free_bytes,
-			struct error *err)
+static int refuse_space(const struct preflight *p, uint64_t bytes, const char *where,
+			uint64_t free_bytes, struct error *err)
 {
 	char need[16], have[16];
 
-	error_set(
-		err, ERR_REFUSED,
-		"a dump of up to %s (heap in use, from %s, and a margin) does not fit %s: %s free",
-		str_format_size(need, p->size), p->heap_source, where,
-		str_format_size(have, free_bytes));
+	error_set(err, ERR_REFUSED,
+		  "up to %s of dump (heap in use, from %s, and a margin) do not fit %s: %s free",
+		  str_format_size(need, bytes), p->heap_source, where,
+		  str_format_size(have, free_bytes));
 	return error_hint(err, "make room, or go on with --force");
 }
 
 int preflight_check(const struct preflight *p, struct error *err)
 {
+	uint64_t reserve = p->in_memory ? 0 : NODE_RESERVE_BYTES;
 	char pause[16], budget[16], size[16];
 
 	if (p->size > p->sink_free)
-		return refuse_space(p, "at the destination", p->sink_free, err);
-	if (p->node_free < NODE_RESERVE_BYTES || p->size > p->node_free - NODE_RESERVE_BYTES) {
-		auto_free char *where = xasprintf("in '%s' with 512 MiB left over", p->where);
+		return refuse_space(p, p->size, "at the destination", p->sink_free, err);
+	if (p->node_free < reserve || p->peak > p->node_free - reserve) {
+		auto_free char *where =
+			xasprintf("in '%s'%s", p->where, reserve ? " with 512 MiB left over" : "");
 
-		return refuse_space(p, where, p->node_free, err);
+		return refuse_space(p, p->peak, where, p->node_free, err);
 	}
-	if (p->in_memory && p->size > p->memory_free)
-		return refuse_space(p,
+	if (p->in_memory && p->peak > p->memory_free)
+		return refuse_space(p, p->peak,
 				    "below the container's memory limit (the file would lie in "
 				    "memory)",
 				    p->memory_free, err);

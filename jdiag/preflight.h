@@ -20,7 +20,8 @@ struct preflight {
 	/* found */
 	uint64_t heap_used;
 	const char *heap_source;      /* borrowed from the inspect answer */
-	uint64_t size;		      /* expected size of the dump; 0: unknown */
+	uint64_t size;		      /* expected size of the dump */
+	uint64_t peak;		      /* bytes that lie on the node at once, at the most */
 	uint64_t pause_ms;	      /* expected */
 	const char *strategy, *where; /* borrowed */
 	uint64_t node_free;	      /* where the dump will lie */

@@ -63,6 +63,9 @@ static void test_no_room(void **state)
 	assert_refused(check("17.0.15", 2 * GiB, 2.6 * GiB, 9 * GiB, 0, &e), &e,
 		       "/var/tmp/.jdiag-1");
 	assert_refused(check("17.0.15", 1, 100, 9 * GiB, 0, &e), &e, "left over");
+	/* twice the room where a segment is merged */
+	assert_int_equal(check("17.0.15", 2 * GiB, 3.2 * GiB, 9 * GiB, 0, &e), 0);
+	assert_refused(check("25.0.5", 2 * GiB, 3.2 * GiB, 9 * GiB, 0, &e), &e, "left over");
 }
 
 static void test_pause_against_the_probe(void **state)
