@@ -79,9 +79,10 @@ rig_stop() {
 	rm -rf "$RIG_RUN"
 }
 
-# The environment of a person at a bastion host. The caller's own must not leak in.
+# The environment of a person at a bastion host. The caller's own must not leak in. With JDIAG_EXEC=exec in
+# place of the shell.
 jdiag_env() {
-	env -i PATH="$PATH" HOME="$RIG_RUN/home" USER=root LANG=C.UTF-8 TMPDIR="${TMPDIR:-/tmp}" \
+	$JDIAG_EXEC env -i PATH="$PATH" HOME="$RIG_RUN/home" USER=root LANG=C.UTF-8 TMPDIR="${TMPDIR:-/tmp}" \
 		${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+UBSAN_OPTIONS="$UBSAN_OPTIONS"} \
 		KUBECONFIG="$RIG_RUN/kube/kubeconfig" JDIAG_SSH_USER=root \
 		JDIAG_SSH_PORT="$(<"$RIG_RUN/ssh/port")" JDIAG_IDENTITY="$RIG_RUN/ssh/client" \
@@ -91,14 +92,36 @@ jdiag_env() {
 }
 
 JDIAG_EXTRA_ENV=()
+JDIAG_EXEC=
+
+# A process of this rig: it, or what started it, runs from our build or below our sshd.
+is_ours() {
+	local pid=$1
+	while ((pid > 1)); do
+		if [[ $(readlink "/proc/$pid/exe") == "$JDIAG_BUILD"/* ]] ||
+			tr '\0' '\n' <"/proc/$pid/environ" | grep -q "^SSH_CONNECTION=.* $(<"$RIG_RUN/ssh/port")$"; then
+			return 0
+		fi
+		pid=$(awk '/^PPid:/ {print $2}' "/proc/$pid/status")
+	done 2>/dev/null
+	return 1
+}
+
+# The helpers of this rig, by the places that they are started from: over SSH, over a pipe. Those of tests
+# that run at the same time are not told.
+helper_pids() {
+	local pid
+	for pid in $(pgrep -f "^(/(media|srv|mnt|opt|tmp)/jdiag-helper|/proc/self/fd/9|$JDIAG_BUILD/jdiag-helper)"); do
+		if is_ours "$pid"; then echo "$pid"; fi
+	done
+}
 
 # What a run could leave on the node: directories, mounts, processes.
 find_left() {
 	find /run /var/lib /var/tmp /tmp /etc /dev/shm /mnt -xdev -maxdepth 3 -name '.jdiag-*' \
 		-not -path "$RIG_RUN/*" 2>/dev/null
 	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' /proc/self/mountinfo | grep -vF "${RIG_RUN:-/nonexistent}"
-	# By the places that it is started from: over SSH, over a pipe.
-	pgrep -fa "^(/(media|srv|mnt|opt|tmp)|/proc/self/fd|$JDIAG_BUILD)/(jdiag-helper|9)" || true
+	helper_pids
 }
 
 # What a run could leave in a container: files, mounts, attach triggers. (.java_pidN is the JVM's own.)
