@@ -21,11 +21,15 @@ bucket_faults() {
 
 # begin ARGUMENT...: jdiag in the background. Shells let background jobs ignore SIGINT: undone.
 begin() {
+	mkdir -p "$RIG_RUN/out/to"
 	: >"$RIG_RUN/out/stderr"
 	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT "$JDIAG" "$@" \
 		>"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
 	echo $! >"$RIG_RUN/job"
 }
+
+# phase NAME: jdiag has come to it, and its helper with it.
+phase() { wait_for 30 told "^jdiag: $1" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 
@@ -57,7 +61,7 @@ in_phase() {
 	shift 2
 	mkdir -p "$RIG_RUN/out/to"
 	begin heapdump web -n shop "$@"
-	wait_for 30 told "^jdiag: $phase"
+	phase "$phase"
 	signal "$hand"
 	ends 130 10
 	told "jdiag: interrupted"
@@ -87,7 +91,7 @@ time.sleep(600)'
 @test "Ctrl-C while the JVM does not answer" {
 	pod_up deaf --exec fakejvm -- silent
 	begin heapdump deaf -n shop --to "$RIG_RUN/out/to/"
-	wait_for 30 told '^jdiag: inspect'
+	phase inspect
 	sleep 0.3
 	signal INT
 	ends 130 10
@@ -111,7 +115,7 @@ time.sleep(600)'
 @test "a second Ctrl-C stops at once" {
 	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
 	begin heapdump web -n shop --to gs://dumps/twice/
-	wait_for 30 told '^jdiag: transfer'
+	phase transfer
 	signal INT
 	signal INT
 	ends 130 5
@@ -125,7 +129,7 @@ time.sleep(600)'
 @test "jdiag is killed: the helper undoes all by itself" {
 	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
 	begin heapdump web -n shop --to gs://dumps/killed/
-	wait_for 30 told '^jdiag: transfer'
+	phase transfer
 	[ -n "$(helper_pids)" ]
 	signal KILL
 	wait "$(<"$RIG_RUN/job")" || true
@@ -136,27 +140,47 @@ time.sleep(600)'
 @test "the connection is cut: status 5, nothing left" {
 	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
 	begin heapdump web -n shop --to gs://dumps/cut/
-	wait_for 30 told '^jdiag: transfer'
+	phase transfer
 	pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"
 	ends 5 30
 }
 
-@test "the helper is killed: an error, and tidy removes what is left" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
-	begin heapdump web -n shop --to gs://dumps/helper/
-	wait_for 30 told '^jdiag: transfer'
+@test "the helper is killed while the JVM dumps: an error, and tidy removes what is left" {
+	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
+	phase dump
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
 	ends 6 30
+	nothing_at "$RIG_RUN/out/to"
 	run_jdiag -s 0 tidy "node/$NODE"
-	says .jdiag-
+	says "/var/lib/.jdiag-"
+	says "in the container of process $(container pid web)"
+}
+
+@test "the helper is killed later: nothing is left to tidy" {
+	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
+	begin heapdump web -n shop --to gs://dumps/helper/
+	phase transfer
+	# shellcheck disable=SC2046 # a list
+	kill -KILL $(helper_pids)
+	ends 6 30
+}
+
+@test "tidy leaves alone what a live helper holds" {
+	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
+	begin heapdump web -n shop --to gs://dumps/live/
+	phase transfer
 	run_jdiag -s 0 tidy "node/$NODE"
+	for pid in $(helper_pids); do [[ $output != *"process $pid"* ]]; done
+	told '^jdiag: transfer'
+	signal INT
+	ends 130 10
 }
 
 @test "the container restarts in the middle" {
 	pod_up other --java -Xmx900m -- fill=300
 	begin heapdump other -n shop --to "$RIG_RUN/out/to/"
-	wait_for 30 told '^jdiag: dump'
+	phase dump
 	container restart other
 	wait_for 30 bash -c "! kill -0 $(<"$RIG_RUN/job") 2>/dev/null || grep -q '^State:.Z' /proc/$(<"$RIG_RUN/job")/status"
 	nothing_at "$RIG_RUN/out/to" || [ "$(find "$RIG_RUN/out/to" -name '*.partial')" = "" ]
