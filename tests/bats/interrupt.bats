@@ -13,6 +13,9 @@ teardown() {
 	bucket_faults '[]'
 	server_stop silent
 	untouched web
+	for name in deaf stall other; do
+		if [[ -d $RIG_RUN/container/$name ]]; then container stop "$name"; fi
+	done
 }
 
 bucket_faults() {
@@ -96,7 +99,6 @@ time.sleep(600)'
 	signal INT
 	ends 130 10
 	untouched deaf
-	container stop deaf
 }
 
 @test "Ctrl-C while the JVM dumps" { in_phase dump INT --to "$RIG_RUN/out/to/"; }
@@ -145,16 +147,32 @@ time.sleep(600)'
 	ends 5 30
 }
 
-@test "the helper is killed while the JVM dumps: an error, and tidy removes what is left" {
-	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
+# A JVM that has begun its dump and does not go on.
+stalled() {
+	pod_up stall --exec fakejvm -- stall
+	begin heapdump stall -n shop --to "$RIG_RUN/out/to/" --force
 	phase dump
+	wait_for 10 bash -c 'compgen -G "/var/lib/.jdiag-*/dump/h.hprof"'
+}
+
+@test "the helper is killed while the JVM dumps: an error, and tidy removes what is left" {
+	stalled
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
 	ends 6 30
 	nothing_at "$RIG_RUN/out/to"
 	run_jdiag -s 0 tidy "node/$NODE"
 	says "/var/lib/.jdiag-"
-	says "in the container of process $(container pid web)"
+	says "in the container of process $(container pid stall)"
+	untouched stall
+}
+
+@test "Ctrl-C while the JVM does not go on with its dump" {
+	stalled
+	signal INT
+	ends 130 10
+	nothing_at "$RIG_RUN/out/to"
+	untouched stall
 }
 
 @test "the helper is killed later: nothing is left to tidy" {
@@ -185,5 +203,4 @@ time.sleep(600)'
 	wait_for 30 bash -c "! kill -0 $(<"$RIG_RUN/job") 2>/dev/null || grep -q '^State:.Z' /proc/$(<"$RIG_RUN/job")/status"
 	nothing_at "$RIG_RUN/out/to" || [ "$(find "$RIG_RUN/out/to" -name '*.partial')" = "" ]
 	rm -rf "$RIG_RUN/out/to"
-	container stop other
 }

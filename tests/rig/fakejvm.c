@@ -14,6 +14,7 @@
  *	short          an HPROF that ends in the middle
  *	lengths        an HPROF with a record that is longer than the file
  *	endless        an HPROF whose records never end
+ *	stall          it begins an HPROF and never goes on
  *	dies           it ends when it is asked for a dump
  *	link TARGET    the dump is a symbolic link to TARGET
  *	fifo           the dump is a FIFO without a writer
@@ -112,7 +113,7 @@ static void make_dump(const char *path)
 
 	if (strcmp(mode, "broken") == 0)
 		write_file(path, garbage, sizeof(garbage));
-	else if (strcmp(mode, "short") == 0)
+	else if (strcmp(mode, "short") == 0 || strcmp(mode, "stall") == 0)
 		write_file(path, cut, sizeof(cut));
 	else if (strcmp(mode, "lengths") == 0)
 		write_file(path, lies, sizeof(lies));
@@ -134,6 +135,8 @@ static void answer_dump(int fd, char *request, size_t len)
 
 	if (path)
 		make_dump(path);
+	if (path && strcmp(mode, "stall") == 0)
+		pause();
 	if (write(fd, path ? done : fine, strlen(path ? done : fine)) < 0)
 		perror("answer");
 }
