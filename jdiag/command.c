@@ -135,6 +135,7 @@ int command_run(char *const *argv, struct options *o, struct error *err)
 	if (rc < 0)
 		return see_help(verb, err);
 	log_level = o->quiet ? -1 : o->verbose;
+	log_as_json = o->progress == PROGRESS_JSON;
 	if (o->timeout_ms)
 		interrupt_set_deadline(o->timeout_ms);
 	rc = c->run(o, args, err);

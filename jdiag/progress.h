@@ -1,8 +1,9 @@
 /*
  * Progress, on stderr. auto: one rewritten line on a terminal, else a plain line a phase. json:
  * lines {"message_type":"progress","phase":...,"bytes":N,"total":N,"rate":N,"seconds_left":N}
- * (total and seconds_left are left out while unknown), {"message_type":"notice","message":...}, and
- * as the last one {"message_type":"summary","seconds":N} or, on failure,
+ * (total and seconds_left are left out while unknown), {"message_type":"notice","message":...},
+ * {"message_type":"log","message":...} (warnings, and what -v says: remote/base/log.h), and as the
+ * last one {"message_type":"summary","seconds":N} or, on failure,
  * {"message_type":"exit_error","code":N,"reason":...,"message":...,"hint":...}. Members are only
  * ever added. SIGUSR1 prints it at once. Quiet or none: nothing.
  *

@@ -117,7 +117,22 @@ END
 @test "--progress json: every line of stderr is JSON" {
 	pod_up web
 	run_jdiag -s 0 heapdump web -n shop --progress json --to "$RIG_RUN/out/progress.hprof"
+	every_line_is_json
+}
+
+every_line_is_json() {
 	python3 -c 'import json, sys; assert all(json.loads(l)["message_type"] for l in sys.argv[1].splitlines())' "$stderr"
+}
+
+@test "--progress json: warnings and -v are JSON, too" {
+	pod_up web
+	run_jdiag -s 0 heapdump web -n shop --progress json -v=9 --host-key ignore --known-hosts /dev/null \
+		--to "$RIG_RUN/out/log.hprof"
+	every_line_is_json
+	tells '"message_type":"log","message":"warning: the host key of'
+	run_jdiag -s 3 heapdump web -n shop --progress json --jvm 'no "such\' --to "$RIG_RUN/out/none.hprof"
+	every_line_is_json
+	tells '"message_type":"exit_error"'
 }
 
 @test "--dry-run: the plan, and the JVM is not touched" {
