@@ -123,7 +123,6 @@ static int on_data(struct delivery *d, const struct helper_message *m, struct er
 	if (rc < 0)
 		return -1;
 	d->next += m->len;
-	progress_bytes(d->progress, d->next, d->captured ? d->result.bytes : d->expected);
 	return rc == SINK_REWIND ? rewind_to(d, back, err) : 0;
 }
 
@@ -191,6 +190,15 @@ static int dispatch(struct delivery *d, const struct helper_message *m, struct e
 	}
 }
 
+/* In each turn, also when nothing has come: the clock of the line goes on, and SIGUSR1 is heard. */
+static void show_progress(const struct delivery *d)
+{
+	/* before the first byte there is nothing to compare with what is expected */
+	uint64_t total = d->captured ? d->result.bytes : d->next ? d->expected : 0;
+
+	progress_bytes(d->progress, d->next, total);
+}
+
 /* Until all bytes were delivered and the JVM has answered. */
 static int run(struct delivery *d, struct error *err)
 {
@@ -200,6 +208,7 @@ static int run(struct delivery *d, struct error *err)
 		if (interrupt_check(err) < 0 || helper_next(d->helper, POLL_MS, &m, err) < 0 ||
 		    dispatch(d, &m, err) < 0)
 			return -1;
+		show_progress(d);
 	}
 	return 0;
 }
