@@ -247,6 +247,9 @@ static int list_pod(struct listing *l, const char *name, struct error *err)
 	}
 	if (rc == 0)
 		rc = pod_check_reachable(&pod, err);
+	/* the containers that there are, or why this one has no JVM */
+	if (rc == 0 && l->o->container && !pod_pick_container(&pod, l->o->container, err))
+		rc = -1;
 	if (rc == 0)
 		rc = session_resolve_node(&s, pod.node, err);
 	if (rc == 0)

@@ -51,3 +51,9 @@ not_attached() { [ ! -e "/proc/$(container pid "$1")/root/tmp/.java_pid1" ]; }
 	run_jdiag -s 0 ps web -n shop
 	[ "${#lines[0]}" -le 80 ]
 }
+
+@test "a container that is not there: those that there are" {
+	refuses 3 ps web -n shop -c typo
+	tells "has no container 'typo'"
+	tells "app (running)"
+}
