@@ -8,6 +8,7 @@
 
 #include "jdiag/ssh/libssh2_session.h"
 #include "remote/base/io.h"
+#include "remote/base/log.h"
 #include "remote/base/str.h"
 
 #define EXEC_MS 30000 /* a login shell's start, not the command's run */
@@ -24,7 +25,8 @@ static struct lib_session *session_of(const struct ssh_channel *c)
 }
 
 /* For 1 GB/s at the shortest round trip so far: that of the kernel, because sshd thinks for some
- * milliseconds even when it is near. */
+ * milliseconds even when it is near. (Through a relay on this machine, every host would be near.)
+ */
 static unsigned int window_for(const struct lib_session *s)
 {
 	struct tcp_info info = {0};
@@ -44,6 +46,7 @@ static LIBSSH2_CHANNEL *open_channel(struct lib_session *s, uint64_t deadline, s
 	unsigned int window = window_for(s);
 	LIBSSH2_CHANNEL *c;
 
+	log_at(LOG_DEBUG, "ssh: channel window of %u bytes", window);
 	while (!(c = libssh2_channel_open_ex(s->lib, "session", sizeof("session") - 1, window,
 					     LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0))) {
 		if (libssh2_session_last_errno(s->lib) != LIBSSH2_ERROR_EAGAIN) {

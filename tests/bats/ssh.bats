@@ -409,6 +409,12 @@ dead_server() {
 	DEAD_PID=
 }
 
+@test "a host that is near may not fill our memory: a small window" {
+	probe 0 -v 4 -i "$D/client" 127.0.0.1 true
+	[[ $stderr =~ "channel window of "([0-9]+)" bytes" ]]
+	((BASH_REMATCH[1] >= 2 << 20 && BASH_REMATCH[1] < 16 << 20))
+}
+
 @test "a name that is no name never gets to the resolver" {
 	probe 2 -i "$D/client" '-oProxyCommand=x' true || probe 2 -i "$D/client" -- '-oProxyCommand=x' true
 	probe 2 -i "$D/client" 'a;b' true
