@@ -8,8 +8,9 @@ attach   from fork and exec of jdiag to its progress line of phase "attach" (--p
          comes after a command has gone to the JVM over its attach socket and was answered (the first
          time in a fresh JVM: with trigger file and signal), and with the upload session open.
 whole    from fork and exec to the end, dump in the bucket. jdiag: `jdiag heapdump POD --to gs://`,
-         which asks the cluster API first and verifies everything. Script: one ssh login that runs jmap in the container (which has a JDK), cats the
-         file to the client and removes it; one curl upload (uploadType=media); the local copy removed.
+         which asks the cluster API first and verifies everything. Script: one ssh login that runs jmap
+         in the container (which has a JDK), cats the file to the client and removes it; one curl
+         upload (uploadType=media); the local copy removed.
 """
 import argparse
 import json
@@ -33,6 +34,12 @@ LIMIT_HELPER = 16  # MB
 LIMIT_JDIAG = 32
 LIMIT_ATTACH = 0.7  # seconds
 LIMIT_RATIO = 1.0
+
+
+def fail(text):
+    """No figure: the bench itself did not work."""
+    print("bench: " + text, file=sys.stderr)
+    sys.exit(2)
 
 
 def read(*path):
@@ -94,7 +101,7 @@ def size_of_dump():
     """The dump that must lie in the bucket now."""
     sizes = [size for name, size in objects().items() if name.endswith(".hprof")]
     if len(sizes) != 1 or not sizes[0]:
-        raise SystemExit("bench: no dump in the bucket: %r" % objects())
+        fail("no dump in the bucket: %r" % objects())
     return sizes[0]
 
 
@@ -143,7 +150,7 @@ class Run:
         child.returncode = os.waitstatus_to_exitcode(status)
         child.stderr.close()
         if child.returncode:
-            raise SystemExit("bench: jdiag ended with %d:\n%s" % (child.returncode, self.said))
+            fail("jdiag ended with %d:\n%s" % (child.returncode, self.said))
         self.jdiag = usage.ru_maxrss * 1024
 
     def follow(self, fd, start, sshd):
@@ -178,7 +185,7 @@ def script_way(jvm):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     seconds = time.monotonic() - start
     if done.returncode:
-        raise SystemExit("bench: the script failed:\n" + done.stdout)
+        fail("the script failed:\n" + done.stdout)
     return seconds
 
 
@@ -204,7 +211,7 @@ def memory(table, megabytes):
         run = Run(jvm, sample=True)
     dump = "dump of %d MB" % (size_of_dump() // MB)
     if not run.helper:
-        raise SystemExit("bench: the helper was never seen")
+        fail("the helper was never seen")
     table.add("jdiag peak RSS, heap %d MB" % megabytes, run.jdiag / MB, LIMIT_JDIAG, " MB", dump)
     table.add("helper peak RSS, heap %d MB" % megabytes, run.helper / MB, LIMIT_HELPER, " MB", dump)
 
@@ -224,7 +231,7 @@ def pairs(jvm, count):
             scripts.append(script)
     # the same heap: only what the JVM itself allocates differs
     if max(sizes) - min(sizes) > max(sizes) // 20:
-        raise SystemExit("bench: the dumps are not alike: %r" % sizes)
+        fail("the dumps are not alike: %r" % sizes)
     return runs, scripts
 
 
@@ -262,7 +269,7 @@ def main():
     if o.quick:
         o.pairs, o.sizes = 2, "64"
     if shutil.which("curl") is None or shutil.which("ssh") is None:
-        raise SystemExit("bench: needs curl and ssh")
+        fail("needs curl and ssh")
     kube_state("node", NODE)
     table = Table()
     fresh = fresh_attach(o.pairs)

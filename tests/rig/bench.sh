@@ -5,8 +5,9 @@
 #
 # One run, everything of its own: sshd, cluster API, bucket server, containers with a JVM that holds MB
 # megabytes. The two ways of the whole job alternate on the same JVM; what they are stands in bench.py.
-# Ends with 1 when a figure is missed. Needs root, busybox-static, 6 GB of disk and 4 GB of memory;
-# takes about 3 minutes (--quick: one, smaller, for a look). `make test` does not call it.
+# Ends with 1 when a figure is missed, 2 when something does not work. Needs root, busybox-static, 6 GB
+# of disk and 4 GB of memory; takes about 3 minutes (--quick: less than one, with fewer runs, for a
+# look). `make test` does not call it.
 set -euo pipefail
 
 RIG_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
