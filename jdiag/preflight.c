@@ -88,10 +88,11 @@ static int refuse_space(const struct preflight *p, uint64_t bytes, const char *w
 {
 	char need[16], have[16];
 
-	error_set(err, ERR_REFUSED,
-		  "up to %s of dump (heap in use, from %s, and a margin) do not fit %s: %s free",
-		  str_format_size(need, bytes), p->heap_source, where,
-		  str_format_size(have, free_bytes));
+	error_set(
+		err, ERR_REFUSED,
+		"a dump of up to %s (heap in use, from %s, and a margin) does not fit %s: %s free",
+		str_format_size(need, bytes), p->heap_source, where,
+		str_format_size(have, free_bytes));
 	return error_hint(err, "make room, or go on with --force");
 }
 
