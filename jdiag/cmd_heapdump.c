@@ -85,8 +85,10 @@ static int estimate(struct job *j, struct error *err)
 
 	p->live = !j->o->all_objects;
 	p->sink_free = j->sink ? sink_free_bytes(j->sink) : UINT64_MAX;
-	if (j->session.container && j->session.container->has_liveness)
+	if (j->session.container && j->session.container->has_liveness) {
 		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
+		p->starting = j->session.container->starting;
+	}
 	return preflight_estimate(p, j->inspect, err);
 }
 

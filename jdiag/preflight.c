@@ -116,9 +116,10 @@ int preflight_check(const struct preflight *p, struct error *err)
 				    p->memory_free, err);
 	if (p->liveness_budget_ms && p->pause_ms >= p->liveness_budget_ms) {
 		error_set(err, ERR_REFUSED,
-			  "the JVM would stand still for about %s (%s of heap), its liveness probe "
+			  "the JVM would stand still for about %s (%s of heap), its %s probe "
 			  "restarts it after %s",
 			  str_format_ms(pause, p->pause_ms), str_format_size(size, p->heap_used),
+			  p->starting ? "startup" : "liveness",
 			  str_format_ms(budget, p->liveness_budget_ms));
 		return error_hint(err, "raise failureThreshold x periodSeconds of the probe, or go "
 				       "on with --force");

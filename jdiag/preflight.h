@@ -16,6 +16,7 @@ struct preflight {
 	/* asked for */
 	bool live;
 	uint64_t liveness_budget_ms; /* 0: no liveness probe */
+	bool starting;		     /* ... and it is the startup probe that still counts */
 	uint64_t sink_free;	     /* UINT64_MAX: not limited */
 	/* found */
 	uint64_t heap_used;

@@ -96,10 +96,16 @@ static uint64_t probe_number(const json_t *probe, const char *field, uint64_t ot
 	return !n ? otherwise : n > INT32_MAX ? INT32_MAX : n;
 }
 
-static void take_liveness(const json_t *spec, struct pod_container *c)
+/* Until the startup probe has succeeded (status `started`), the kubelet runs no other probe and
+ * restarts the container by that one's numbers. */
+static void take_liveness(const json_t *spec, const json_t *status, struct pod_container *c)
 {
+	const json_t *startup = json_object_get(spec, "startupProbe");
 	const json_t *probe = json_object_get(spec, "livenessProbe");
 
+	c->starting = json_is_object(startup) && !json_bool_at(status, "started", false);
+	if (c->starting)
+		probe = startup;
 	c->has_liveness = json_is_object(probe);
 	if (c->has_liveness)
 		c->liveness_budget_ms = probe_number(probe, "failureThreshold", 3) *
@@ -122,7 +128,6 @@ static int take_spec(const json_t *spec, struct pod_container *c, struct error *
 	if (take(spec, "name", name_is_label, false, c->name, sizeof(c->name), err) != 0)
 		return -1;
 	take_text(spec, "image", c->image, sizeof(c->image));
-	take_liveness(spec, c);
 	return take_memory(spec, c, err);
 }
 
@@ -193,6 +198,7 @@ static int add_container(struct pod *p, const json_t *spec, const json_t *status
 			return strange("list of containers", err);
 	status = status_of(statuses, c->name);
 	take_state(status, c);
+	take_liveness(spec, status, c);
 	c->restarts = json_u64_at(status, "restartCount", 0);
 	if (take_id(status, c, err) != 0)
 		return -1;

@@ -17,8 +17,9 @@ struct pod_container {
 	char image[256];
 	uint64_t restarts;
 	bool running;
-	char state[64]; /* "running", "waiting: CrashLoopBackOff", "terminated: OOMKilled" */
-	bool has_liveness;
+	char state[64];	   /* "running", "waiting: CrashLoopBackOff", "terminated: OOMKilled" */
+	bool has_liveness; /* a probe may restart it: the liveness probe, or ... */
+	bool starting;	   /* ... its startup probe, which has not succeeded yet */
 	uint64_t liveness_budget_ms; /* failureThreshold x periodSeconds; defaults 3 x 10 s */
 	uint64_t memory_limit;	     /* bytes; 0: none */
 };

@@ -133,6 +133,36 @@ static void liveness_has_defaults(void **state)
 	}
 }
 
+/* It counts instead of the liveness probe until it has succeeded, and never afterwards. */
+static void a_startup_probe_counts_while_it_runs(void **state)
+{
+	static const char probe[] = "{\"failureThreshold\": 30, \"periodSeconds\": 1}";
+	auto_json json_t *object = load("kube/pod.json");
+	json_t *spec = json_array_get(json_at(object, "spec.containers"), 0);
+	json_t *statuses = json_at(object, "status.containerStatuses"), *status;
+	struct error err = {0};
+	struct pod p;
+	size_t i;
+
+	(void)state;
+	json_object_set_new(spec, "startupProbe", json_loads(probe, 0, NULL));
+	for (int started = 0; started < 2; started++) {
+		json_array_foreach (statuses, i, status)
+			json_object_set_new(status, "started", json_boolean(started));
+		assert_int_equal(pod_from_json(object, &p, &err), 0);
+		assert_true(p.containers[0].has_liveness);
+		assert_int_equal(p.containers[0].starting, !started);
+	}
+	json_object_del(spec, "livenessProbe");
+	assert_int_equal(pod_from_json(object, &p, &err), 0);
+	assert_false(p.containers[0].has_liveness);
+	json_array_foreach (statuses, i, status)
+		json_object_del(status, "started");
+	assert_int_equal(pod_from_json(object, &p, &err), 0);
+	assert_true(p.containers[0].has_liveness && p.containers[0].starting);
+	assert_int_equal(p.containers[0].liveness_budget_ms, 30000);
+}
+
 /* Every field that something is done with, as a hostile or broken server could send it. */
 static void hostile_fields_are_refused(void **state)
 {
@@ -429,6 +459,7 @@ int main(void)
 		cmocka_unit_test(real_pod_is_taken_apart),
 		cmocka_unit_test(items_of_a_list_are_pods),
 		cmocka_unit_test(liveness_has_defaults),
+		cmocka_unit_test(a_startup_probe_counts_while_it_runs),
 		cmocka_unit_test(hostile_fields_are_refused),
 		cmocka_unit_test(free_text_is_escaped),
 		cmocka_unit_test(too_many_containers_are_refused),
