@@ -135,6 +135,7 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 	struct sink_options so = {
 		.to = j->o->to ? j->o->to : "./",
 		.name = j->name,
+		.companion = MANIFEST_SUFFIX,
 		.content_type = "application/octet-stream",
 		.token_command = j->o->token_command,
 		.tick = keep_helper_alive,
@@ -286,7 +287,7 @@ static void settle(struct job *j)
 		progress_note(j->progress, "warning: cleaning up on the node failed: %s", e.msg);
 	manifest_complete(j->manifest, sink_url(j->sink), &j->result);
 	text = json_dumps(j->manifest, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	if (text && sink_companion(j->sink, ".manifest.json", text, strlen(text), &e) < 0)
+	if (text && sink_companion(j->sink, MANIFEST_SUFFIX, text, strlen(text), &e) < 0)
 		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
 	free(text);
 }

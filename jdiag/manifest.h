@@ -14,6 +14,7 @@ struct preflight;
 struct session;
 
 #define ARTIFACT_NAME_SIZE 512
+#define MANIFEST_SUFFIX ".manifest.json" /* behind the artifact's name */
 
 /* NAMESPACE_POD_CONTAINER-RESTARTS_YYYYmmddTHHMMSSZ_PID.KIND (cli.md); without an API the host
  * stands for the pod and the shortened container id for the container. Only [A-Za-z0-9._-]: it

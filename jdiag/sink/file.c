@@ -246,6 +246,19 @@ static char *join(const char *dir, const char *name)
 	return xasprintf("%s/%s", strcmp(real, "/") == 0 ? "" : real, name);
 }
 
+/* One that was left of an artifact that is gone would tell lies about the new one. */
+static int check_companion(const struct file_sink *s, const char *name, const char *suffix,
+			   struct error *err)
+{
+	auto_free char *companion = xasprintf("%s%s", name, suffix ? suffix : "");
+	auto_free char *shown = xasprintf("%s%s", s->base.url, suffix ? suffix : "");
+	struct stat st;
+
+	return suffix && fstatat(s->dir, companion, &st, AT_SYMLINK_NOFOLLOW) == 0
+		       ? exists_error(err, shown)
+		       : 0;
+}
+
 int file_sink_open(struct sink **ret, const struct sink_options *o, struct error *err)
 {
 	struct file_sink *s;
@@ -266,7 +279,8 @@ int file_sink_open(struct sink **ret, const struct sink_options *o, struct error
 	s->base.url = join(dir, name);
 	s->dir = STEAL_FD(fd);
 	s->file = (struct partial){.dir = -1, .fd = -1};
-	if (partial_open(&s->file, s->dir, name, s->base.url, err) < 0) {
+	if (check_companion(s, name, o->companion, err) < 0 ||
+	    partial_open(&s->file, s->dir, name, s->base.url, err) < 0) {
 		file_abort(&s->base);
 		return -1;
 	}

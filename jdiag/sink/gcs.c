@@ -82,6 +82,15 @@ static int split(const struct sink_options *o, char **ret_bucket, char **ret_obj
 	return 0;
 }
 
+static int check_absent(const struct gcs_sink *s, const char *suffix, struct error *err)
+{
+	auto_free char *companion = xasprintf("%s%s", s->object, suffix ? suffix : "");
+
+	if (gcs_check_absent(s->gcs, s->bucket, s->object, err) < 0)
+		return -1;
+	return suffix ? gcs_check_absent(s->gcs, s->bucket, companion, err) : 0;
+}
+
 static int begin(struct gcs_sink *s, const struct sink_options *o, struct error *err)
 {
 	const struct gcs_options gcs = {
@@ -91,8 +100,7 @@ static int begin(struct gcs_sink *s, const struct sink_options *o, struct error 
 		return -1;
 	/* The bucket looks at ifGenerationMatch only when the last byte has come. A name of the
 	 * user's own choice is worth a question before that. */
-	if (!str_ends(s->object, o->name) &&
-	    gcs_check_absent(s->gcs, s->bucket, s->object, err) < 0)
+	if (!str_ends(s->object, o->name) && check_absent(s, o->companion, err) < 0)
 		return -1;
 	if (gcs_upload_begin(s->gcs, s->bucket, s->object, o->content_type, o->metadata, &s->upload,
 			     err) < 0)

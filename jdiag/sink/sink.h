@@ -26,6 +26,7 @@ struct sink;
 struct sink_options {
 	const char *to;	  /* gs://bucket/prefix/ or gs://bucket/object, file, directory, "-" */
 	const char *name; /* the artifact's name, used when `to` is a directory or ends in "/" */
+	const char *companion; /* suffix of the one that will follow (sink_companion); NULL: none */
 	const char *content_type;
 	const struct json_t *metadata; /* flat object of strings: the manifest's main fields */
 	const char *token_command;     /* for gs://, or NULL */
@@ -34,8 +35,9 @@ struct sink_options {
 	void *tick_ctx;
 };
 
-/* Check the destination and take hold of it: existing file refused, directory writable, bucket
- * session opened. Before the JVM is touched. ERR_USAGE, ERR_FAILED (local), ERR_UPLOAD (bucket). */
+/* Check the destination and take hold of it: existing file or companion refused, directory
+ * writable, bucket session opened. Before the JVM is touched. ERR_USAGE, ERR_FAILED (local),
+ * ERR_UPLOAD (bucket). */
 int sink_open(struct sink **ret, const struct sink_options *o, struct error *err) must_check;
 
 /* Free bytes at the destination; UINT64_MAX when it is not known or not limited. */

@@ -205,6 +205,9 @@ never_attached() { [ ! -e "/proc/$(container pid "$1")/root/tmp/.java_pid1" ]; }
 	refuses 2 heapdump web -n shop --to /nonexistent/dir/
 	echo mine >"$RIG_RUN/out/kept.hprof"
 	refuses 2 heapdump web -n shop --to "$RIG_RUN/out/kept.hprof"
+	echo old >"$RIG_RUN/out/gone.hprof.manifest.json"
+	refuses 2 heapdump web -n shop --to "$RIG_RUN/out/gone.hprof"
+	tells "gone.hprof.manifest.json': it exists already"
 	never_attached web
 	untouched web
 }
