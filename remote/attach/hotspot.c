@@ -259,7 +259,7 @@ static int run_triggered(void *ctx, struct buf *answer, struct error *err)
 		return -1;
 	rc = await_socket(q, &fd, err);
 	trigger_name(q, name);
-	(void)unlink(name); /* the JVM does not; where it fails, hotspot_stop tries again */
+	(void)unlink(name); /* the JVM does not */
 	return rc < 0 ? -1 : exchange(q, fd, answer, err);
 }
 
@@ -359,9 +359,9 @@ static int send_signal(struct hotspot *a, struct error *err)
 	return start_child(a, run_triggered, err);
 }
 
-static bool means_unwritable(int sys)
+bool hotspot_tmp_unwritable(const struct jvm *jvm, int sys)
 {
-	return sys == EROFS || sys == EACCES || sys == EPERM || sys == ENOSPC || sys == EDQUOT;
+	return !jvm->listening && (sys == EROFS || sys == EACCES || sys == EPERM);
 }
 
 int hotspot_step(struct hotspot *a, struct error *err)
@@ -372,12 +372,14 @@ int hotspot_step(struct hotspot *a, struct error *err)
 	if (rc == 0)
 		return 0;
 	if (rc < 0) {
-		a->unwritable = a->phase == HOTSPOT_FIRST && means_unwritable(e.sys);
+		a->unwritable =
+			a->phase == HOTSPOT_FIRST && hotspot_tmp_unwritable(a->req.jvm, e.sys);
 		*err = e;
 		return -1;
 	}
 	if (a->raw.len && a->raw.data[0] == ANSWER_REPLY) {
 		buf_consume(&a->raw, 1);
+		a->triggered = false; /* removed by the child, before it spoke */
 		return 1;
 	}
 	if (a->phase != HOTSPOT_FIRST)

@@ -53,6 +53,13 @@ bool hotspot_parse_heap_info(const char *text, uint64_t *used, uint64_t *capacit
  * below 14, and what is unknown)? */
 bool hotspot_patches_dump(const char *version);
 
+/* Does this errno say that the JVM's user may not write its /tmp, so that a private tmpfs may lie
+ * over it for a while? Not when it is only full: the application uses it, and what it makes below
+ * the cover would be lost. Not when the JVM listens there: with its socket out of sight it opens
+ * another one, and the file of the first stays for good, which no client can tell from a live one.
+ */
+bool hotspot_tmp_unwritable(const struct jvm *jvm, int sys);
+
 struct hotspot_request {
 	const struct procfs *proc;
 	const struct procref *ref;

@@ -41,11 +41,6 @@ static int lock_jvm(struct capture *c, struct error *err)
 	return error_hint(err, "wait until it has ended");
 }
 
-static bool means_unwritable(int sys)
-{
-	return sys == EROFS || sys == EACCES || sys == EPERM || sys == ENOSPC || sys == EDQUOT;
-}
-
 /* Our directory in the JVM's /tmp, made by the JVM's user: so the attach socket can be made there
  * as well. Where it cannot, a private tmpfs lies over /tmp until we are done. */
 static int make_place(struct capture *c, struct error *err)
@@ -56,7 +51,7 @@ static int make_place(struct capture *c, struct error *err)
 	if (c->tmp < 0)
 		return -1;
 	c->place = private_dir_create(&c->target, c->tmp, c->name, &e);
-	if (c->place < 0 && means_unwritable(e.sys)) {
+	if (c->place < 0 && hotspot_tmp_unwritable(&c->target.jvm, e.sys)) {
 		c->cover = mount_tmpfs(&c->target, c->tmp, err);
 		if (c->cover < 0)
 			return -1;

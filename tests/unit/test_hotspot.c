@@ -1,4 +1,5 @@
 /* remote */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,13 +219,27 @@ static void test_patches(void **state)
 		assert_false(hotspot_patches_dump(no[i]));
 }
 
+static void test_cover_or_not(void **state)
+{
+	static const struct jvm quiet, listening = {.listening = true};
+
+	(void)state;
+	assert_true(hotspot_tmp_unwritable(&quiet, EROFS));
+	assert_true(hotspot_tmp_unwritable(&quiet, EACCES));
+	/* Full is not unwritable: the application's own files are there. */
+	assert_false(hotspot_tmp_unwritable(&quiet, ENOSPC));
+	assert_false(hotspot_tmp_unwritable(&quiet, EDQUOT));
+	assert_false(hotspot_tmp_unwritable(&quiet, 0));
+	assert_false(hotspot_tmp_unwritable(&listening, EACCES));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_version_1), cmocka_unit_test(test_version_2),
 		cmocka_unit_test(test_reply),	  cmocka_unit_test(test_dump_reply),
 		cmocka_unit_test(test_heap_info), cmocka_unit_test(test_strange_heap_info),
-		cmocka_unit_test(test_patches),
+		cmocka_unit_test(test_patches),	  cmocka_unit_test(test_cover_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
