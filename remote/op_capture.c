@@ -163,7 +163,10 @@ static int step(struct helper_state *h, struct op_request *r, struct error *err)
 static void fail(struct helper_state *h, struct work *k, const struct error *why)
 {
 	h->failure = *why;
-	if (k && k->capture)
+	if (!k)
+		return;
+	hotspot_stop(&k->attach); /* while the capture has /tmp open */
+	if (k->capture)
 		capture_fail(k->capture, why);
 }
 
