@@ -196,31 +196,49 @@ static _Noreturn void child_main(const struct enter_request *r, struct baggage *
 
 /* ---- parent ---- */
 
+int enter_open_ns(const struct procfs *p, pid_t pid)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/ns/mnt", (int)pid);
+	fd = openat(p->fd, path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int cannot_open(const struct enter_request *r, const char *what, int fd, struct error *err)
+{
+	return error_sys(err, fd == -ENOENT ? ERR_TARGET : ERR_NODE, -fd,
+			 "cannot open the %s of process '%d'", what, (int)r->target->pid);
+}
+
 /* Opened first, checked to be of the same process afterwards: then it stays right whatever happens
  * to the pid. (setns by pidfd would need kernel 5.8 and this as its fallback.) */
+static int pack_now(const struct procfs *p, const struct enter_request *r, struct baggage *b,
+		    struct error *err)
+{
+	b->ns = enter_open_ns(p, r->target->pid);
+	if (b->ns < 0)
+		return cannot_open(r, "mount namespace", b->ns, err);
+	b->root = rootpath_root(p, r->target->pid);
+	if (b->root < 0)
+		return cannot_open(r, "root directory", b->root, err);
+	if (!procref_alive(p, r->target))
+		return error_set(err, ERR_TARGET, "process '%d' has ended", (int)r->target->pid);
+	return 0;
+}
+
 static int pack(const struct procfs *p, const struct enter_request *r, struct baggage *b,
 		struct error *err)
 {
-	char path[32];
-
 	if (!r->join_mnt)
 		return 0;
-	snprintf(path, sizeof(path), "%d/ns/mnt", (int)r->target->pid);
-	b->ns = openat(p->fd, path, O_RDONLY | O_CLOEXEC);
-	if (b->ns < 0)
-		return error_sys(err, errno == ENOENT ? ERR_TARGET : ERR_NODE, errno,
-				 "cannot open the mount namespace of process '%d'",
-				 (int)r->target->pid);
-	b->root = rootpath_root(p, r->target->pid);
-	if (b->root < 0) {
-		int why = -b->root;
-
-		return error_sys(err, why == ENOENT ? ERR_TARGET : ERR_NODE, why,
-				 "cannot open the root directory of process '%d'",
-				 (int)r->target->pid);
-	}
-	if (!procref_alive(p, r->target))
-		return error_set(err, ERR_TARGET, "process '%d' has ended", (int)r->target->pid);
+	if (r->ns < FIRST_FREE_FD || r->root < FIRST_FREE_FD)
+		return pack_now(p, r, b, err);
+	b->ns = fcntl(r->ns, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+	b->root = fcntl(r->root, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+	if (b->ns < 0 || b->root < 0)
+		return error_sys(err, ERR_FAILED, errno, "cannot copy a descriptor");
 	return 0;
 }
 

@@ -25,6 +25,9 @@
 
 struct enter_request {
 	const struct procref *target;
+	int ns, root;	 /* a way in that was opened before (enter_open_ns, rootpath_root) and stays
+			  * when the target ends; -1 or both 0: opened now, and the target has to live
+			  */
 	bool join_mnt;	 /* setns into its mount namespace (root and cwd become the container's) */
 	bool take_creds; /* after that: its host-view euid and egid, no groups, no capabilities */
 	uid_t uid;
@@ -39,6 +42,9 @@ struct enter_request {
 	void *ctx;
 	uint64_t timeout_ms; /* the child is killed when it passes */
 };
+
+/* Its mount namespace. -errno when it cannot be opened. */
+int enter_open_ns(const struct procfs *p, pid_t pid) must_check;
 
 /* Run it to its end. answer (NULL: none wanted) is appended to. err is what run filled, or ERR_NODE
  * (not permitted), ERR_TARGET (the target has ended), ERR_FAILED with sys ETIMEDOUT (too late). */

@@ -61,6 +61,8 @@ static int run_in_namespace(const struct target *t, struct mount_job *j,
 {
 	struct enter_request r = {
 		.target = &t->ref,
+		.ns = t->ns,
+		.root = t->root,
 		.join_mnt = true,
 		.fds = {j->mount, j->at},
 		.n_fds = j->at >= 0 ? 2 : 1,
@@ -79,14 +81,7 @@ int mount_attach(const struct target *t, int mount, int at, struct error *err)
 
 int mount_detach(const struct target *t, int mount, struct error *err)
 {
-	struct error e = {0};
-
-	if (run_in_namespace(t, &(struct mount_job){mount, -1}, run_detach, &e) == 0)
-		return 0;
-	if (!procref_alive(t->proc, &t->ref))
-		return 0; /* nobody to enter by; the namespace goes with its last process */
-	*err = e;
-	return -1;
+	return run_in_namespace(t, &(struct mount_job){mount, -1}, run_detach, err);
 }
 
 int mount_open_tmp(int rootfd, struct error *err)
@@ -228,7 +223,8 @@ int private_dir_create(const struct target *t, int parent, const char *name, str
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_sys(err, ERR_CAPTURE, errno,
 				 "cannot open the new directory '%s' in the container", name);
-	if (st.st_uid != t->jvm.uid || (st.st_mode & 07777) != 0700)
+	/* In a volume with fsGroup the directory inherits the set-group-id bit. */
+	if (st.st_uid != t->jvm.uid || (st.st_mode & 07777 & ~S_ISGID) != 0700)
 		return error_set(err, ERR_CAPTURE,
 				 "the new directory '%s' in the container was exchanged", name);
 	return STEAL_FD(fd);
@@ -236,17 +232,7 @@ int private_dir_create(const struct target *t, int parent, const char *name, str
 
 int private_dir_remove(const struct target *t, int parent, const char *name, struct error *err)
 {
-	struct error e = {0};
-
-	if (run_as_jvm(t, &(struct dir_job){parent, name}, run_remove, &e) == 0)
-		return 0;
-	if (!procref_alive(t->proc, &t->ref)) {
-		/* No identity to take; what is left below is the node's own directory entry. */
-		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-			return 0;
-	}
-	*err = e;
-	return -1;
+	return run_as_jvm(t, &(struct dir_job){parent, name}, run_remove, err);
 }
 
 int private_file_remove(const struct target *t, int parent, const char *name, struct error *err)

@@ -287,25 +287,14 @@ static void handle_trigger(struct sweep *s, struct target *t, int tmp, pid_t ns_
 
 /* ---- walking ---- */
 
-/* False when the process is gone. */
-static bool open_process(const struct sweep *s, pid_t pid, struct target *t)
-{
-	struct error ignored = {0};
-
-	t->proc = s->proc;
-	if (procref_open(s->proc, pid, 0, &t->ref, &ignored) < 0)
-		return false;
-	t->root = rootpath_root(s->proc, pid);
-	return t->root >= 0;
-}
-
 static void sweep_namespace(struct sweep *s, pid_t pid)
 {
 	auto_target struct target t = TARGET_INIT;
 	auto_free struct mount_line *found = xcalloc(MAX_FOUND, sizeof(*found));
 	size_t n = find_mounts(s->proc, pid, found);
+	struct error ignored = {0};
 
-	if (!open_process(s, pid, &t))
+	if (target_hold(&t, s->proc, pid, 0, &ignored) < 0)
 		return;
 	for (size_t i = n; i > 0; i--) /* the last mounted lies on top */
 		handle_mount(s, &t, &found[i - 1]);
@@ -321,9 +310,11 @@ static void sweep_jvm(struct sweep *s, pid_t pid)
 {
 	auto_target struct target t = TARGET_INIT;
 	struct proc_status status;
+	struct error ignored = {0};
 	auto_fd int tmp = -1;
 
-	if (!open_process(s, pid, &t) || proc_read_status(s->proc, pid, &status) < 0)
+	if (target_hold(&t, s->proc, pid, 0, &ignored) < 0 ||
+	    proc_read_status(s->proc, pid, &status) < 0)
 		return;
 	scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory");
 	tmp = rootpath_tmp(t.root);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "remote/base/io.h"
+#include "remote/enter.h"
 #include "remote/rootpath.h"
 
 /* In it, perhaps in a container inside it. */
@@ -31,18 +32,33 @@ static int check_identity(const struct target *t, const char *container, struct 
 	return 0;
 }
 
-static int open_target(struct target *t, uint64_t pid, uint64_t start, const char *container,
-		       struct error *err)
+int target_hold(struct target *t, const struct procfs *proc, pid_t pid, uint64_t start,
+		struct error *err)
 {
-	if (procref_open(t->proc, (pid_t)pid, start, &t->ref, err) < 0 ||
-	    jvm_inspect(t->proc, (pid_t)pid, &t->jvm, err) < 0 ||
-	    check_identity(t, container, err) < 0)
+	t->proc = proc;
+	if (procref_open(proc, pid, start, &t->ref, err) < 0)
 		return -1;
-	t->root = rootpath_root(t->proc, (pid_t)pid);
+	t->root = rootpath_root(proc, pid);
 	if (t->root < 0)
 		return error_sys(err, ERR_NODE, -t->root, "cannot open the root of process %d",
 				 (int)pid);
+	t->ns = enter_open_ns(proc, pid);
+	if (t->ns < 0)
+		return error_sys(err, ERR_NODE, -t->ns,
+				 "cannot open the mount namespace of process %d", (int)pid);
+	/* Both were opened by pid: they count only if it was the same process all the time. */
+	if (!procref_alive(proc, &t->ref))
+		return error_set(err, ERR_TARGET, "process %d has ended", (int)pid);
 	return 0;
+}
+
+static int open_target(struct target *t, const struct procfs *proc, uint64_t pid, uint64_t start,
+		       const char *container, struct error *err)
+{
+	if (target_hold(t, proc, (pid_t)pid, start, err) < 0 ||
+	    jvm_inspect(proc, (pid_t)pid, &t->jvm, err) < 0)
+		return -1;
+	return check_identity(t, container, err);
 }
 
 int target_open(struct target *t, const struct procfs *proc, const struct jsonr *params,
@@ -58,8 +74,7 @@ int target_open(struct target *t, const struct procfs *proc, const struct jsonr 
 		return -1;
 	if (!pid || pid > INT_MAX)
 		return error_set(err, ERR_FAILED, "the request names no process");
-	n.proc = proc;
-	if (open_target(&n, pid, start, container, err) < 0)
+	if (open_target(&n, proc, pid, start, container, err) < 0)
 		return -1;
 	*t = n;
 	n = TARGET_INIT;
@@ -70,4 +85,5 @@ void target_close(struct target *t)
 {
 	procref_close(&t->ref);
 	fd_close(&t->root);
+	fd_close(&t->ns);
 }

@@ -13,14 +13,21 @@ struct target {
 	struct procref ref;
 	struct jvm jvm;
 	int root; /* O_PATH of its root directory */
+	int ns;	  /* its mount namespace: what we mounted there can be undone when it has ended */
 };
 
-#define TARGET_INIT ((struct target){.ref = PROCREF_INIT, .root = -1})
+#define TARGET_INIT ((struct target){.ref = PROCREF_INIT, .root = -1, .ns = -1})
 
 /* From "pid", "start_time" and "container" of a request. ERR_TARGET when the process has ended, is
  * another one, is no HotSpot JVM or is not in that container. */
 int target_open(struct target *t, const struct procfs *proc, const struct jsonr *params,
 		struct error *err) must_check;
+
+/* The same for any process: proc, ref, root and ns only. start 0: whatever has the pid now. */
+int target_hold(struct target *t, const struct procfs *proc, pid_t pid, uint64_t start,
+		struct error *err) must_check;
+
+/* TARGET_INIT and what is closed already is fine. jvm stays. */
 void target_close(struct target *t);
 
 #define auto_target auto_cleanup(target_close)

@@ -231,6 +231,7 @@ static void settle(struct capture *c)
 	if (c->unswept && c->final)
 		sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
 	c->unswept = false;
+	target_close(&c->target); /* keeps the container's file systems busy */
 }
 
 int capture_finish(struct capture *c, struct error *err)
