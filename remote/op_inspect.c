@@ -105,6 +105,8 @@ static int begin_attach(struct work *k, struct error *err)
 	const char *args[] = {"GC.heap_info"};
 
 	k->started = now_ms();
+	if (target_lock(&k->target, err) < 0)
+		return -1;
 	k->tmp = mount_open_tmp(k->target.root, err);
 	if (k->tmp < 0 || hotspot_encode(&k->request, k->target.jvm.version, "jcmd", args,
 					 ARRAY_SIZE(args), err) < 0)

@@ -30,6 +30,7 @@
 
 struct sweep {
 	const struct procfs *proc;
+	pid_t own; /* the process that the caller has locked, or 0 */
 	bool dry;
 	sweep_fn *fn;
 	void *ctx;
@@ -66,19 +67,20 @@ static bool is_locked(const struct procfs *p, pid_t pid)
 struct lock_question {
 	const struct procfs *proc;
 	ino_t ns;
+	pid_t own; /* locked by this helper */
 };
 
 static int ask_locked(void *ctx, pid_t pid)
 {
 	const struct lock_question *q = ctx;
 
-	return namespace_of(q->proc, pid) == q->ns && is_locked(q->proc, pid);
+	return pid != q->own && namespace_of(q->proc, pid) == q->ns && is_locked(q->proc, pid);
 }
 
 /* Does a helper work on a process of the namespace in hand? */
 static bool in_use(struct sweep *s)
 {
-	struct lock_question q = {s->proc, s->ns};
+	struct lock_question q = {s->proc, s->ns, s->own};
 
 	if (s->use == UNKNOWN) /* when in doubt: yes */
 		s->use = procfs_each(s->proc, ask_locked, &q) != 0 ? USED : UNUSED;
@@ -347,11 +349,11 @@ static int sweep_one(void *ctx, pid_t pid)
 	return 0;
 }
 
-static void sweep_with(struct sweep *s, pid_t pid)
+static void sweep_with(struct sweep *s)
 {
 	s->seen = xcalloc(MAX_NAMESPACES, sizeof(*s->seen));
-	if (pid)
-		(void)sweep_one(s, pid);
+	if (s->own)
+		(void)sweep_one(s, s->own);
 	else if (procfs_each(s->proc, sweep_one, s) < 0)
 		s->fn(s->ctx, "/proc", "cannot be read");
 	free(s->seen);
@@ -359,10 +361,10 @@ static void sweep_with(struct sweep *s, pid_t pid)
 
 void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, void *ctx)
 {
-	sweep_with(&(struct sweep){.proc = p, .dry = dry, .fn = fn, .ctx = ctx}, pid);
+	sweep_with(&(struct sweep){.proc = p, .own = pid, .dry = dry, .fn = fn, .ctx = ctx});
 }
 
 void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx)
 {
-	sweep_with(&(struct sweep){.proc = p, .dry = dry, .fn = fn, .ctx = ctx}, 0);
+	sweep_with(&(struct sweep){.proc = p, .dry = dry, .fn = fn, .ctx = ctx});
 }

@@ -18,7 +18,7 @@ typedef void sweep_fn(void *ctx, const char *what, const char *kept);
 /* Every mount namespace of the node. */
 void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx);
 
-/* The mount namespace of one process. */
+/* The mount namespace of one process, which the caller has locked (target_lock). */
 void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, void *ctx);
 
 /* One line of mountinfo. */

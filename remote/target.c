@@ -1,11 +1,18 @@
 #include "remote/target.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 
 #include "remote/base/io.h"
 #include "remote/enter.h"
 #include "remote/rootpath.h"
+
+#define LOCK_TRIES 20 /* 5 ms each: `tidy` of another helper holds it for an instant */
 
 /* In it, perhaps in a container inside it. */
 static bool is_in(const struct target *t, const char *container)
@@ -81,9 +88,35 @@ int target_open(struct target *t, const struct procfs *proc, const struct jsonr 
 	return 0;
 }
 
+/* All helpers of a node see the same procfs, and the inode of a process's directory stays the same
+ * as long as somebody has it open: so its flock excludes them from each other, and needs no file
+ * that could be left behind. The container's own /proc is another instance. */
+int target_lock(struct target *t, struct error *err)
+{
+	auto_fd int fd = -1;
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)t->ref.pid);
+	fd = openat(t->proc->fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_sys(err, ERR_TARGET, errno, "cannot open process %s", pid);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			t->lock = STEAL_FD(fd);
+			return 0;
+		}
+		if (errno != EWOULDBLOCK)
+			return error_sys(err, ERR_NODE, errno, "cannot lock process %s", pid);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	error_set(err, ERR_REFUSED, "another capture of JVM %s is under way on this node", pid);
+	return error_hint(err, "wait until it has ended");
+}
+
 void target_close(struct target *t)
 {
 	procref_close(&t->ref);
 	fd_close(&t->root);
 	fd_close(&t->ns);
+	fd_close(&t->lock);
 }

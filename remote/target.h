@@ -13,10 +13,11 @@ struct target {
 	struct procref ref;
 	struct jvm jvm;
 	int root; /* O_PATH of its root directory */
+	int lock; /* its directory in /proc, flocked, or -1 */
 	int ns;	  /* its mount namespace: what we mounted there can be undone when it has ended */
 };
 
-#define TARGET_INIT ((struct target){.ref = PROCREF_INIT, .root = -1, .ns = -1})
+#define TARGET_INIT ((struct target){.ref = PROCREF_INIT, .root = -1, .lock = -1, .ns = -1})
 
 /* From "pid", "start_time" and "container" of a request. ERR_TARGET when the process has ended, is
  * another one, is no HotSpot JVM or is not in that container. */
@@ -26,6 +27,12 @@ int target_open(struct target *t, const struct procfs *proc, const struct jsonr 
 /* The same for any process: proc, ref, root and ns only. start 0: whatever has the pid now. */
 int target_hold(struct target *t, const struct procfs *proc, pid_t pid, uint64_t start,
 		struct error *err) must_check;
+
+/*
+ * Exclude the other helpers of this node from attaching to it, until target_close. ERR_REFUSED when
+ * one of them has it.
+ */
+int target_lock(struct target *t, struct error *err) must_check;
 
 /* TARGET_INIT and what is closed already is fine. jvm stays. */
 void target_close(struct target *t);

@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "remote/attach/hotspot.h"
@@ -16,30 +14,6 @@
 #include "remote/base/str.h"
 #include "remote/mount.h"
 #include "remote/sweep.h"
-
-#define LOCK_TRIES 20 /* 5 ms each: `tidy` of another helper holds it for an instant */
-
-/* All helpers of a node see the same procfs, and the inode of a process's directory stays the same
- * as long as somebody has it open: so its flock excludes them from each other, and needs no file
- * that could be left behind. The container's own /proc is another instance. */
-static int lock_jvm(struct capture *c, struct error *err)
-{
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", (int)c->target.ref.pid);
-	c->lock = openat(c->target.proc->fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->lock < 0)
-		return error_sys(err, ERR_TARGET, errno, "cannot open process %s", pid);
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(c->lock, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return error_sys(err, ERR_NODE, errno, "cannot lock process %s", pid);
-		(void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	}
-	error_set(err, ERR_REFUSED, "another capture of JVM %s is under way on this node", pid);
-	return error_hint(err, "wait until it has ended");
-}
 
 /* Our directory in the JVM's /tmp, made by the JVM's user: so the attach socket can be made there
  * as well. Where it cannot, a private tmpfs lies over /tmp until we are done. */
@@ -100,9 +74,11 @@ static void ignore(void *ctx, const char *what, const char *kept)
 
 static int set_up(struct capture *c, const char *strategy, struct error *err)
 {
+	if (target_lock(&c->target, err) < 0)
+		return -1;
 	sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
 	nodedir_sweep(false, ignore, c);
-	if (lock_jvm(c, err) < 0 || jdiag_name_new(c->name, err) < 0 || make_place(c, err) < 0)
+	if (jdiag_name_new(c->name, err) < 0 || make_place(c, err) < 0)
 		return -1;
 	return choose_strategy(c, strategy, err);
 }
@@ -114,7 +90,6 @@ struct capture *capture_new(struct target *t, const char *strategy, const char *
 
 	*c = (struct capture){.refs = 1,
 			      .target = *t,
-			      .lock = -1,
 			      .tmp = -1,
 			      .cover = -1,
 			      .place = -1,
@@ -226,12 +201,12 @@ static void settle(struct capture *c)
 		note_left(c, &e);
 	fd_close(&c->cover);
 	fd_close(&c->tmp);
-	fd_close(&c->lock);
 	/* A tmpfs with a trigger whose signal never came, or was not handled: now it was. */
 	if (c->unswept && c->final)
 		sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
 	c->unswept = false;
-	target_close(&c->target); /* keeps the container's file systems busy */
+	/* Unlocks the JVM; its root and namespace keep the container's file systems busy. */
+	target_close(&c->target);
 }
 
 int capture_finish(struct capture *c, struct error *err)

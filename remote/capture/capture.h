@@ -55,7 +55,6 @@ struct capture {
 	struct target target;
 	char node_dir[256];	    /* where the user wants it, or "" */
 	char name[JDIAG_NAME_SIZE]; /* of our directories, in the container and on the node */
-	int lock;		    /* the JVM's directory in /proc, flocked */
 	int tmp;		    /* O_PATH of the JVM's /tmp */
 	int cover;		    /* the private tmpfs over it, or -1 */
 	int place;		    /* O_PATH of our directory in tmp, or -1 */

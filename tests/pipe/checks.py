@@ -345,6 +345,8 @@ def check_two_helpers(pid):
         first = begin_capture(a, pid)
         wait_until_mounted(pid)
         refused(b, begin_capture(b, pid), "refused", "another capture")
+        attach = b.request("inspect", pid=pid, start_time=wire.start_time(pid), attach=True)
+        refused(b, attach, "refused", "another capture")
         kept = b.call("tidy", dry_run=False)
         expect(mounts_of(pid), "the mount of a running helper")
         expect(any("running helper" in k["reason"] for k in kept["kept"]), "kept %r" % kept)
