@@ -335,6 +335,10 @@ int main(int argc, char **argv)
 	/* Not dumpable: a container that is entered can neither trace us nor write our binary. */
 	if (io_secure_stdio() < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return ERR_FAILED;
+	/* Ignored, as who started us may have left it, it would let the kernel reap a child and
+	 * give its pid away before we kill it. */
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+		return ERR_FAILED;
 	if (run(&h, &err) < 0) {
 		log_at(LOG_WARN, "%s", err.msg);
 		return ERR_FAILED;

@@ -65,6 +65,7 @@ hostile() {
 }
 
 @test "the helper says hello" { check hello; }
+@test "started with SIGCHLD ignored" { check sigchld; }
 @test "hostile frames of every kind" { check hostile; }
 @test "hostile and foreign hellos" { check hostile-hello; }
 @test "frames that come byte by byte" { check byte-by-byte; }
@@ -119,8 +120,13 @@ hostile() {
 }
 
 @test "five open requests" {
-	check five-requests "$(jvm)"
-	untouched jvm
+	local n pids=()
+	for n in 1 2 3 4; do
+		hostile silent$n silent
+		pids+=("$(container pid silent$n)")
+	done
+	check five-requests "${pids[@]}"
+	node_is_clean
 }
 
 @test "a deadline" {

@@ -125,6 +125,16 @@ HOSTILE = {
 }
 
 
+def check_sigchld():
+    """Whoever starts it may ignore SIGCHLD: its children would be reaped behind its back."""
+    start = ("import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+             "os.execv(sys.argv[1], sys.argv[1:])")
+    with wire.Helper(argv=[sys.executable, "-c", start, os.environ["JDIAG_HELPER"]]) as h:
+        with open("/proc/%d/status" % h.process.pid) as f:
+            ignored = [int(line.split()[1], 16) for line in f if line.startswith("SigIgn")]
+        expect(not ignored[0] & 1 << signal.SIGCHLD - 1, "SIGCHLD is ignored")
+
+
 def broken(h, words):
     """ERROR with request 0, then the end with status 1."""
     while True:
@@ -375,12 +385,12 @@ def check_cancel(pid):
         refused(h, read, "failed", "no capture")
 
 
-def check_five_requests(pid):
+def check_five_requests(*pids):
+    """The targets answer nobody, so that all requests stay open."""
     h = wire.Helper()
-    with held(pid):
-        for _ in range(5):
-            h.request("inspect", pid=pid, attach=True)
-        broken(h, "more than 4 open requests")
+    for pid in pids + pids[:1]:
+        h.request("inspect", pid=pid, attach=True)
+    broken(h, "more than 4 open requests")
 
 
 def check_deadline(pid):
