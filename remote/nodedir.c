@@ -142,9 +142,10 @@ static int open_dir(int at, const char *name)
 
 static int make_inside(struct nodedir *n, uid_t uid, gid_t gid)
 {
-	n->lock = openat(n->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	n->lock = openat(n->dir, "unlocked", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* Only then by its name: a sweep would take one that is not locked for a dead helper's. */
 	if (n->lock < 0 || flock(n->lock, LOCK_EX | LOCK_NB) < 0 ||
-	    mkdirat(n->dir, "dump", 0700) < 0)
+	    renameat(n->dir, "unlocked", n->dir, "lock") < 0 || mkdirat(n->dir, "dump", 0700) < 0)
 		return -1;
 	n->dump = open_dir(n->dir, "dump");
 	return n->dump < 0 || fchown(n->dump, uid, gid) < 0 ? -1 : 0;
@@ -267,6 +268,13 @@ static int open_ours(int base, const char *name)
 	if (dir < 0 || fstat(dir, &st) < 0 || st.st_uid != 0)
 		return -1;
 	return STEAL_FD(dir);
+}
+
+bool nodedir_is_one(int parent, const char *name)
+{
+	auto_fd int dir = open_ours(parent, name);
+
+	return dir >= 0 && faccessat(dir, "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 struct live_question {

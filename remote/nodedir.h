@@ -52,6 +52,10 @@ int nodedir_remove(struct nodedir *n, struct error *err) must_check;
 /* Is this name a directory, in one of the bases, whose helper lives? */
 bool nodedir_is_live(const char *name);
 
+/* Does the directory in parent (O_PATH) look like one of a node, and not like a container's? It is
+ * nodedir_sweep's then. */
+bool nodedir_is_one(int parent, const char *name);
+
 /* Find the directories that dead helpers left. For each, fn is told the path and why it is kept
  * (NULL: it was removed, or would be if dry). */
 void nodedir_sweep(bool dry, void (*fn)(void *ctx, const char *path, const char *kept), void *ctx);

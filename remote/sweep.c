@@ -25,8 +25,13 @@
 #define MAX_MOUNTINFO (8 * MiB)
 #define HANDLED_MS 3000
 #define OLD_TRIGGER_S 15 /* attaching takes 10 at most */
+/* A container can plant as many directories with such names as it likes: each costs a child, and
+ * the connection waits meanwhile. */
+#define ONE_MS 4000
+#define ALL_MS 20000
 
 #define IN_USE "in use by a running helper"
+#define LATE "it takes too long: there may be more"
 
 struct sweep {
 	const struct procfs *proc;
@@ -41,6 +46,7 @@ struct sweep {
 	size_t n_found;
 	enum { UNKNOWN, USED, UNUSED } use; /* of the namespace in hand; asked when it matters */
 	ino_t ns;
+	uint64_t deadline, end; /* now_ms(): for the process in hand, for all */
 };
 
 /* ---- who is in use ---- */
@@ -223,7 +229,7 @@ static void handle_dir(struct sweep *s, struct target *t, int parent, const char
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
-	    nodedir_is_live(name))
+	    nodedir_is_live(name) || nodedir_is_one(parent, name))
 		return;
 	snprintf(what, sizeof(what), "directory '%s/%s' in the container of process %d", place,
 		 name, (int)t->ref.pid);
@@ -249,7 +255,7 @@ static void scan_dir(struct sweep *s, struct target *t, int parent, const char *
 		fd_close(&fd);
 		return;
 	}
-	for (int i = 0; i < MAX_SCAN && (e = readdir(d)); i++)
+	for (int i = 0; i < MAX_SCAN && now_ms() < s->deadline && (e = readdir(d)); i++)
 		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
 			handle_dir(s, t, dir, place, e->d_name);
 	closedir(d);
@@ -298,7 +304,8 @@ static void sweep_namespace(struct sweep *s, pid_t pid)
 
 	if (target_hold(&t, s->proc, pid, 0, &ignored) < 0)
 		return;
-	for (size_t i = n; i > 0; i--) /* the last mounted lies on top */
+	/* The last mounted lies on top. */
+	for (size_t i = n; i > 0 && now_ms() < s->deadline; i--)
 		handle_mount(s, &t, &found[i - 1]);
 	s->found = found;
 	s->n_found = n;
@@ -334,28 +341,47 @@ static bool first_time(struct sweep *s, ino_t ns)
 	return true;
 }
 
-static int sweep_one(void *ctx, pid_t pid)
+static void look_at(struct sweep *s, pid_t pid)
 {
-	struct sweep *s = ctx;
+	char what[64];
 
+	s->deadline = now_ms() + ONE_MS;
 	s->ns = namespace_of(s->proc, pid);
 	s->use = UNKNOWN;
 	if (!s->ns)
-		return 0;
+		return;
 	if (first_time(s, s->ns))
 		sweep_namespace(s, pid);
 	if (jvm_kind_of(s->proc, pid) != JVM_NONE)
 		sweep_jvm(s, pid);
+	if (now_ms() < s->deadline)
+		return;
+	snprintf(what, sizeof(what), "the container of process %d", (int)pid);
+	s->fn(s->ctx, what, LATE);
+}
+
+static int sweep_one(void *ctx, pid_t pid)
+{
+	struct sweep *s = ctx;
+
+	if (now_ms() >= s->end)
+		return -ETIME;
+	look_at(s, pid);
 	return 0;
 }
 
 static void sweep_with(struct sweep *s)
 {
+	int rc = 0;
+
 	s->seen = xcalloc(MAX_NAMESPACES, sizeof(*s->seen));
+	s->end = now_ms() + ALL_MS;
 	if (s->own)
-		(void)sweep_one(s, s->own);
-	else if (procfs_each(s->proc, sweep_one, s) < 0)
-		s->fn(s->ctx, "/proc", "cannot be read");
+		look_at(s, s->own);
+	else
+		rc = procfs_each(s->proc, sweep_one, s);
+	if (rc < 0)
+		s->fn(s->ctx, "/proc", rc == -ETIME ? LATE : strerror(-rc));
 	free(s->seen);
 }
 
