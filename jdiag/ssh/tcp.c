@@ -120,7 +120,7 @@ int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error
 				 rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 	fd = connect_any(list, deadline, &why);
 	if (fd == -EINTR)
-		return error_set(err, ERR_INTERRUPTED, "interrupted");
+		return interrupt_check(err);
 	if (fd < 0) {
 		error_set(err, ERR_SSH, "cannot connect to '%s' port %u: %s", host, port,
 			  buf_str(&why));

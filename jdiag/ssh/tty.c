@@ -106,7 +106,7 @@ int tty_ask_secret(const char *prompt, struct secret *ret, struct error *err)
 		secret_set(ret, line, (size_t)rc);
 	secret_wipe(line, sizeof(line));
 	if (rc == -EINTR)
-		return error_set(err, ERR_INTERRUPTED, "interrupted");
+		return interrupt_check(err);
 	if (rc < 0)
 		return error_sys(err, ERR_SSH, -rc, "cannot read from the terminal");
 	return 0;

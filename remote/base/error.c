@@ -78,7 +78,7 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (!err)
+	if (!err || err->code == ERR_INTERRUPTED)
 		return -1;
 	va_start(ap, fmt);
 	n = vsnprintf(raw, sizeof(raw), fmt, ap);

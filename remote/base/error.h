@@ -53,7 +53,8 @@ int error_set(struct error *err, enum err_code code, const char *fmt, ...) print
 int error_sys(struct error *err, enum err_code code, int errnum, const char *fmt, ...)
 	printf_like(4, 5);
 
-/* Put "prefix: " before the message. Returns -1. */
+/* Put "prefix: " before the message, unless the user has ended it (ERR_INTERRUPTED): where that was
+ * is of no interest. Returns -1. */
 int error_prefix(struct error *err, const char *fmt, ...) printf_like(2, 3);
 
 /* Set the hint. Returns -1. */

@@ -42,6 +42,10 @@ static void test_set(void **state)
 	assert_int_equal(error_set(&e, ERR_USAGE, "no"), -1);
 	assert_int_equal(e.sys, 0);
 	assert_string_equal(e.hint, "");
+	/* The user knows what was interrupted. */
+	error_set(&e, ERR_INTERRUPTED, "interrupted");
+	assert_int_equal(error_prefix(&e, "helper"), -1);
+	assert_string_equal(e.msg, "interrupted");
 	assert_int_equal(error_set(NULL, ERR_USAGE, "nobody listens"), -1);
 	assert_int_equal(error_prefix(NULL, "x"), -1);
 	assert_int_equal(error_hint(NULL, "x"), -1);
