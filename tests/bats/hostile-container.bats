@@ -42,7 +42,7 @@ fails_at() {
 	local want=$1 text=$2
 	shift 2
 	fails "$want" "$text" heapdump bad -n shop --to "$RIG_RUN/out/to/" "$@"
-	wait_for 8 no_jdiag_on_node
+	node_is_clean
 }
 
 captures_while_exchanged() {
@@ -64,7 +64,7 @@ captures_while_exchanged() {
 	victim_is_well
 	kill -KILL "$INTRUDER"
 	INTRUDER=
-	wait_for 8 no_jdiag_on_node
+	node_is_clean
 	container working web
 	echo "$good of 3 were good"
 }
@@ -124,7 +124,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 	run_jdiag heapdump web -n shop --to "$RIG_RUN/out/dangling.hprof"
 	[[ $status == [07] ]]
 	victim_is_well
-	wait_for 8 no_jdiag_on_node
+	node_is_clean
 	container working web
 }
 
@@ -184,7 +184,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 	says "$(container pid web)"
 }
 
-@test "row 13: a FIFO, a link to a device, a link to a file in place of the dump" {
+@test "row 13: a FIFO, a link to a device or a file, a hard link in place of the dump" {
 	for what in fifo "link /dev/zero" "link $RIG_RUN/victim/file"; do
 		for strategy in growing-file container-file; do
 			# shellcheck disable=SC2086 # words
@@ -194,6 +194,8 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 		done
 	done
 	victim_is_well
+	hostile hardlink
+	fails_at 8 "2 links" --strategy container-file
 }
 
 @test "row 13: nothing in place of the dump" {

@@ -22,7 +22,27 @@ bad = [c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", 
 sys.exit("not clean: %r" % bad if bad else 0)' "$1"
 }
 
-no_jdiag_on_node() { [[ -z $(find_left) ]]; }
+# Other tests may run on this node: of the helpers only those count that came through our sshd, of
+# directories and mounts those that stay.
+our_helpers() {
+	local pid
+	for pid in $(pgrep -f '^/(media|srv|mnt|opt|tmp)/jdiag-helper'); do
+		grep -qszE "^SSH_CONNECTION=.* $(<"$RIG_RUN/ssh/port")\$" "/proc/$pid/environ" && echo "helper $pid"
+	done
+}
+find_ours() {
+	our_helpers
+	find_left | grep -v '^[0-9]'
+}
+ours_are_gone() {
+	left=$(comm -12 <(printf '%s\n' "$left") <(find_ours | sort))
+	[[ -z $left ]]
+}
+node_is_clean() {
+	local left
+	left=$(find_ours | sort)
+	wait_for 15 ours_are_gone || { echo "left on the node: $left" && return 1; }
+}
 
 # fails STATUS TEXT ARGUMENT...: jdiag ends so in time and within its memory, says so in clean lines, and
 # there is nothing at the destination $RIG_RUN/out/to/.

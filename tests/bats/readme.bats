@@ -26,3 +26,12 @@ setup() {
 	head -n 25 README.md | grep -qx '    scripts/demo'
 	head -n 25 README.md | grep -qx '    scripts/test'
 }
+
+@test "every unit test that the table of attacks names exists" {
+	names=$(sed -n '/^## Attacks/,/^## [^A]/p' tests/README.md | grep -oE '`[a-z0-9_]+(::|_)[a-z0-9_]+`' | tr -d '`')
+	[ "$(wc -l <<<"$names")" -gt 30 ]
+	for name in $names; do
+		[[ $name != *::* ]] || file=tests/unit/test_${name%%::*}.c
+		grep -qwF "${name##*::}" "$file" || { echo "$file has no ${name##*::}" && false; }
+	done
+}

@@ -17,6 +17,7 @@
  *	stall          it begins an HPROF and never goes on
  *	dies           it ends when it is asked for a dump
  *	link TARGET    the dump is a symbolic link to TARGET
+ *	hardlink       the dump is another name of one of its files
  *	fifo           the dump is a FIFO without a writer
  *	plant TARGET   .java_pid1 and .attach_pid1 are links to TARGET
  *	hsperf         a hsperfdata file that lies about every length
@@ -103,6 +104,15 @@ static void write_without_end(const char *path)
 	close(fd);
 }
 
+/* Where "container-file" writes: /var/tmp is no memory and so the first choice. */
+static void give_second_name(const char *path)
+{
+	static const char first[] = "/var/tmp/first-name";
+
+	write_file(first, "JAVA", 4);
+	must(link(first, path) == 0, path);
+}
+
 static void make_dump(const char *path)
 {
 	static const char garbage[100000] = "this is not a heap dump";
@@ -123,6 +133,8 @@ static void make_dump(const char *path)
 		_exit(0);
 	else if (strcmp(mode, "link") == 0)
 		must(symlink(target, path) == 0, path);
+	else if (strcmp(mode, "hardlink") == 0)
+		give_second_name(path);
 	else if (strcmp(mode, "fifo") == 0)
 		must(mkfifo(path, 0600) == 0, path);
 }
