@@ -312,7 +312,7 @@ static void print_result(const struct job *j)
 		progress_note(j->progress,
 			      "next: gcloud storage cp %s . and open it in Eclipse MAT", url);
 	else
-		progress_note(j->progress, "next: open it in Eclipse MAT or VisualVM");
+		progress_note(j->progress, "next: open '%s' in Eclipse MAT or VisualVM", url);
 }
 
 /* Everything up to the first action on the target: the destination, too, has to be known to work
@@ -358,23 +358,42 @@ static void add_hint(struct error *err, const char *hint)
 	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
 }
 
+/* What removes the rest, should the helper not have done it. */
+static char *tidy_command(const struct job *j, const struct target *t)
+{
+	auto_free char *port = t->port ? xasprintf(":%u", t->port) : xstrdup("");
+
+	return xasprintf("%s tidy %s%s%s", command_program(),
+			 t->kind == TARGET_SSH ? "ssh://" : "node/", j->session.node, port);
+}
+
 /* After a failure: what is where. The sink has removed its own part already. */
 static void tell_what_is_left(const struct job *j, const struct target *t, bool node_clean,
 			      struct error *err)
 {
-	if (!node_clean) {
-		auto_free char *port = t->port ? xasprintf(":%u", t->port) : xstrdup("");
-		auto_free char *hint = xasprintf(
-			"the helper on the node cleans up by itself; to be sure: %s tidy %s%s%s",
-			command_program(), t->kind == TARGET_SSH ? "ssh://" : "node/",
-			j->session.node, port);
+	auto_free char *tidy = tidy_command(j, t);
+	auto_free char *hint =
+		xasprintf("the helper on the node cleans up by itself; to be sure: %s", tidy);
+	bool to_stdout = j->o->to && strcmp(j->o->to, "-") == 0;
 
+	if (!node_clean)
 		add_hint(err, hint);
-	} else if (err->code == ERR_INTERRUPTED && j->capturing) {
-		add_hint(err, "nothing was kept: the node and the destination are as before");
-	}
-	if (j->capturing && j->o->to && strcmp(j->o->to, "-") == 0)
+	else if (err->code == ERR_INTERRUPTED && j->capturing)
+		add_hint(err, to_stdout ? "the node is as before"
+					: "nothing was kept: the node and the destination are as "
+					  "before");
+	if (j->capturing && to_stdout)
 		add_hint(err, "what standard output got is not a whole dump: throw it away");
+}
+
+/* After a success it is only a warning. */
+static void tell_node(const struct job *j, const struct target *t, bool node_clean)
+{
+	auto_free char *tidy = tidy_command(j, t);
+
+	if (!node_clean)
+		progress_note(j->progress,
+			      "warning: the node did not say that it is clean again: %s", tidy);
 }
 
 static int run(const struct options *o, char *const *argv, struct error *err)
@@ -393,6 +412,8 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	clean = session_close(&j.session);
 	if (rc < 0)
 		tell_what_is_left(&j, &t, clean, err);
+	else
+		tell_node(&j, &t, clean);
 	progress_end(j.progress, rc < 0 ? err : NULL);
 	json_decref(j.manifest);
 	json_decref(j.inspect);
