@@ -12,6 +12,7 @@
 #include "jdiag/jvmpick.h"
 #include "jdiag/manifest.h"
 #include "jdiag/output.h"
+#include "jdiag/plan.h"
 #include "jdiag/preflight.h"
 #include "jdiag/progress.h"
 #include "jdiag/question.h"
@@ -148,86 +149,46 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 	return sink_open(&j->sink, &so, err);
 }
 
-/* The plan in six lines, each handed to `line`. */
-static void tell_plan(const struct job *j, void (*line)(const struct job *j, const char *text))
+static struct plan plan_of(const struct job *j)
 {
-	const struct preflight *p = &j->preflight;
-	const struct session *s = &j->session;
-	char size[16], heap[16], pause[16], room[16], left[16];
-	bool limited = p->sink_free != UINT64_MAX;
-	char *lines[] = {
-		s->has_pod ? xasprintf("target    pod %s/%s, container %s, node %s (%s)", s->pod.ns,
-				       s->pod.name, s->container->name, s->node, s->address)
-			   : xasprintf("target    node %s", s->node),
-		xasprintf("jvm       pid %llu (host %llu), %s, %s",
-			  (unsigned long long)json_u64_at(j->jvm, "ns_pid", 0),
-			  (unsigned long long)json_u64_at(j->jvm, "pid", 0),
-			  json_str_at(j->jvm, "version", "version unknown"),
-			  json_str_at(j->jvm, "main", "main class unknown")),
-		xasprintf("expected  up to %s (%s of heap in use, from %s), pause about %s",
-			  str_format_size(size, p->size), str_format_size(heap, p->heap_used),
-			  p->heap_source, str_format_ms(pause, p->pause_ms)),
-		xasprintf("strategy  %s, in %s (%s free)", p->strategy, p->where,
-			  str_format_size(room, p->node_free)),
-		xasprintf("objects   %s", p->live ? "live (a full collection first)" : "all"),
-		xasprintf("to        %s%s%s%s", sink_url(j->sink), limited ? " (" : "",
-			  limited ? str_format_size(left, p->sink_free) : "",
-			  limited ? " free)" : ""),
+	return (struct plan){
+		.session = &j->session,
+		.jvm = j->jvm,
+		.manifest = j->manifest,
+		.preflight = &j->preflight,
+		.url = sink_url(j->sink),
 	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		line(j, lines[i]);
-		free(lines[i]);
-	}
 }
 
 /* To stderr, also when asked to be quiet: nobody can agree to what was not shown. */
-static void line_as_talk(const struct job *j, const char *text)
+static void line_as_talk(const char *text)
 {
 	auto_free char *line = output_escape(text);
 
-	(void)j;
 	fprintf(stderr, "jdiag: %s\n", line);
-}
-
-static void line_as_result(const struct job *j, const char *text)
-{
-	(void)j;
-	output_line(text);
-}
-
-static void print_plan_json(const struct job *j)
-{
-	const struct preflight *p = &j->preflight;
-	auto_json json_t *plan = json_pack(
-		"{s:O, s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "target",
-		json_object_get(j->manifest, "target"), "jvm", j->jvm, "strategy", p->strategy,
-		"where", p->where, "heapUsed", (json_int_t)p->heap_used, "expectedSize",
-		(json_int_t)p->size, "expectedPauseMs", (json_int_t)p->pause_ms, "nodeFree",
-		(json_int_t)p->node_free, "live", p->live);
-
-	manifest_set_url(plan, sink_url(j->sink));
-	output_json("HeapDumpPlan", plan);
 }
 
 static void print_plan(const struct job *j)
 {
+	const struct plan plan = plan_of(j);
+
 	progress_clear(j->progress);
 	if (j->o->output == OUTPUT_JSON)
-		print_plan_json(j);
+		plan_print_json(&plan);
 	else
-		tell_plan(j, line_as_result);
+		plan_tell(&plan, output_line);
 }
 
 /* A person at a terminal is asked before the world stops. */
 static int confirm(const struct job *j, struct error *err)
 {
+	const struct plan plan = plan_of(j);
 	int yes;
 
 	if (j->o->yes || j->o->no_input || !question_possible())
 		return 0;
 	progress_clear(j->progress);
-	tell_plan(j, line_as_talk);
+	plan_tell(&plan, line_as_talk);
 	yes = question_ask("Take the dump? The JVM stands still meanwhile. [y/N] ", hold_the_line,
 			   j->session.helper, err);
 	if (yes < 0)
