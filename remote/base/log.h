@@ -1,5 +1,6 @@
 /* Talk for people, on stderr. Libraries log at LOG_DEBUG and above only. The level and the form are
- * the only mutable globals besides the interrupt flag (style.md 17). Lines are escaped like errors. */
+ * the only mutable globals besides the interrupt flag (style.md 17). Lines are escaped like errors.
+ */
 #ifndef REMOTE_BASE_LOG_H
 #define REMOTE_BASE_LOG_H
 
