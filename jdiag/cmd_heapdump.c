@@ -64,11 +64,16 @@ static int resolve(struct job *j, const struct target *t, struct error *err)
 
 static int check_attachable(const json_t *jvm, struct error *err)
 {
+	const char *reason = json_str_at(jvm, "reason", "no reason was given");
+
 	if (json_bool_at(jvm, "attachable", false))
 		return 0;
-	return error_set(err, ERR_ATTACH, "the JVM (pid %llu) cannot be attached to: %s",
-			 (unsigned long long)json_u64_at(jvm, "ns_pid", 0),
-			 json_str_at(jvm, "reason", "no reason was given"));
+	error_set(err, ERR_ATTACH, "the JVM (pid %llu) cannot be attached to: %s",
+		  (unsigned long long)json_u64_at(jvm, "ns_pid", 0), reason);
+	if (strstr(reason, "DisableAttachMechanism") || strstr(reason, "-Xrs"))
+		return error_hint(err, "nothing was done to it; it has to be started without that "
+				       "option (look at JAVA_TOOL_OPTIONS too)");
+	return error_hint(err, "nothing was done to it");
 }
 
 /* Which JVM? Nothing is done to it. */
@@ -343,6 +348,8 @@ static void tell_what_is_left(const struct job *j, const struct target *t, bool 
 		add_hint(err, to_stdout ? "the node is as before"
 					: "nothing was kept: the node and the destination are as "
 					  "before");
+	else if (err->code == ERR_CAPTURE && j->capturing && !to_stdout && !*err->hint)
+		add_hint(err, "nothing was kept: see what the JVM says in its log, then try again");
 	if (j->capturing && to_stdout)
 		add_hint(err, "what standard output got is not a whole dump: throw it away");
 }

@@ -93,6 +93,7 @@ not_signalled() {
 	dump 7
 	tells "the JVM (pid 1) cannot be attached to"
 	tells "DisableAttachMechanism"
+	tells "it has to be started without that option"
 	not_signalled
 	up disabled8 --image 8 --java -XX:+DisableAttachMechanism
 	dump 7
@@ -134,10 +135,18 @@ not_signalled() {
 }
 
 @test "a dump that is none, one that ends in the middle, one that is not there" {
-	for mode in broken short liar link fifo; do
+	declare -A says=(
+		[broken]="not a heap dump: no HPROF header"
+		[short]="truncated heap dump: it ends inside a record"
+		[liar]="the JVM says that it wrote a dump, but there is none"
+		[link]="what lies where the dump should be is not a plain file of the JVM's user"
+		[fifo]="what lies where the dump should be is not a plain file of the JVM's user"
+	)
+	for mode in "${!says[@]}"; do
 		up "$mode" --exec fakejvm -- "$mode" /etc/passwd
 		dump 8
-		tells "jdiag: "
+		tells "jdiag: ${says[$mode]}"
+		tells "nothing was kept: see what the JVM says in its log, then try again"
 		untouched "$mode"
 	done
 }
