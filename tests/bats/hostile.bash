@@ -32,7 +32,7 @@ our_helpers() {
 }
 find_ours() {
 	our_helpers
-	find_left | grep -v '^[0-9]'
+	find_left | grep -v '^[0-9]' || true
 }
 ours_are_gone() {
 	left=$(comm -12 <(printf '%s\n' "$left") <(find_ours | sort))
