@@ -138,7 +138,7 @@ credentials() {
 	mkdir small
 	mount -t tmpfs -o size=40m small "$D/small"
 	refuses 10 heapdump big -n shop --to "$D/small/"
-	tells "do not fit at the destination: 40.0 MiB free"
+	tells "not fit at the destination: 40.0 MiB free"
 	tells "make room, or go on with --force"
 	[ -z "$(ls -A small)" ]
 	refuses 1 heapdump big -n shop --to "$D/small/" --force
