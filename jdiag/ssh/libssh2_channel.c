@@ -24,9 +24,11 @@ static struct lib_session *session_of(const struct ssh_channel *c)
 	return (struct lib_session *)c->session;
 }
 
+#define DISTANT_MS (SSH_MAX_WINDOW / 1000000) /* the largest window is 1 GB/s at this round trip \
+					       */
+
 /* For 1 GB/s at the shortest round trip so far: that of the kernel, because sshd thinks for some
- * milliseconds even when it is near. (Through a relay on this machine, every host would be near.)
- */
+ * milliseconds even when it is near. */
 static unsigned int window_for(const struct lib_session *s)
 {
 	struct tcp_info info = {0};
@@ -41,12 +43,65 @@ static unsigned int window_for(const struct lib_session *s)
 					: SSH_MAX_WINDOW;
 }
 
-static LIBSSH2_CHANNEL *open_channel(struct lib_session *s, uint64_t deadline, struct error *err)
+/*
+ * Behind a relay, a tunnel or a jump host the kernel knows the distance to that only. To open the
+ * channel took a round trip at least, and what sshd had to do for it; where that leaves it open, a
+ * request that sshd answers at once tells. LC_ALL=C does no harm, and sshd may refuse it.
+ */
+static int is_distant(struct lib_channel *c, uint64_t opened_in_ms, uint64_t deadline, bool *ret,
+		      struct error *err)
 {
-	unsigned int window = window_for(s);
+	uint64_t start = now_ms();
+
+	*ret = false;
+	if (opened_in_ms < DISTANT_MS)
+		return 0;
+	while (libssh2_channel_setenv_ex(c->lib, "LC_ALL", sizeof("LC_ALL") - 1, "C", 1) ==
+	       LIBSSH2_ERROR_EAGAIN)
+		if (lib_wait(session_of(&c->base), deadline, "cannot start a command on", err) < 0)
+			return -1;
+	*ret = now_ms() - start >= DISTANT_MS;
+	return 0;
+}
+
+static int choose_window(struct lib_channel *c, unsigned int opened, uint64_t opened_in_ms,
+			 uint64_t deadline, struct error *err)
+{
+	bool distant = false;
+
+	if (opened < SSH_MAX_WINDOW && is_distant(c, opened_in_ms, deadline, &distant, err) < 0)
+		return -1;
+	if (distant)
+		c->window = SSH_MAX_WINDOW;
+	log_at(LOG_DEBUG, "ssh: channel opened in %llu ms, window of %u bytes",
+	       (unsigned long long)opened_in_ms, c->window ? c->window : opened);
+	return 0;
+}
+
+/* libssh2 fills a window up to the size that it was opened with; one that is kept larger than that
+ * is ours to fill. */
+static int fill_window(struct lib_channel *c, struct error *err)
+{
+	unsigned long left = libssh2_channel_window_read_ex(c->lib, NULL, NULL);
+	unsigned int unused;
+	int rc;
+
+	if (!c->filling && (!c->window || left > c->window / 4 * 3))
+		return 0;
+	if (!c->filling)
+		c->filling = c->window - left;
+	rc = libssh2_channel_receive_window_adjust2(c->lib, c->filling, 1, &unused);
+	if (rc == LIBSSH2_ERROR_EAGAIN)
+		return 0; /* the same again with the next read */
+	c->filling = 0;
+	return rc ? lib_error(session_of(&c->base), "lost the connection to", err) : 0;
+}
+
+static LIBSSH2_CHANNEL *open_channel(struct lib_session *s, unsigned int window, uint64_t deadline,
+				     struct error *err)
+{
 	LIBSSH2_CHANNEL *c;
 
-	log_at(LOG_DEBUG, "ssh: channel window of %u bytes", window);
 	while (!(c = libssh2_channel_open_ex(s->lib, "session", sizeof("session") - 1, window,
 					     LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0))) {
 		if (libssh2_session_last_errno(s->lib) != LIBSSH2_ERROR_EAGAIN) {
@@ -63,19 +118,24 @@ int lib_exec(struct ssh_session *base, const char *command, struct ssh_channel *
 	     struct error *err)
 {
 	struct lib_session *s = (struct lib_session *)base;
-	uint64_t deadline = now_ms() + EXEC_MS;
+	uint64_t start = now_ms(), deadline = start + EXEC_MS;
+	unsigned int window = window_for(s);
 	struct lib_channel *c;
 	int rc;
 
 	c = xcalloc(1, sizeof(*c));
 	c->base.session = base;
-	c->lib = open_channel(s, deadline, err);
+	c->lib = open_channel(s, window, deadline, err);
 	if (!c->lib) {
 		free(c);
 		return -1;
 	}
 	c->next = s->channels;
 	s->channels = c;
+	if (choose_window(c, window, now_ms() - start, deadline, err) < 0) {
+		lib_channel_close(&c->base);
+		return -1;
+	}
 	while ((rc = libssh2_channel_process_startup(c->lib, "exec", sizeof("exec") - 1, command,
 						     (unsigned int)strlen(command))) ==
 	       LIBSSH2_ERROR_EAGAIN) {
@@ -96,8 +156,12 @@ int lib_exec(struct ssh_session *base, const char *command, struct ssh_channel *
 ssize_t lib_read(struct ssh_channel *c, enum ssh_stream which, void *data, size_t n,
 		 struct error *err)
 {
-	ssize_t got = libssh2_channel_read_ex(
-		of(c)->lib, which == SSH_STDERR ? SSH_EXTENDED_DATA_STDERR : 0, data, n);
+	ssize_t got;
+
+	if (fill_window(of(c), err) < 0)
+		return -1;
+	got = libssh2_channel_read_ex(of(c)->lib,
+				      which == SSH_STDERR ? SSH_EXTENDED_DATA_STDERR : 0, data, n);
 
 	if (got >= 0)
 		return got;

@@ -30,7 +30,9 @@ struct lib_channel {
 	struct ssh_channel base;
 	struct _LIBSSH2_CHANNEL *lib;
 	struct lib_channel *next;
-	bool eof_seen; /* somebody was told */
+	bool eof_seen;	       /* somebody was told */
+	unsigned int window;   /* kept this large by us; 0: as opened, libssh2 fills it */
+	unsigned long filling; /* bytes of a window adjustment that is on its way out */
 };
 
 /* Wait for the socket in the directions that libssh2 blocks on. 0, or -1: the deadline has passed

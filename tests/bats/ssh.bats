@@ -436,3 +436,18 @@ dead_server() {
 	pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
 	wait $job
 }
+
+@test "near: a small window; distant, behind a relay: the largest, and every byte" {
+	local command='head -c 30000000 /dev/zero | tr "\0" x'
+	probe 0 -v 4 -i "$D/client" 127.0.0.1 "$command"
+	[[ $stderr == *"window of 2097152 bytes"* ]]
+	[[ ${#output} == 30000000 ]]
+
+	"$RIG/relay.py" "$K/port" "$PORT" 20 3>&- &
+	DEAD_PID=$!
+	wait_for 10 test -s "$K/port"
+	PORT=$(<"$K/port")
+	probe 0 -v 4 -m ignore -i "$D/client" 127.0.0.1 "$command"
+	[[ $stderr == *"window of 16777216 bytes"* ]]
+	[[ ${#output} == 30000000 ]]
+}

@@ -2,11 +2,13 @@
  * ssh-probe: jdiag/ssh from the command line, for tests. Opens a session, runs COMMAND, copies its
  * streams, ends with its status (or 5 and the like with the error on stderr, as jdiag does).
  *
- *	ssh-probe [-p PORT] [-l USER] [-i KEY]... [-k KNOWN_HOSTS] [-m strict|accept-new|ignore]
- *		  [-a ALIAS] [-t CONNECT_MS] [-T AUTH_MS] [-v LEVEL] [-n] [-A] [-I] [-H IMAGE] [-S
- *SUDO] HOST COMMAND -n: never ask; -A: no agent; -I: feed stdin to the command -H IMAGE: push IMAGE
- *("-": the embedded helper) and print its answer to the operation COMMAND; -S auto|always|never:
- *sudo
+ *	ssh-probe [OPTION...] HOST COMMAND
+ *
+ * -p PORT, -l USER, -i KEY (repeated), -k KNOWN_HOSTS, -m strict|accept-new|ignore, -a ALIAS,
+ * -t CONNECT_MS, -T AUTH_MS, -v LEVEL as jdiag has them or ssh.h names them;
+ * -n: never ask; -A: no agent; -I: feed stdin to the command;
+ * -H IMAGE: push IMAGE ("-": the embedded helper) and print its answer to the operation COMMAND;
+ * -S auto|always|never: sudo
  */
 #include <fcntl.h>
 #include <jansson.h>
