@@ -24,6 +24,9 @@ static int make_place(struct capture *c, struct error *err)
 	c->tmp = mount_open_tmp(c->target.root, err);
 	if (c->tmp < 0)
 		return -1;
+	/* It was looked at before the sweep: the socket may have lain in what a killed helper left.
+	 */
+	c->target.jvm.listening &= hotspot_listens(c->tmp, c->target.jvm.ns_pid);
 	c->place = private_dir_create(&c->target, c->tmp, c->name, &e);
 	if (c->place < 0 && hotspot_tmp_unwritable(&c->target.jvm, e.sys)) {
 		c->cover = mount_tmpfs(&c->target, c->tmp, err);
