@@ -24,8 +24,9 @@ static struct lib_session *session_of(const struct ssh_channel *c)
 	return (struct lib_session *)c->session;
 }
 
-#define DISTANT_MS (SSH_MAX_WINDOW / 1000000) /* the largest window is 1 GB/s at this round trip \
-					       */
+#define DISTANT_MS                                                                    \
+	(SSH_MAX_WINDOW / 1000000) /* the largest window is 1 GB/s at this round trip \
+				    */
 
 /* For 1 GB/s at the shortest round trip so far: that of the kernel, because sshd thinks for some
  * milliseconds even when it is near. */
