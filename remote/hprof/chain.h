@@ -5,8 +5,9 @@
  *
  * A dump is complete when the chain stops exactly at the end of a record and
  *  - that record is HEAP_DUMP_END (0x2c), or
- *  - it is a HEAP_DUMP (0x0c): JDK 8 writes one single record for heaps below 2 GB, and no end mark
- *    (VM_HeapDumper::end_of_dump writes it for segmented dumps only).
+ *  - it is a HEAP_DUMP (0x0c): the unsegmented form of the format, one record and no end mark. What
+ *    was run (8u504 to 26) ends with HEAP_DUMP_END always; older updates of 8 have both forms in
+ *    their source (VM_HeapDumper::end_of_dump).
  */
 #ifndef REMOTE_HPROF_CHAIN_H
 #define REMOTE_HPROF_CHAIN_H
