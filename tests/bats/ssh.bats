@@ -427,7 +427,7 @@ dead_server() {
 	local job=$!
 	wait_for 10 pgrep -f "ssh-probe -p $PORT .* sleep 30"
 	# the client itself, not the wrappers around it
-	pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
+	wait_for 10 pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
 	wait $job
 }
 
