@@ -25,14 +25,14 @@ BASE    := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DJDIAG_VERSION='"$(V
 # The helper: static, unless the sanitizers (which have no static form) are in it.
 HELPER_CFLAGS  := $(if $(SANITIZE),-fPIE,-fno-pie) -ffunction-sections -fdata-sections
 HELPER_LDFLAGS := $(if $(SANITIZE),-pie,-static -no-pie) -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-HELPER_LIBS    := -l:libcrypto.a
-JDIAG_PKGS     := libssh2 libcurl jansson libarchive libcrypto yaml-0.1
+HELPER_LIBS    := -l:libcrypto.a -l:libdeflate.a -l:libzstd.a
+JDIAG_PKGS     := libssh2 libcurl jansson libarchive libcrypto yaml-0.1 libdeflate libzstd
 JDIAG_CFLAGS   := -fPIE $(shell $(PKG_CONFIG) --cflags $(JDIAG_PKGS) 2>/dev/null)
 JDIAG_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 JDIAG_LIBS     := $(shell $(PKG_CONFIG) --libs $(JDIAG_PKGS) 2>/dev/null)
 
-SHARED_SRC := $(wildcard remote/base/*.c remote/wire/*.c remote/hprof/*.c)
-REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c))
+SHARED_SRC := $(wildcard remote/base/*.c remote/wire/*.c remote/hprof/*.c remote/codec/*.c)
+REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c remote/spool/*.c remote/drain/*.c))
 JDIAG_SRC  := $(filter-out jdiag/main.c,$(wildcard jdiag/*.c jdiag/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -124,7 +124,7 @@ $(BUILD)/fuzz-obj/libjdiag.a: $(call f_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz-obj/libremote.a $(BUILD)/fuzz-obj/libjdiag.a
 	$(call say,FUZZ,$@)mkdir -p $(@D) && \
 	if head -n 1 $< | grep -q remote; \
-	then $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz-obj/libremote.a -lcrypto; \
+	then $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz-obj/libremote.a -lcrypto -ldeflate -lzstd; \
 	else $(FUZZ_CC) $(FUZZ_BASE) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz-obj/libjdiag.a $(JDIAG_LIBS); fi
 
 .PHONY: fuzz

@@ -22,6 +22,12 @@
 #define MAX_PROCESSES 65536
 #define MAX_JVMS 1024
 
+/* The spool of a capture */
+#define MAX_SPOOL_LABEL (64 * KiB) /* the client's text */
+#define MAX_SPOOL_STATE (256 * KiB)
+#define MAX_SPOOLS 256 /* on one node */
+#define MAX_HPROF_CLASSES (4 * MiB) /* number of classes, not bytes */
+
 /* jdiag */
 #define MAX_KUBECONFIG (4 * MiB)
 #define MAX_YAML_DEPTH 64
