@@ -47,6 +47,8 @@ struct options {
 	const char *to;	      /* --to; NULL: "./" */
 	bool all_objects;     /* --all-objects; the default is --live */
 	const char *strategy; /* NULL: the first that works */
+	const char *format;   /* --format; NULL: by the name, else hprof.gz */
+	const char *redact;   /* --redact; NULL: none */
 	const char *token_command;
 
 	uint64_t given; /* bit i: option_table[i] stood on the command line */

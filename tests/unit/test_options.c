@@ -116,7 +116,8 @@ static void test_typed_values(void **state)
 	(void)state;
 	assert_int_equal(
 		parse("--timeout 1m30s --request-timeout 5 --pid 4194304 --host-key ignore "
-		      "--sudo never -o json --progress plain --node-address external"),
+		      "--sudo never -o json --progress plain --node-address external "
+		      "--format hprof.zst --redact strings"),
 		0);
 	assert_int_equal(o.timeout_ms, 90000);
 	assert_int_equal(o.request_timeout_ms, 5000);
@@ -126,6 +127,8 @@ static void test_typed_values(void **state)
 	assert_int_equal(o.output, OUTPUT_JSON);
 	assert_int_equal(o.progress, PROGRESS_PLAIN);
 	assert_string_equal(o.node_address, "external");
+	assert_string_equal(o.format, "hprof.zst");
+	assert_string_equal(o.redact, "strings");
 }
 
 static void test_last_one_wins(void **state)
