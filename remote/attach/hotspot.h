@@ -49,6 +49,16 @@ int hotspot_check_dump(const struct hotspot_reply *reply, uint64_t *pause_ms,
  * collector that is known (Serial, Parallel, CMS, G1, ZGC, Shenandoah) speaks there. */
 bool hotspot_parse_heap_info(const char *text, uint64_t *used, uint64_t *capacity);
 
+/* "17.0.15", "1.8.0_504": what hsperfdata calls the version, from the text of `jcmd VM.version`.
+ * False (ret untouched) when it does not say. */
+bool hotspot_parse_version(const char *text, char *ret, size_t size) must_check;
+
+/* 8, 11, 17 ... of such a version; 0 when unknown. */
+unsigned int hotspot_release(const char *version);
+
+/* Does the text of `jcmd help GC.heap_dump` list that option ("-overwrite", "-parallel")? */
+bool hotspot_help_lists(const char *text, const char *option);
+
 /* Does this JVM go back to patch lengths in a dump that it has written (8, 11.0.0 to 11.0.13, all
  * below 14, and what is unknown)? */
 bool hotspot_patches_dump(const char *version);

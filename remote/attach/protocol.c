@@ -26,6 +26,41 @@ static unsigned long feature_release(const char *version, const char **rest)
 	return n;
 }
 
+unsigned int hotspot_release(const char *version)
+{
+	const char *rest;
+	unsigned long n = feature_release(version, &rest);
+
+	return n < 1000 ? (unsigned int)n : 0;
+}
+
+/* "OpenJDK 64-Bit Server VM version 25.504-b08\nJDK 8.0_504\n": 8 calls itself 1.8 elsewhere. */
+bool hotspot_parse_version(const char *text, char *ret, size_t size)
+{
+	const char *p = str_starts(text, "JDK ") ? text : strstr(text, "\nJDK ");
+	size_t n;
+
+	if (!p)
+		return false;
+	p = strchr(p, ' ') + 1;
+	n = strspn(p, "0123456789._");
+	if (!n || n + sizeof("1.") > size || *p < '1' || *p > '9')
+		return false;
+	snprintf(ret, size, "%s%.*s", str_starts(p, "8.0_") ? "1." : "", (int)n, p);
+	return true;
+}
+
+/* "\t-overwrite : [optional] If specified ..." */
+bool hotspot_help_lists(const char *text, const char *option)
+{
+	size_t n = strlen(option);
+
+	for (const char *p = text; (p = strstr(p, option)); p += n)
+		if ((p == text || strchr(" \t\n[", p[-1])) && p[n] && strchr(" \t\n=:]", p[n]))
+			return true;
+	return false;
+}
+
 bool hotspot_patches_dump(const char *version)
 {
 	const char *rest = "";

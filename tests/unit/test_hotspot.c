@@ -1,5 +1,6 @@
 /* remote */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,6 +220,70 @@ static void test_patches(void **state)
 		assert_false(hotspot_patches_dump(no[i]));
 }
 
+static void test_release(void **state)
+{
+	(void)state;
+	assert_int_equal(hotspot_release("1.8.0_504"), 8);
+	assert_int_equal(hotspot_release("17.0.21.0.3"), 17);
+	assert_int_equal(hotspot_release("25-ea"), 25);
+	assert_int_equal(hotspot_release(""), 0);
+	assert_int_equal(hotspot_release("x"), 0);
+	assert_int_equal(hotspot_release("99999999999999999999"), 0);
+}
+
+/* As Debian's builds answer `VM.version`. */
+static void test_parse_version(void **state)
+{
+	static const struct {
+		const char *text, *version;
+	} good[] = {
+		{"OpenJDK 64-Bit Server VM version 25.504-b01\nJDK 8.0_504\n", "1.8.0_504"},
+		{"OpenJDK 64-Bit Server VM version 11.0.33-ea+8-post-1-Debian\nJDK 11.0.33\n",
+		 "11.0.33"},
+		{"OpenJDK 64-Bit Server VM version 26.0.2.1+1-1-Debian\nJDK 26.0.2.1\n",
+		 "26.0.2.1"},
+	};
+	static const char *const bad[] = {"", "JDK ", "JDK x", "\nJDK\n17", "a JDK 17", "JDK .1"};
+	char version[64] = "untouched", small[6] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(hotspot_parse_version(bad[i], version, sizeof(version)));
+	assert_string_equal(version, "untouched");
+	assert_false(hotspot_parse_version(good[1].text, small, sizeof(small)));
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_true(hotspot_parse_version(good[i].text, version, sizeof(version)));
+		assert_string_equal(version, good[i].version);
+	}
+}
+
+static void test_help(void **state)
+{
+	static const struct {
+		const char *file;
+		bool overwrite, parallel;
+	} helps[] = {{"8", false, false},
+		     {"11", true, false},
+		     {"17", true, false},
+		     {"21", true, false},
+		     {"25", true, true}};
+	char path[80];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(helps); i++) {
+		auto_buf struct buf b = BUF_INIT(4096);
+
+		snprintf(path, sizeof(path), "tests/fixtures/heap_dump_help/%s.txt", helps[i].file);
+		assert_int_equal(io_read_file(AT_FDCWD, path, &b), 0);
+		assert_true(hotspot_help_lists(buf_str(&b), "-all"));
+		assert_int_equal(hotspot_help_lists(buf_str(&b), "-overwrite"), helps[i].overwrite);
+		assert_int_equal(hotspot_help_lists(buf_str(&b), "-parallel"), helps[i].parallel);
+	}
+	assert_false(hotspot_help_lists("", "-all"));
+	assert_false(hotspot_help_lists("\t-allow : x", "-all"));
+	assert_false(hotspot_help_lists("not-all : x", "-all"));
+}
+
 static void test_cover_or_not(void **state)
 {
 	static const struct jvm quiet, listening = {.listening = true};
@@ -240,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_reply),	  cmocka_unit_test(test_dump_reply),
 		cmocka_unit_test(test_heap_info), cmocka_unit_test(test_strange_heap_info),
 		cmocka_unit_test(test_patches),	  cmocka_unit_test(test_cover_or_not),
+		cmocka_unit_test(test_release),	  cmocka_unit_test(test_parse_version),
+		cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
