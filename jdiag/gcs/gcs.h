@@ -13,6 +13,7 @@
 #include "remote/base/error.h"
 
 struct json_t;
+struct secret;
 struct gcs;
 struct gcs_upload;
 
@@ -56,8 +57,38 @@ int gcs_upload_write(struct gcs_upload *u, const void *data, size_t len, uint64_
 		     struct error *err) must_check;
 int gcs_upload_finish(struct gcs_upload *u, uint64_t *ret_offset, struct error *err) must_check;
 
+/*
+ * The same upload with the bytes sent by somebody else, who gets the session's address (borrowed; a
+ * secret; good for this one object only) and the headers of one PUT that brings all bytes from
+ * offset on (free both). Afterwards gcs_upload_check asks the service: 0 when the object is there
+ * with this size and CRC32C, GCS_REWIND with *ret_offset when bytes are missing (from the address
+ * that gcs_upload_session gives then: it may be another one), or -1.
+ */
+const struct secret *gcs_upload_session(const struct gcs_upload *u);
+void gcs_upload_headers(const struct gcs_upload *u, uint64_t offset, uint64_t size, uint32_t crc,
+			char *ret[2]);
+int gcs_upload_check(struct gcs_upload *u, uint64_t size, uint32_t crc, uint64_t *ret_offset,
+		     struct error *err) must_check;
+
 /* Cancels the session unless finished; frees. NULL is fine. */
 void gcs_upload_free(struct gcs_upload *u);
+
+/* An object that exists. */
+struct gcs_object {
+	uint64_t size, generation;
+	uint32_t crc;
+	bool has_crc; /* all but a few old ones have it */
+};
+
+/* ERR_TARGET when there is no such object. */
+int gcs_object_look(struct gcs *g, const char *bucket, const char *object, struct gcs_object *ret,
+		    struct error *err) must_check;
+
+/* Bytes of exactly that generation, from offset, at most len (32 MiB): as many as there are, unless
+ * the end is nearer. Broken transfers are tried again; nothing comes twice. */
+int gcs_object_read(struct gcs *g, const char *bucket, const char *object,
+		    const struct gcs_object *o, uint64_t offset, void *buf, size_t len,
+		    size_t *ret_len, struct error *err) must_check;
 
 /* A small object in one request, ifGenerationMatch=0, CRC32C declared. */
 int gcs_put_small(struct gcs *g, const char *bucket, const char *object, const char *content_type,

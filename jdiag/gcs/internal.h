@@ -53,6 +53,8 @@ struct gcs_request {
 	const char *extra_header; /* or NULL */
 	const char *body;
 	size_t body_len;
+	size_t max_body;     /* largest answer; 0: MAX_HTTP_BODY */
+	uint64_t timeout_ms; /* 0: 30 s */
 };
 int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *ret,
 	   struct error *err) must_check;

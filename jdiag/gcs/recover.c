@@ -117,35 +117,67 @@ static void why_status(const struct http_response *r, struct error *why)
 	error_set(why, ERR_UPLOAD, "the service answered with status %ld", r->status);
 }
 
+/* One question. 0 and more, or -1: settled; ASK_AGAIN: why says what happened, and the wait it
+ * wants. */
+#define ASK_AGAIN 2
+
+static int ask_once(struct gcs_upload *u, struct error *why, uint64_t *wait, uint64_t *ret_offset,
+		    struct error *err)
+{
+	auto_cleanup(http_response_release) struct http_response r = {0};
+	struct error now = {0};
+
+	*wait = 0;
+	if (ask_status(u, &r, &now) < 0) {
+		*why = now;
+		return gcs_retryable_error(&now) ? ASK_AGAIN : gcs_failed(&now, u->doing, err);
+	}
+	if (r.status == 308)
+		return incomplete(u, &r, ret_offset, err);
+	if (r.status == 200 || r.status == 201)
+		return finished(u, &r, err);
+	if (!gcs_retryable_status(r.status))
+		return refused(u, &r, ret_offset, err);
+	why_status(&r, why);
+	*wait = http_retry_after_ms(&r);
+	return ASK_AGAIN;
+}
+
 /* Ask how much has arrived until the service says. why: what happened, with the wait it wants. */
 static int recover(struct gcs_upload *u, struct error *why, uint64_t wait, uint64_t *ret_offset,
 		   struct error *err)
 {
 	for (;;) {
-		auto_cleanup(http_response_release) struct http_response r = {0};
-		struct error now = {0};
+		int rc;
 
 		log_at(LOG_DEBUG, "bucket: %s", why->msg);
 		if (++u->failures >= GCS_TRIES)
 			return give_up(u, why, err);
 		if (gcs_backoff(u->g, u->failures, wait, err) < 0)
 			return -1;
-		wait = 0;
-		if (ask_status(u, &r, &now) < 0) {
-			*why = now;
-			if (gcs_retryable_error(&now))
-				continue;
-			return gcs_failed(&now, u->doing, err);
-		}
-		if (r.status == 308)
-			return incomplete(u, &r, ret_offset, err);
-		if (r.status == 200 || r.status == 201)
-			return finished(u, &r, err);
-		if (!gcs_retryable_status(r.status))
-			return refused(u, &r, ret_offset, err);
-		why_status(&r, why);
-		wait = http_retry_after_ms(&r);
+		rc = ask_once(u, why, &wait, ret_offset, err);
+		if (rc != ASK_AGAIN)
+			return rc;
 	}
+}
+
+int upload_ask(struct gcs_upload *u, uint64_t *ret_offset, struct error *err)
+{
+	struct error why = {0};
+	uint64_t before = u->stored, wait;
+	int rc = ask_once(u, &why, &wait, ret_offset, err);
+
+	if (rc == ASK_AGAIN)
+		return recover(u, &why, wait, ret_offset, err);
+	/* whoever sends makes no progress */
+	if (rc == GCS_REWIND && u->stored <= before) {
+		if (++u->failures >= GCS_TRIES) {
+			error_set(&why, ERR_UPLOAD, "the service takes no bytes");
+			return give_up(u, &why, err);
+		}
+		return gcs_backoff(u->g, u->failures, 0, err) < 0 ? -1 : rc;
+	}
+	return rc;
 }
 
 int upload_failed(struct gcs_upload *u, struct error *why, uint64_t *ret_offset, struct error *err)

@@ -27,7 +27,9 @@ static int send_once(struct gcs *g, const struct gcs_request *req, struct http_r
 					      .url = req->url,
 					      .headers = headers,
 					      .body = req->body,
-					      .body_len = req->body_len},
+					      .body_len = req->body_len,
+					      .max_body = req->max_body,
+					      .timeout_ms = req->timeout_ms},
 		       ret, err);
 }
 

@@ -58,6 +58,9 @@ int upload_failed(struct gcs_upload *u, struct error *why, uint64_t *ret_offset,
 int upload_judge(struct gcs_upload *u, const struct http_response *r, uint64_t *ret_offset,
 		 struct error *err) must_check;
 
+/* Nothing is known to have failed: how much has the service? */
+int upload_ask(struct gcs_upload *u, uint64_t *ret_offset, struct error *err) must_check;
+
 /* Continue at offset; what is held is dropped. Returns GCS_REWIND. */
 int upload_rewind(struct gcs_upload *u, uint64_t offset, uint64_t *ret_offset);
 

@@ -14,7 +14,13 @@ struct sink_ops {
 	int (*finish)(struct sink *s, uint64_t *ret_offset, struct error *err);
 	int (*companion)(struct sink *s, const char *suffix, const char *text, size_t len,
 			 struct error *err); /* NULL: none is written */
-	void (*abort)(struct sink *s);	     /* frees */
+	/* all three or none */
+	const struct secret *(*session)(const struct sink *s);
+	void (*headers)(const struct sink *s, uint64_t offset, uint64_t size, uint32_t crc,
+			char *ret[2]);
+	int (*check)(struct sink *s, uint64_t size, uint32_t crc, uint64_t *ret_offset,
+		     struct error *err);
+	void (*abort)(struct sink *s); /* frees */
 };
 
 struct sink {

@@ -44,6 +44,23 @@ static int gcs_companion(struct sink *base, const char *suffix, const char *text
 	return gcs_put_small(s->gcs, s->bucket, object, "application/json", text, len, err);
 }
 
+static const struct secret *gcs_session(const struct sink *base)
+{
+	return gcs_upload_session(((const struct gcs_sink *)base)->upload);
+}
+
+static void gcs_headers(const struct sink *base, uint64_t offset, uint64_t size, uint32_t crc,
+			char *ret[2])
+{
+	gcs_upload_headers(((const struct gcs_sink *)base)->upload, offset, size, crc, ret);
+}
+
+static int gcs_check(struct sink *base, uint64_t size, uint32_t crc, uint64_t *ret_offset,
+		     struct error *err)
+{
+	return gcs_upload_check(((struct gcs_sink *)base)->upload, size, crc, ret_offset, err);
+}
+
 static void gcs_abort(struct sink *base)
 {
 	struct gcs_sink *s = (struct gcs_sink *)base;
@@ -61,6 +78,9 @@ static const struct sink_ops gcs_ops = {
 	.write = gcs_write,
 	.finish = gcs_finish,
 	.companion = gcs_companion,
+	.session = gcs_session,
+	.headers = gcs_headers,
+	.check = gcs_check,
 	.abort = gcs_abort,
 };
 

@@ -46,6 +46,26 @@ int sink_finish(struct sink *s, uint64_t *ret_offset, struct error *err)
 	return s->ops->finish(s, ret_offset, err);
 }
 
+bool sink_can_hand_off(const struct sink *s)
+{
+	return s->ops->session != NULL;
+}
+
+const struct secret *sink_session(const struct sink *s)
+{
+	return s->ops->session(s);
+}
+
+void sink_headers(const struct sink *s, uint64_t offset, uint64_t size, uint32_t crc, char *ret[2])
+{
+	s->ops->headers(s, offset, size, crc, ret);
+}
+
+int sink_check(struct sink *s, uint64_t size, uint32_t crc, uint64_t *ret_offset, struct error *err)
+{
+	return s->ops->check(s, size, crc, ret_offset, err);
+}
+
 int sink_companion(struct sink *s, const char *suffix, const char *text, size_t len,
 		   struct error *err)
 {

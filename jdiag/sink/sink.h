@@ -19,6 +19,7 @@
 #include "remote/base/error.h"
 
 struct json_t;
+struct secret;
 struct sink;
 
 #define SINK_REWIND 1
@@ -55,6 +56,19 @@ int sink_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offse
 /* All bytes were written and the caller has verified them: make it the artifact. 0, SINK_REWIND or
  * -1. */
 int sink_finish(struct sink *s, uint64_t *ret_offset, struct error *err) must_check;
+
+/*
+ * The bytes may also be sent by the node itself (gs:// only): it gets the address of the session (a
+ * secret, good for this one object) and the headers of a PUT of all bytes from offset on (free
+ * both). sink_check then asks the destination: 0 when the artifact is there with this size and
+ * CRC32C (as sink_finish), SINK_REWIND with *ret_offset when bytes are missing (take the address
+ * anew), or -1.
+ */
+bool sink_can_hand_off(const struct sink *s);
+const struct secret *sink_session(const struct sink *s); /* borrowed */
+void sink_headers(const struct sink *s, uint64_t offset, uint64_t size, uint32_t crc, char *ret[2]);
+int sink_check(struct sink *s, uint64_t size, uint32_t crc, uint64_t *ret_offset,
+	       struct error *err) must_check;
 
 /* Write a small companion object beside the artifact (the manifest): NAME + suffix. After finish.
  * For "-" nothing is written. */

@@ -10,7 +10,8 @@ DIR/objects/BUCKET/NAME (percent-encoded) with NAME.meta beside. Without --bucke
 
 Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is used for the first
 `times` (1) requests of its kind `on` after `skip` (0) of them:
-  on: start put final status delete small object permissions token metadata (put: a chunk of unknown total)
+  on: start put final status delete small object download permissions token metadata (put: a chunk of
+      unknown total)
   status, retry_after   answer with that status, before anything is done
   reset_at, status_at   take N bytes of the body, then cut the connection / answer `status`; what
                         arrived is stored up to the last whole 256 KiB
@@ -29,6 +30,7 @@ import argparse
 import http.server
 import json
 import os
+import re
 import socket
 import struct
 import sys
@@ -259,16 +261,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
         meta = store.lookup(bucket, name)
         if not meta:
             raise Refused(404, "No such object: %s/%s" % (bucket, name))
+        if self.query.get("generation", meta["generation"]) != meta["generation"]:
+            raise Refused(404, "No such object: %s/%s" % (bucket, name))
         if self.query.get("alt") != "media":
             return self.reply_json(meta)
-        with open(store.path(bucket, name), "rb") as f:
-            self.entry["status"] = 200
-            self.send_response_only(200)
-            self.send_header("Content-Length", meta["size"])
+        self.media(store.path(bucket, name), meta)
+
+    def media(self, path, meta):
+        """The bytes, or the range of them that was asked for; a fault `reset_at` cuts them."""
+        fault = self.server.faults.take("download")
+        if "status" in fault:
+            raise Refused(fault["status"], "Backend Error")
+        size = int(meta["size"])
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        first, last = (int(asked[1]), min(int(asked[2]), size - 1)) if asked else (0, size - 1)
+        if asked and first > last:
+            raise Refused(416, "The requested range cannot be satisfied.")
+        status = 206 if asked else 200
+        with open(path, "rb") as f:
+            self.entry["status"] = status
+            self.send_response_only(status)
+            self.send_header("Content-Length", str(last - first + 1))
             self.send_header("x-goog-hash", "crc32c=" + meta["crc32c"])
+            if asked:
+                self.send_header("Content-Range", "bytes %d-%d/%d" % (first, last, size))
             self.end_headers()
             self.wfile.flush()
-            self.connection.sendfile(f)
+            count = min(last - first + 1, fault.get("reset_at", size))
+            if count:
+                self.connection.sendfile(f, first, count)
+        if "reset_at" in fault:
+            raise Cut
 
     def upload(self, bucket):
         if "upload_id" in self.query:
