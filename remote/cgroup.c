@@ -13,7 +13,6 @@
 #include "remote/rootpath.h"
 
 #define HEX_ID_LEN 64
-#define NO_LIMIT (1ull << 60) /* v1 writes LONG_MAX rounded to pages for "none" */
 
 /* ---- ids in paths ---- */
 
@@ -251,51 +250,25 @@ int cgroup_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_
 	return 0;
 }
 
-/* ---- memory ---- */
+/* ---- the directories of its limits ---- */
 
-/* The names of one version of the memory controller. */
-struct memory_files {
-	const char *limit, *usage;
+struct walk {
+	int (*fn)(void *ctx, int dir, bool v2);
+	void *ctx;
+	bool v2;
 };
 
-static const struct memory_files v1_files = {"memory.limit_in_bytes", "memory.usage_in_bytes"};
-static const struct memory_files v2_files = {"memory.max", "memory.current"};
-
-/* A number in a file of the directory; 0: none ("max", huge, or not there). */
-static uint64_t read_number(int dir, const char *file)
-{
-	auto_buf struct buf b = BUF_INIT(64);
-	uint64_t n;
-
-	if (rootpath_read(dir, file, &b, NULL) < 0 || b.len == 0 || b.data[b.len - 1] != '\n')
-		return 0;
-	b.data[--b.len] = '\0';
-	return str_to_u64(b.data, UINT64_MAX, &n) && n < NO_LIMIT ? n : 0;
-}
-
-/*
- * The limit that is met first is the smallest from the process's cgroup up to the root: CRI-O with
- * crun puts the process into a child of the one that is limited, and a pod has a limit of its own.
- * The usage is that of the limited one, which counts its children.
- */
-static bool read_hierarchy(int root, char *path, const struct memory_files *files, uint64_t *limit,
-			   uint64_t *usage)
+/* From the process's cgroup up to the root of the hierarchy. */
+static bool walk_up(int root, char *path, const struct walk *w)
 {
 	bool found = false;
 
 	for (;;) {
 		auto_fd int dir = rootpath_open(root, *path ? path : "/", O_PATH | O_DIRECTORY);
-		uint64_t max = dir < 0 ? 0 : read_number(dir, files->limit);
-		uint64_t now = dir < 0 ? 0 : read_number(dir, files->usage);
 		char *slash;
 
-		if (max && (!*limit || max < *limit)) {
-			*limit = max;
-			*usage = now;
-		} else if (!found && !*limit) {
-			*usage = now;
-		}
-		found = found || max || now;
+		if (dir >= 0 && w->fn(w->ctx, dir, w->v2))
+			found = true;
 		slash = strrchr(path, '/');
 		if (!slash)
 			return found;
@@ -303,34 +276,34 @@ static bool read_hierarchy(int root, char *path, const struct memory_files *file
 	}
 }
 
-static bool try_hierarchy(const char *root, const char *below, const char *path,
-			  const struct memory_files *files, uint64_t *limit, uint64_t *usage)
+static bool walk_hierarchy(const char *root, const char *below, const char *path,
+			   const struct walk *w)
 {
-	char dir[PATH_MAX], walk[PATH_MAX];
+	char dir[PATH_MAX], copy[PATH_MAX];
 	auto_fd int fd = -1;
 
-	if (!str_copy(walk, sizeof(walk), path) ||
+	if (!str_copy(copy, sizeof(copy), path) ||
 	    (size_t)snprintf(dir, sizeof(dir), "%s%s", root, below) >= sizeof(dir))
 		return false;
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 && read_hierarchy(fd, walk, files, limit, usage);
+	return fd >= 0 && walk_up(fd, copy, w);
 }
 
-void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uint64_t *limit,
-			uint64_t *usage)
+bool cgroup_each_level(const struct procfs *p, pid_t pid, const char *root, const char *controller,
+		       int (*fn)(void *ctx, int dir, bool v2), void *ctx)
 {
 	auto_buf struct buf b = BUF_INIT(MAX_PROC_FILE);
-	char path[PATH_MAX];
+	const struct walk v1 = {fn, ctx, false}, v2 = {fn, ctx, true};
+	char path[PATH_MAX], below[64];
 
-	*limit = *usage = 0;
 	if (!root)
 		root = "/sys/fs/cgroup";
+	snprintf(below, sizeof(below), "/%s", controller);
 	if (read_cgroup(p, pid, &b) < 0)
-		return;
-	if (controller_path(buf_str(&b), b.len, "memory", false, path, sizeof(path)) == 1 &&
-	    try_hierarchy(root, "/memory", path, &v1_files, limit, usage))
-		return;
-	if (controller_path(buf_str(&b), b.len, "", false, path, sizeof(path)) == 1 &&
-	    !try_hierarchy(root, "", path, &v2_files, limit, usage))
-		(void)try_hierarchy(root, "/unified", path, &v2_files, limit, usage);
+		return false;
+	if (controller_path(buf_str(&b), b.len, controller, false, path, sizeof(path)) == 1 &&
+	    walk_hierarchy(root, below, path, &v1))
+		return true;
+	return controller_path(buf_str(&b), b.len, "", false, path, sizeof(path)) == 1 &&
+	       (walk_hierarchy(root, "", path, &v2) || walk_hierarchy(root, "/unified", path, &v2));
 }

@@ -33,4 +33,18 @@ int cgroup_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_
 void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uint64_t *limit,
 			uint64_t *usage);
 
+/* What is left below the limits of its cgroup and of all above; page cache that nobody uses counts
+ * as left. UINT64_MAX: no limit. root as above. */
+uint64_t cgroup_memory_left(const struct procfs *p, pid_t pid, const char *root);
+
+/* CPUs that the quota of its cgroup and of all above allow, rounded up; 0: no quota. root as above.
+ */
+unsigned int cgroup_cpu_quota(const struct procfs *p, pid_t pid, const char *root);
+
+/* Call fn with each directory (O_PATH) from the process's cgroup up to the root, in the hierarchy
+ * of that controller: the one of cgroup v1, or v2's when fn finds nothing of use (returns 0) in the
+ * former. Whether it found something. */
+bool cgroup_each_level(const struct procfs *p, pid_t pid, const char *root, const char *controller,
+		       int (*fn)(void *ctx, int dir, bool v2), void *ctx);
+
 #endif

@@ -230,6 +230,28 @@ static bool status_rss(const char *s, const char *end, struct proc_status *st)
 	return end - s == 3 && memcmp(s, " kB", 3) == 0;
 }
 
+/* "0-3,8": how many are in the list. */
+static bool status_cpus(const char *s, const char *end, struct proc_status *st)
+{
+	uint64_t first, last, n = 0;
+
+	skip_blanks(&s, end);
+	for (;; s++) {
+		if (!take_number(&s, end, 10, &first))
+			return false;
+		last = first;
+		if (s < end && *s == '-' && (s++, !take_number(&s, end, 10, &last)))
+			return false;
+		if (last < first || last > UINT16_MAX)
+			return false;
+		n += last - first + 1;
+		if (s == end || *s != ',')
+			break;
+	}
+	st->cpus = n < UINT16_MAX ? (unsigned int)n : UINT16_MAX;
+	return s == end;
+}
+
 /* The order is the kernel's, and matters in one place: NSpid comes behind Pid and wins. */
 static const struct status_field {
 	const char *name;
@@ -241,7 +263,7 @@ static const struct status_field {
 	{"NSpid:", status_nspid, false}, /* since 4.1 */
 	{"VmRSS:", status_rss, false},	 /* not for zombies and kernel threads */
 	{"SigBlk:", status_blk, true},	 {"SigIgn:", status_ign, true},
-	{"SigCgt:", status_cgt, true},
+	{"SigCgt:", status_cgt, true},	 {"Cpus_allowed_list:", status_cpus, false},
 };
 
 static int parse_status_line(const char *line, const char *end, struct proc_status *st,
@@ -372,6 +394,26 @@ int proc_start_to_epoch(const struct procfs *p, uint64_t start_time, uint64_t *r
 	if (!take_number(&s, b.data + b.len, 10, &btime) || *s != '\n' || btime > INT64_MAX)
 		return -EPROTO;
 	*ret = btime + start_time / (uint64_t)hz;
+	return 0;
+}
+
+int proc_read_available(const struct procfs *p, uint64_t *ret)
+{
+	static const char field[] = "\nMemAvailable:";
+	auto_buf struct buf b = BUF_INIT(MAX_PROC_FILE);
+	int r = io_read_file(p->fd, "meminfo", &b);
+	const char *s = r < 0 ? NULL : strstr(buf_str(&b), field), *end = b.data + b.len;
+	uint64_t kb;
+
+	if (r < 0)
+		return r;
+	if (!s)
+		return -EPROTO;
+	s += strlen(field);
+	skip_blanks(&s, end);
+	if (!take_number(&s, end, 10, &kb) || kb > UINT64_MAX / 1024 || !str_starts(s, " kB\n"))
+		return -EPROTO;
+	*ret = kb * 1024;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct proc_status {
 	uint64_t sig_ign, sig_cgt; /* of the whole process */
 	uint64_t rss;		   /* bytes, VmRSS */
 	char state;		   /* 'R', 'S', 'Z' ... */
+	unsigned int cpus;	   /* that its first thread may run on; 0 unknown */
 };
 
 int proc_read_status(const struct procfs *p, pid_t pid, struct proc_status *ret) must_check;
@@ -57,6 +58,9 @@ int proc_parse_start_time(const char *text, size_t len, uint64_t *ret) must_chec
 
 /* The same as seconds since the epoch (btime of /proc/stat). */
 int proc_start_to_epoch(const struct procfs *p, uint64_t start_time, uint64_t *ret) must_check;
+
+/* MemAvailable of meminfo, bytes (kernel 3.14). */
+int proc_read_available(const struct procfs *p, uint64_t *ret) must_check;
 
 /* cmdline or environ: NUL-separated; b's maximum bounds it (-EFBIG: b holds the beginning). */
 int proc_read_strings(const struct procfs *p, pid_t pid, const char *file,
