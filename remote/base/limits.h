@@ -25,8 +25,10 @@
 /* The spool of a capture */
 #define MAX_SPOOL_LABEL (64 * KiB) /* the client's text */
 #define MAX_SPOOL_STATE (256 * KiB)
-#define MAX_SPOOLS 256 /* on one node */
-#define MAX_HPROF_CLASSES (4 * MiB) /* number of classes, not bytes */
+#define MAX_SPOOLS 256		     /* on one node */
+#define MAX_HPROF_CLASSES (4 * MiB)  /* number of classes, not bytes */
+#define MAX_HPROF_LAYOUTS (64 * MiB) /* which of their fields are contents */
+#define MAX_HPROF_TEXT (4 * KiB)     /* of a name that a visitor is shown */
 
 /* jdiag */
 #define MAX_KUBECONFIG (4 * MiB)
