@@ -174,6 +174,17 @@ static void read_main(const struct hsperf *h, struct jvm *j)
 	snprintf(j->main, sizeof(j->main), "%.*s", (int)sizeof(j->main) - 1, command);
 }
 
+/* The -D among the arguments may be secrets of the application. */
+static void read_flags(const struct hsperf *h, struct jvm *j)
+{
+	char args[2048];
+
+	if (!hsperf_string(h, "java.rt.vmArgs", args, sizeof(args)))
+		return;
+	jvm_args_flags(args, j->flags, sizeof(j->flags));
+	explicit_bzero(args, sizeof(args));
+}
+
 static void read_hsperf(const struct buf *b, struct jvm *j, enum attach_flag *attach)
 {
 	char capabilities[80];
@@ -186,6 +197,7 @@ static void read_hsperf(const struct buf *b, struct jvm *j, enum attach_flag *at
 	read_main(&h, j);
 	read_collector(&h, j);
 	read_heap(&h, j);
+	read_flags(&h, j);
 	if (hsperf_string(&h, "sun.rt.jvmCapabilities", capabilities, sizeof(capabilities)))
 		*attach = capabilities[0] == '0' ? ATTACH_DISABLED : ATTACH_ENABLED;
 }

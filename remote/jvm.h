@@ -24,6 +24,7 @@ struct jvm {
 	char vm_name[64];   /* "OpenJDK 64-Bit Server VM"; "" unknown */
 	char main[256];	    /* main class or jar, without arguments; "" unknown */
 	char libjvm[512];   /* as mapped */
+	char flags[1024];   /* -X and -XX: of its command line, by hsperfdata; "" unknown */
 	char collector[32]; /* "G1", "Parallel", "Serial", "ZGC", "Shenandoah"; "" unknown */
 	/* By hsperfdata; 0 unknown. heap_used is as of the last collection for most collectors, so
 	 * it may be far less than what is in use now; heap_capacity is what is committed. */

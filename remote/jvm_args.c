@@ -132,3 +132,31 @@ const char *jvm_args_env(const char *data, size_t len, const char *name)
 			return s + n + 1;
 	return NULL;
 }
+
+/* How much of a flag may be told. */
+static size_t shown_length(const char *flag, size_t len)
+{
+	static const char run[] = "-Xrun", on[] = "-XX:On";
+	const char *stop = NULL;
+
+	if (strncmp(flag, run, strlen(run)) == 0)
+		stop = memchr(flag, ':', len);
+	else if (strncmp(flag, on, strlen(on)) == 0)
+		stop = memchr(flag, '=', len);
+	return stop ? (size_t)(stop - flag) : len;
+}
+
+void jvm_args_flags(const char *args, char *dst, size_t size)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	while (*(args += strspn(args, " "))) {
+		size_t len = strcspn(args, " "), shown = shown_length(args, len);
+
+		if (strncmp(args, "-X", 2) == 0 && used + shown + 2 <= size)
+			used += (size_t)snprintf(dst + used, size - used, "%s%.*s", used ? " " : "",
+						 (int)shown, args);
+		args += len;
+	}
+}

@@ -20,6 +20,11 @@ struct jvm_args {
  * so what they hold is not known. */
 void jvm_args_cmdline(const char *data, size_t len, struct jvm_args *ret);
 
+/* Of a text of JVM arguments (java.rt.vmArgs) those that begin with -X, joined by blanks: never a
+ * system property, which may be a secret. What -Xrun and -XX:On... shall run is left out as well.
+ */
+void jvm_args_flags(const char *args, char *dst, size_t size);
+
 /* The same flag in a text of options (JAVA_TOOL_OPTIONS): the last one counts. */
 enum attach_flag jvm_args_attach_flag(const char *options);
 

@@ -92,6 +92,14 @@ hostile() {
 	untouched jvm
 }
 
+@test "a JVM whose version is written nowhere" {
+	container start --image 21 --java "-XX:-UsePerfData -XX:+UseShenandoahGC" nameless
+	find "/proc/$(container pid nameless)/root/usr/lib/jvm" -name release -exec rm {} +
+	check version "$(container pid nameless)"
+	untouched nameless
+	container stop nameless
+}
+
 @test "capture, both strategies" {
 	check capture "$(jvm)" growing-file
 	untouched jvm

@@ -259,6 +259,33 @@ def check_ps(pid):
         expect(jvm["container"] == "" or h.call("ps", containers=[jvm["container"]])["jvms"], "by container")
 
 
+def check_budget(h, pid, look):
+    """What a capture would take of this node."""
+    b = look["budget"]
+    expect(b["base"] and b["error"] == "" and b["max_bytes"] < b["disk_free"] <= b["disk_size"], "disk %r" % b)
+    expect(1 <= b["jvm_cpus"] <= b["cpus"], "cpus %r" % b)
+    expect(b["buffer"] >= look["heap"]["used"] or b["why"], "buffer %r" % b)
+    expect(50 < look["rate"]["cpu_mbps"] < 100000, "rate %r" % look["rate"])
+    expect(" -D" not in " " + look["flags"], "flags %r" % look["flags"])
+    b = inspect(h, pid, expected=1 << 50, buffer=100 << 20)["budget"]
+    expect(b["buffer"] in (0, 100 << 20) and b["why"] and b["ring"] == 0, "asked for %r" % b)
+    expect(inspect(h, pid, buffer=1)["budget"]["buffer"] == 0, "raw to disk")
+    expect(inspect(h, pid, spool=False)["budget"]["ring"] >= 64 << 20, "ring")
+    b = inspect(h, pid, dir="/nonexistent")["budget"]
+    expect(b["base"] == "" and "/nonexistent" in b["error"], "no place %r" % b)
+    refused(h, h.request("inspect", pid=pid, start_time=wire.start_time(pid), buffer_percent=101), "usage",
+            "buffer_percent")
+
+
+def check_version(pid):
+    """Nothing in the container tells the version: the JVM does."""
+    with wire.Helper() as h:
+        expect(inspect(h, pid)["jvm"]["version"] == "", "not known before")
+        look = inspect(h, pid, attach=True)
+        expect(look["jvm"]["version"].startswith("21."), "version %r" % look["jvm"])
+        expect(look["collector"] == "Shenandoah" and look["heap"]["source"] == "heap_info", "collector")
+
+
 def check_inspect(pid):
     with wire.Helper() as h:
         look = inspect(h, pid)
@@ -272,6 +299,7 @@ def check_inspect(pid):
         for s in look["strategies"]:
             expect(s["usable"] == (s["reason"] == ""), "reason of %r" % s)
             expect(not s["usable"] or (s["free"] > 0 and s["where"]), "place of %r" % s)
+        check_budget(h, pid, look)
         refused(h, h.request("inspect", pid=pid, container="f" * 64), "target", "not in container")
         refused(h, h.request("inspect", pid=pid, strategy="magic"), "usage", "unknown strategy")
 

@@ -89,6 +89,7 @@ static void write_hsperf(struct fixture *f, const char *capabilities)
 	hsperf_add_string(&h, "java.property.java.vm.name", "OpenJDK 64-Bit Server VM");
 	hsperf_add_string(&h, "sun.rt.javaCommand", "app.Main one two");
 	hsperf_add_string(&h, "sun.rt.jvmCapabilities", capabilities);
+	hsperf_add_string(&h, "java.rt.vmArgs", "-Xmx200m -Dkey=s3cret -XX:+UseG1GC");
 	hsperf_add_string(&h, "sun.gc.policy.name", "GarbageFirst");
 	/* As G1 of JDK 17 writes it with -Xmx200m. */
 	hsperf_add_u64(&h, "sun.gc.generation.0.maxCapacity", 209715224);
@@ -175,6 +176,7 @@ static void test_all_that_hsperfdata_tells(void **state)
 	assert_string_equal(j.main, "app.Main");
 	assert_string_equal(j.libjvm, LIBJVM);
 	assert_string_equal(j.collector, "G1");
+	assert_string_equal(j.flags, "-Xmx200m -XX:+UseG1GC");
 	assert_int_equal(j.heap_max, 209715200);
 	assert_int_equal(j.heap_capacity, 209715200);
 	assert_int_equal(j.heap_used, 4194304 + 1048576);
@@ -569,6 +571,28 @@ static void test_environment(void **state)
 	assert_null(jvm_args_env("", 0, "A"));
 }
 
+static void test_flags(void **state)
+{
+	static const char *const texts[][2] = {
+		{"", ""},
+		{"-Xmx2g -Dtoken=abc  -XX:+UseZGC -cp x -ea -Xlog:gc",
+		 "-Xmx2g -XX:+UseZGC -Xlog:gc"},
+		{"-XX:OnOutOfMemoryError=curl\\ -H -XX:+UseG1GC -XX:OnError=x",
+		 "-XX:OnOutOfMemoryError -XX:+UseG1GC -XX:OnError"},
+		{"-Xrunjdwp:address=1,secret=2 -XX:+Onyx", "-Xrunjdwp -XX:+Onyx"},
+		{"-D-Xa=b -agentlib:x=y", ""},
+	};
+	char flags[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		jvm_args_flags(texts[i][0], flags, sizeof(flags));
+		assert_string_equal(flags, texts[i][1]);
+	}
+	jvm_args_flags("-Xa -Xbcdefghi -Xj", flags, 8); /* whole ones only */
+	assert_string_equal(flags, "-Xa -Xj");
+}
+
 static void test_release_files(void **state)
 {
 	char v[8];
@@ -606,6 +630,7 @@ int main(void)
 		cmocka_unit_test(test_jar_with_blanks),
 		cmocka_unit_test(test_command_lines),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_release_files),
 	};
 
