@@ -5,6 +5,7 @@
 #   container.sh start [OPTION...] NAME [PROGRAM ARGUMENTS...]
 #       --image I       8 11 17 21 25 26 jlink jdk (17)
 #       --java OPTS     options of the JVM (-Xmx64m), words split at spaces; more than one --java adds up
+#       --main CLASS    the Java program (Checkout)
 #       --exec NAME     run NAME.c of this directory, linked statically, instead of the JVM
 #       --pod UID       the pod's uid, when containers share a pod; else a new one
 #       --cgroup PATH   a cgroup of another shape
@@ -32,13 +33,12 @@ rig_runc() { runc --root "$RIG_RUN/runc" "$@"; }
 
 # classes: where the compiled Java programs lie. Java 8 is the oldest JVM that runs them.
 classes() {
-	local dir src
-	src=$(cat "$RIG_SRC"/java/Checkout.java | sha256sum | cut -c1-16)
-	dir=$RIG_CACHE/classes-$src
+	local dir src=("$RIG_SRC"/java/{Checkout,Mixed}.java)
+	dir=$RIG_CACHE/classes-$(cat "${src[@]}" | sha256sum | cut -c1-16)
 	if [ ! -d "$dir" ]; then
 		rm -rf "$dir.$$"
 		mkdir -p "$dir.$$"
-		javac --release 8 -Xlint:-options -d "$dir.$$" "$RIG_SRC/java/Checkout.java" >&2
+		javac --release 8 -Xlint:-options -d "$dir.$$" "${src[@]}" >&2
 		mv -T "$dir.$$" "$dir" 2>/dev/null || rm -rf "$dir.$$"
 	fi
 	printf '%s\n' "$dir"
@@ -79,11 +79,12 @@ mount_root() {
 }
 
 start() {
-	local image=17 java=() exec= pod= cgroup= wait=yes bundle=() name dir root id argv
+	local image=17 java=() main=Checkout exec= pod= cgroup= wait=yes bundle=() name dir root id argv
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--image) image=$2 && shift 2 ;;
 		--java) read -r -a argv <<<"$2" && java+=("${argv[@]}") && shift 2 ;;
+		--main) main=$2 && shift 2 ;;
 		--exec) exec=$2 && shift 2 ;;
 		--pod) pod=$2 && shift 2 ;;
 		--cgroup) cgroup=$2 && shift 2 ;;
@@ -112,7 +113,7 @@ start() {
 	if [ -n "$exec" ]; then
 		argv=(/app/program "$@")
 	else
-		argv=("$("$RIG_SRC/jvm.sh" java-home "$image")/bin/java" "${java[@]:--Xmx64m}" -cp /app Checkout "$@")
+		argv=("$("$RIG_SRC/jvm.sh" java-home "$image")/bin/java" "${java[@]:--Xmx64m}" -cp /app "$main" "$@")
 	fi
 	python3 "$RIG_SRC/oci_bundle.py" --cgroup "$(cat "$dir/cgroup")" --hostname "$name" "${bundle[@]}" \
 		"$dir" -- "${argv[@]}"
@@ -192,5 +193,5 @@ working) working "$2" ;;
 id | pid | pod | cgroup) fact "$2" "$1" ;;
 log) printf '%s/log\n' "$(container_dir "$2")" ;;
 root) printf '%s/rootfs\n' "$(container_dir "$2")" ;;
-*) sed -n '2,24s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+*) sed -n '2,25s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
