@@ -351,6 +351,54 @@ int jsonr_each_string(const struct jsonr *doc, const char *name,
 	return 0;
 }
 
+/* The object at the cursor, which moves behind it. */
+static int get_object_at(struct cursor *c, const char *name, struct jsonr *ret, struct error *err)
+{
+	const char *start = c->p;
+
+	if (c->p == c->end || *c->p != '{' || !skip_value(c, 1))
+		return error_set(err, ERR_FAILED, "'%s' is not an object", name);
+	*ret = (struct jsonr){start, (size_t)(c->p - start)};
+	return 0;
+}
+
+int jsonr_object(const struct jsonr *doc, const char *name, struct jsonr *ret, struct error *err)
+{
+	struct cursor c;
+
+	if (find(doc, name, &c))
+		return get_object_at(&c, name, ret, err);
+	*ret = (struct jsonr){"{}", 2};
+	return 0;
+}
+
+int jsonr_each_object(const struct jsonr *doc, const char *name,
+		      int (*fn)(void *ctx, const struct jsonr *object, struct error *err),
+		      void *ctx, struct error *err)
+{
+	struct jsonr object;
+	struct cursor c;
+	int rc;
+
+	if (!find(doc, name, &c))
+		return 0;
+	if (!take(&c, '['))
+		return error_set(err, ERR_FAILED, "'%s' is not an array", name);
+	skip_space(&c);
+	if (take(&c, ']'))
+		return 0;
+	do {
+		skip_space(&c);
+		if (get_object_at(&c, name, &object, err) < 0)
+			return -1;
+		rc = fn(ctx, &object, err);
+		if (rc)
+			return rc;
+		skip_space(&c);
+	} while (take(&c, ','));
+	return 0;
+}
+
 static void write_string(struct buf *b, const char *s)
 {
 	size_t len = strlen(s);
@@ -418,4 +466,10 @@ void jsonw_bool(struct jsonw *w, const char *name, bool value)
 {
 	begin_value(w, name);
 	buf_adds(w->b, value ? "true" : "false");
+}
+
+void jsonw_null(struct jsonw *w, const char *name)
+{
+	begin_value(w, name);
+	buf_adds(w->b, "null");
 }

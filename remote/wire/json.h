@@ -39,6 +39,15 @@ int jsonr_each_string(const struct jsonr *doc, const char *name,
 		      int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
 		      struct error *err) must_check;
 
+/* An object inside, to be read like a document; it borrows from doc. Absent: an empty object. */
+int jsonr_object(const struct jsonr *doc, const char *name, struct jsonr *ret,
+		 struct error *err) must_check;
+
+/* An array of objects: calls fn for each until it returns nonzero, which is then returned. */
+int jsonr_each_object(const struct jsonr *doc, const char *name,
+		      int (*fn)(void *ctx, const struct jsonr *object, struct error *err),
+		      void *ctx, struct error *err) must_check;
+
 /* Writing: appends to b; commas are the writer's business. Names are literals of ours. Bytes that
  * are not UTF-8 are written as U+FFFD. A name of NULL makes an element of an array. */
 struct jsonw {
@@ -51,5 +60,6 @@ void jsonw_close(struct jsonw *w, char bracket);		  /* '}' or ']' */
 void jsonw_string(struct jsonw *w, const char *name, const char *value);
 void jsonw_u64(struct jsonw *w, const char *name, uint64_t value);
 void jsonw_bool(struct jsonw *w, const char *name, bool value);
+void jsonw_null(struct jsonw *w, const char *name);
 
 #endif

@@ -179,6 +179,50 @@ static void test_strings(void **state)
 	assert_int_equal(jsonr_each_string(&doc, "absent", collect, got, &err), 0);
 }
 
+static int sum(void *ctx, const struct jsonr *object, struct error *e)
+{
+	uint64_t n = 0;
+
+	if (jsonr_u64(object, "n", &n, e) < 0)
+		return -1;
+	*(uint64_t *)ctx += n;
+	return n == 100 ? 7 : 0;
+}
+
+static void test_objects(void **state)
+{
+	struct jsonr inner, deeper;
+	uint64_t n = 0;
+	char s[8] = "";
+
+	(void)state;
+	assert_int_equal(parse("{\"n\":1,\"o\":{\"n\":2,\"o\" : {\"s\":\"}\"}} ,"
+			       "\"l\":[{\"n\":3} , {\"l\":[{}],\"n\":4}, {}],\"e\":[ ],"
+			       "\"stop\":[{\"n\":100},{\"n\":1}],"
+			       "\"bad\":[{\"n\":1},2],\"worse\":[{\"n\":\"x\"}]}"),
+			 0);
+	assert_int_equal(jsonr_object(&doc, "o", &inner, &err), 0);
+	assert_int_equal(jsonr_u64(&inner, "n", &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(jsonr_object(&inner, "o", &deeper, &err), 0);
+	assert_int_equal(jsonr_string(&deeper, "s", s, sizeof(s), &err), 0);
+	assert_string_equal(s, "}");
+	assert_int_equal(jsonr_object(&doc, "absent", &inner, &err), 0);
+	assert_false(jsonr_has(&inner, "n"));
+	assert_int_equal(jsonr_object(&doc, "n", &inner, &err), -1);
+	assert_int_equal(jsonr_object(&doc, "l", &inner, &err), -1);
+	n = 0;
+	assert_int_equal(jsonr_each_object(&doc, "l", sum, &n, &err), 0);
+	assert_int_equal(n, 7);
+	assert_int_equal(jsonr_each_object(&doc, "e", sum, &n, &err), 0);
+	assert_int_equal(jsonr_each_object(&doc, "absent", sum, &n, &err), 0);
+	assert_int_equal(jsonr_each_object(&doc, "stop", sum, &n, &err), 7);
+	assert_int_equal(n, 107);
+	assert_int_equal(jsonr_each_object(&doc, "o", sum, &n, &err), -1);
+	assert_int_equal(jsonr_each_object(&doc, "bad", sum, &n, &err), -1);
+	assert_int_equal(jsonr_each_object(&doc, "worse", sum, &n, &err), -1);
+}
+
 static void test_writing(void **state)
 {
 	auto_buf struct buf b = BUF_INIT(1000);
@@ -207,7 +251,7 @@ int main(void)
 		cmocka_unit_test(test_good),	cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_depth),	cmocka_unit_test(test_members),
 		cmocka_unit_test(test_strings), cmocka_unit_test(test_wrong_members),
-		cmocka_unit_test(test_writing),
+		cmocka_unit_test(test_writing), cmocka_unit_test(test_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
