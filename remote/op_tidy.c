@@ -1,7 +1,7 @@
 /* tidy: remove what a killed run left on this node and in its containers. */
 #include "remote/base/limits.h"
-#include "remote/nodedir.h"
 #include "remote/ops.h"
+#include "remote/spool/spool.h"
 #include "remote/sweep.h"
 
 /* Two lists that are filled at once. */
@@ -41,14 +41,15 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		.removed = BUF_INIT(MAX_FRAME_JSON / 2 - 64),
 		.kept = BUF_INIT(MAX_FRAME_JSON / 2 - 64),
 	};
-	bool dry = false;
+	bool dry = false, finished = false;
 
-	if (jsonr_bool(&r->params, "dry_run", &dry, err) < 0)
+	if (jsonr_bool(&r->params, "dry_run", &dry, err) < 0 ||
+	    jsonr_bool(&r->params, "finished", &finished, err) < 0)
 		return -1;
 	report.w_removed.b = &report.removed;
 	report.w_kept.b = &report.kept;
 	sweep_all(&h->proc, dry, note, &report); /* mounts first: they hold the directories */
-	nodedir_sweep(dry, note, &report);
+	spool_sweep(dry, finished, note, &report);
 	send_report(h, r, &report);
 	buf_release(&report.removed);
 	buf_release(&report.kept);

@@ -13,6 +13,7 @@
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 #include "remote/mount.h"
+#include "remote/spool/spool.h"
 #include "remote/sweep.h"
 
 /* Our directory in the JVM's /tmp, made by the JVM's user: so the attach socket can be made there
@@ -80,7 +81,7 @@ static int set_up(struct capture *c, const char *strategy, struct error *err)
 	if (target_lock(&c->target, err) < 0)
 		return -1;
 	sweep_process(c->target.proc, c->target.ref.pid, false, ignore, c);
-	nodedir_sweep(false, ignore, c);
+	spool_sweep(false, false, ignore, c);
 	if (jdiag_name_new(c->name, err) < 0 || make_place(c, err) < 0)
 		return -1;
 	return choose_strategy(c, strategy, err);

@@ -48,7 +48,8 @@ struct spool_state {
 
 	/* whose: for people and for the tool that resumes */
 	char owner[128]; /* "ana@bastion-1" */
-	char *label;	 /* owned; text that the client gave, at most MAX_SPOOL_LABEL; "" none */
+	char *label; /* owned; text that the client gave, at most MAX_SPOOL_LABEL; "" none. NULL:
+		      * it is not written. Not NULL when it was parsed. */
 	char container[80];
 	pid_t pid; /* of the JVM, host view */
 	uint64_t start_time;
@@ -80,12 +81,16 @@ struct spool_state {
 void spool_state_release(struct spool_state *s); /* frees label; a zeroed one is fine */
 #define auto_state auto_cleanup(spool_state_release)
 
+/* How many bytes of the artifact can be read: parts behind the first that still grows do not count
+ * yet. */
+uint64_t spool_state_readable(const struct spool_state *s);
+
 /* As JSON: the file, the frames of `watch` and the entries of `spools` all are this object; name
  * NULL in an array or at the top. */
 void spool_state_write(struct jsonw *w, const char *name, const struct spool_state *s);
 
-/* ERR_NODE with a hint when it is of another version (version and program are filled then), when it
- * is not one at all. */
+/* ERR_NODE with a hint when it is of another version (version, program and, if it has that,
+ * expires are filled then), without one when it is none at all. */
 int spool_state_parse(const struct jsonr *doc, struct spool_state *ret,
 		      struct error *err) must_check;
 
