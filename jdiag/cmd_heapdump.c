@@ -393,7 +393,8 @@ const struct command cmd_heapdump = {
 	.name = "heapdump",
 	.arguments = "TARGET",
 	.summary = "take a heap dump, verify it and deliver it",
-	.options = "to live all-objects strategy container jvm pid force dry-run yes token-command",
+	.options = "to live all-objects strategy max-pause container jvm pid force dry-run yes "
+		   "token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",

@@ -23,6 +23,8 @@ const struct option_spec option_table[] = {
 	 "of the artifact: hprof, hprof.gz or hprof.zst (default: by the name, else hprof.gz)"},
 	{"redact", 0, "WHAT", "none strings primitives", OPTION_OWN, OPTION_WORD, AT(redact), false,
 	 "make zero: none (default), strings (each char[] and byte[]), primitives (fields too)"},
+	{"max-pause", 0, "DURATION", NULL, OPTION_OWN, OPTION_DURATION, AT(max_pause_ms), false,
+	 "refuse when the JVM would stand still for longer; --force does not override it"},
 	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
 	 "a command that prints an access token for the bucket"},
 	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,

@@ -49,6 +49,7 @@ struct options {
 	const char *strategy; /* NULL: the first that works */
 	const char *format;   /* --format; NULL: by the name, else hprof.gz */
 	const char *redact;   /* --redact; NULL: none */
+	uint64_t max_pause_ms; /* --max-pause; 0: none */
 	const char *token_command;
 
 	uint64_t given; /* bit i: option_table[i] stood on the command line */

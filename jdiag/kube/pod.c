@@ -112,15 +112,15 @@ static void take_liveness(const json_t *spec, const json_t *status, struct pod_c
 					probe_number(probe, "periodSeconds", 10) * 1000;
 }
 
-static int take_memory(const json_t *spec, struct pod_container *c, struct error *err)
+static int take_limit(const json_t *spec, const char *path, uint64_t *ret, struct error *err)
 {
-	const json_t *v = json_at(spec, "resources.limits.memory");
+	const json_t *v = json_at(spec, path);
 
 	if (!v || json_is_null(v))
 		return 0;
-	if (json_is_string(v) && quantity_to_bytes(json_string_value(v), &c->memory_limit))
+	if (json_is_string(v) && quantity_to_bytes(json_string_value(v), ret))
 		return 0;
-	return strange("memory limit", err);
+	return strange(path, err);
 }
 
 static int take_spec(const json_t *spec, struct pod_container *c, struct error *err)
@@ -128,7 +128,9 @@ static int take_spec(const json_t *spec, struct pod_container *c, struct error *
 	if (take(spec, "name", name_is_label, false, c->name, sizeof(c->name), err) != 0)
 		return -1;
 	take_text(spec, "image", c->image, sizeof(c->image));
-	return take_memory(spec, c, err);
+	if (take_limit(spec, "resources.limits.memory", &c->memory_limit, err) < 0)
+		return -1;
+	return take_limit(spec, "resources.limits.ephemeral-storage", &c->storage_limit, err);
 }
 
 /* "containerd://7bba..." */

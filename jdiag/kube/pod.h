@@ -22,6 +22,7 @@ struct pod_container {
 	bool starting;	   /* ... its startup probe, which has not succeeded yet */
 	uint64_t liveness_budget_ms; /* failureThreshold x periodSeconds; defaults 3 x 10 s */
 	uint64_t memory_limit;	     /* bytes; 0: none */
+	uint64_t storage_limit;	     /* ephemeral-storage: above it the pod is evicted; 0: none */
 };
 
 #define POD_MAX_CONTAINERS 64

@@ -94,7 +94,9 @@ static void real_pod_is_taken_apart(void **state)
 	assert_int_equal(c->liveness_budget_ms, 30000);
 	assert_int_equal(c->memory_limit, 1800ull << 20);
 	assert_false(p.containers[1].has_liveness);
+	assert_int_equal(c->storage_limit, 2ull << 30);
 	assert_int_equal(p.containers[1].memory_limit, 0);
+	assert_int_equal(p.containers[1].storage_limit, 0);
 }
 
 static void items_of_a_list_are_pods(void **state)
@@ -187,6 +189,7 @@ static void hostile_fields_are_refused(void **state)
 		{"spec.containers.0.name", "\"sidecar\""},
 		{"spec.containers.0.resources.limits.memory", "\"lots\""},
 		{"spec.containers.0.resources.limits.memory", "\"-1\""},
+		{"spec.containers.0.resources.limits.ephemeral-storage", "\"1 GB\""},
 		{"status.hostIP", "\"127.0.0.1 \""},
 		{"status.hostIP", "\"localhost\""},
 		{"status.hostIP", "\"1.2.3\""},
