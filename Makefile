@@ -26,7 +26,7 @@ BASE    := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DJDIAG_VERSION='"$(V
 HELPER_CFLAGS  := $(if $(SANITIZE),-fPIE,-fno-pie) -ffunction-sections -fdata-sections
 HELPER_LDFLAGS := $(if $(SANITIZE),-pie,-static -no-pie) -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 HELPER_LIBS    := -l:libcrypto.a -l:libdeflate.a -l:libzstd.a
-JDIAG_PKGS     := libssh2 libcurl jansson libarchive libcrypto yaml-0.1 libdeflate libzstd
+JDIAG_PKGS     := libssh2 libcurl jansson libarchive libcrypto yaml-0.1 libdeflate libzstd zlib
 JDIAG_CFLAGS   := -fPIE $(shell $(PKG_CONFIG) --cflags $(JDIAG_PKGS) 2>/dev/null)
 JDIAG_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 JDIAG_LIBS     := $(shell $(PKG_CONFIG) --libs $(JDIAG_PKGS) 2>/dev/null)
