@@ -163,17 +163,17 @@ static int check_record(const struct hprof_parser *p, unsigned char tag, uint32_
 	for (size_t i = 0; i < ARRAY_SIZE(record_sizes); i++)
 		if (record_sizes[i].tag == tag)
 			s = &record_sizes[i];
+	/* 8 patches lengths later. Neither tag is one of a sub-record, so this cannot mislead. */
+	if (p->unpatched && tag != RECORD_HEAP_DUMP_SEGMENT && tag != RECORD_HEAP_DUMP_END)
+		return error_set(err, ERR_CAPTURE,
+				 "broken heap dump: the segment before byte %llu has no length",
+				 at);
 	if (!s || (p->o.segment && tag != RECORD_HEAP_DUMP_SEGMENT))
 		return error_set(err, ERR_CAPTURE,
 				 "broken heap dump: unknown record 0x%02x at byte %llu", tag, at);
 	if (p->sum.ended)
 		return error_set(err, ERR_CAPTURE,
 				 "broken heap dump: a record behind HEAP_DUMP_END at byte %llu",
-				 at);
-	/* 8 patches lengths later. Neither tag is one of a sub-record, so this cannot mislead. */
-	if (p->unpatched && tag != RECORD_HEAP_DUMP_SEGMENT && tag != RECORD_HEAP_DUMP_END)
-		return error_set(err, ERR_CAPTURE,
-				 "broken heap dump: the segment before byte %llu has no length",
 				 at);
 	if (!size_is_right(p, s, len))
 		return error_set(err, ERR_CAPTURE,
