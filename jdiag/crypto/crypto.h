@@ -8,13 +8,8 @@
 #include <stdint.h>
 
 #include "remote/base/buf.h"
+#include "remote/base/crc32c.h"
 #include "remote/base/error.h"
-
-/* CRC32C (Castagnoli), continued from crc (0 at the start). SSE4.2 where the processor has it. */
-uint32_t crc32c(uint32_t crc, const void *data, size_t len);
-
-/* The same by a table: what crc32c falls back to, and what tests compare it with. */
-uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 /* Standard alphabet with padding, or that of URLs without. */
 void base64_encode(struct buf *out, const void *data, size_t len, bool url_safe_unpadded);

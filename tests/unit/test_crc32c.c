@@ -1,4 +1,4 @@
-/* jdiag: CRC32C */
+/* remote: CRC32C */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "jdiag/crypto/crypto.h"
+#include "remote/base/crc32c.h"
 
 /* Values of RFC 3720, B.4, as numbers. */
 static void test_vectors(void **state)

@@ -1,5 +1,6 @@
-#include "jdiag/crypto/crypto.h"
+#include "remote/base/crc32c.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #if defined(__aarch64__)
