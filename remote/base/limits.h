@@ -30,6 +30,8 @@
 #define MAX_HPROF_LAYOUTS (64 * MiB) /* which of their fields are contents */
 #define MAX_HPROF_TEXT (4 * KiB)     /* of a name that a visitor is shown */
 
+#define MAX_SPOOL_BLOCKS (16 * MiB) /* number of blocks in one part of an artifact */
+
 /* jdiag */
 #define MAX_KUBECONFIG (4 * MiB)
 #define MAX_YAML_DEPTH 64
