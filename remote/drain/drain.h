@@ -1,12 +1,13 @@
 /*
  * The drain: a process of its own (forked, threads) that takes what the JVM writes and turns it
  * into the parts of a spool. Three stages that do not wait for each other (design.md, "Drain,
- *spool, forward"; facts of the pause in jvm.md 4.3):
+ * spool, forward"; facts of the pause in jvm.md 4.3):
  *
  *   intake	one thread a stream, normal priority: FIFO -> chunks of 1 MiB of memory that was
  *		touched before the JVM is asked. Nothing else stands between the JVM and memory. No
  *		free chunk: raw to disk (raw.N), or, where that must not be (redaction, ring), it
- *waits. work	SCHED_IDLE threads: check and redact (hprof/parser.h, in the order of each stream),
+ *		waits.
+ *   work	SCHED_IDLE threads: check and redact (hprof/parser.h, in the order of each stream),
  *		encode (codec/codec.h, chunks side by side), append to data.N (in order)
  *   report	counters in shared memory, read by the capture process, which writes the state
  *
@@ -14,7 +15,7 @@
  * pause (priority inversion). Chunks go to it and come back through atomics.
  *
  * The capture process must not hold a FIFO open: when the drain is killed, the JVM has to get
- *EPIPE. The drain dies with its parent.
+ * EPIPE. The drain dies with its parent.
  */
 #ifndef REMOTE_DRAIN_DRAIN_H
 #define REMOTE_DRAIN_DRAIN_H
@@ -31,7 +32,7 @@
 #include "remote/spool/state.h"
 
 #define DRAIN_CHUNK CODEC_BLOCK
-#define DRAIN_MIN_BUFFER (8 * MiB) /* without a larger one */
+#define DRAIN_MIN_BUFFER (8 * MiB) /* without a larger one; with many streams 2 MiB for each */
 
 struct drain_stream {
 	int fd;	    /* a FIFO, O_RDONLY|O_NONBLOCK (drain_start takes it over), or a plain file */
@@ -39,9 +40,9 @@ struct drain_stream {
 	bool grows; /* it is only appended to: readable before the end */
 	bool segment; /* records without a header (JDK 22+); the others begin with one */
 	/* FIFO of a segment: the write end that keeps it from ending before the JVM has opened it.
-	 * On the first byte `opened` runs in the intake thread (it replaces the name by a plain
-	 * empty file, so that the JVM's merge never opens a FIFO) and hold is closed: from then on
-	 * the end of the stream is the JVM's close. -1: none. */
+	 * On the first byte the name is replaced by a plain empty file (the JVM's merge then does
+	 * not open a FIFO) and hold is closed: from then on the end of the stream is the JVM's
+	 * close. -1: none. */
 	int hold;
 	char name[64]; /* below dump_dir */
 };
@@ -51,11 +52,12 @@ struct drain_options {
 	int dump_dir; /* its dump/ */
 	enum codec codec;
 	enum hprof_redact redact;
-	uint64_t buffer;      /* bytes to touch beforehand; 0: DRAIN_MIN_BUFFER only */
-	uint64_t max_bytes;   /* on disk, data and raw together; 0: no bound. More: ENOSPC */
-	uint64_t ring;	      /* 0, or: data.0 holds so many bytes behind the reader's position, and
-			       * the space of what was read is given back (FALLOC_FL_PUNCH_HOLE) */
-	unsigned int workers; /* 0: one a CPU */
+	uint64_t buffer;    /* bytes to touch beforehand; 0: DRAIN_MIN_BUFFER only */
+	uint64_t max_bytes; /* on disk, data and raw together; 0: no bound. More: ENOSPC */
+	uint64_t ring; /* 0, or (one stream only): data.0 holds so many bytes behind the reader's
+			* position, and the space of what was read is given back
+			* (FALLOC_FL_PUNCH_HOLE) */
+	unsigned int workers; /* 0: one a CPU, at most 8 */
 	unsigned int id_size; /* of identifiers, for segments that come before the main header */
 	uid_t uid;	      /* who owns the placeholder files in dump_dir */
 	gid_t gid;
@@ -89,8 +91,9 @@ struct drain {
 /* Fork it; comes back when the buffer is touched, the files are there and every intake thread
  * reads. Single-threaded callers only. n_streams <= SPOOL_MAX_PARTS - 1; streams[0] is the main
  * one; the parts are in the order of the streams, and with segments one more holds the end record
- * (what the main stream has as its last 9 bytes). The caller closes its copies of the descriptors
- * (they are taken over, also on failure). */
+ * (what the main stream has as its last 9 bytes). The descriptors of the
+ * streams are taken over, also on failure: closed here and -1 in streams. 0 to 2 stay open in the
+ * drain, every other one of the caller does not. */
 int drain_start(struct drain *d, const struct drain_options *o, struct drain_stream *streams,
 		unsigned int n_streams, struct error *err) must_check;
 
