@@ -191,7 +191,7 @@ test: ## everything: checks, unit tests, fuzzers, bats, all again under the sani
 demo: all $(BUILD)/tools/crc32c ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
 	@tests/rig/demo.sh
 
-bench: all $(BUILD)/tools/crc32c ## ratios against the script way, memory, time to attach (as root)
+bench: all $(filter %/crc32c %/hprof-bench,$(TOOL_BIN)) ## pauses, the whole job, memory, disk, speed: ratios and their limits (as root)
 	@JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/bench.sh $(BENCH_OPTIONS)
 
 # Manual pages and completions: jdiag prints them itself.

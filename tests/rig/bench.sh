@@ -1,13 +1,18 @@
 #!/bin/bash
-# make bench: does jdiag reach its figures? Ratios against the script way, peak memory, time to attach.
+# make bench: does jdiag reach its figures? Pauses, the whole job, memory, disk, speed; ratios to what a JVM,
+# a script and other tools reach in the same run.
 #
-#   bench.sh [--pairs N] [--heap MB] [--sizes MB,MB,...] [--quick]
+#   bench.sh [--only ROW]... [--heap-mb N] [--runs N] [--sizes MB,MB,...] [--json FILE]
+#   bench.sh --help        the rows and their limits
 #
-# One run, everything of its own: sshd, cluster API, bucket server, containers with a JVM that holds MB
-# megabytes. The two ways of the whole job alternate on the same JVM; what they are stands in bench.py.
-# Ends with 1 when a figure is missed, 2 when something does not work. Needs root, busybox-static, 6 GB
-# of disk and 4 GB of memory; takes about 3 minutes (--quick: less than one, with fewer runs, for a
-# look). `make test` does not call it.
+# One run, everything of its own: sshd, cluster API, bucket server, containers with JVMs (Mixed.java). What
+# is compared alternates on the same JVM; figures are medians of --runs after one round that does not
+# count. Pauses are those that the application saw: its ticker's longest gap. What a row compares and
+# how stands in bench_rows.py. The row `jmap` lowers the dirty-page limits of the machine while it lasts.
+#
+# Ends with 1 when a figure is missed, 2 when one could not be measured. Needs root, busybox-static, 12 GB
+# of disk and 8 GB of memory, and 15 minutes on an idle machine: what else runs, is measured as well. The
+# figures go to build/bench.json, too. `make test` does not call it.
 set -euo pipefail
 
 RIG_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -43,9 +48,14 @@ server() {
 	return 1
 }
 
+if [[ " $* " == *" --help "* ]]; then
+	mkdir -p "$RIG_RUN/ssh" && echo 0 | tee "$RIG_RUN/bucket.port" >"$RIG_RUN/ssh/port"
+	python3 "$RIG_SRC/bench.py" --help
+	exit
+fi
 chmod 711 "$RIG_RUN"
 mkdir -p "$RIG_RUN"/{home,kube,bucket}
 sshd_start "$RIG_RUN/ssh"
 server kube "$RIG_SRC/kube_server.py" "$RIG_RUN/kube"
 server bucket "$RIG_SRC/gcs_server.py" "$RIG_RUN/bucket" --crc32c "$JDIAG_BUILD/tools/crc32c"
-python3 "$RIG_SRC/bench.py" "$@"
+python3 "$RIG_SRC/bench.py" --json "$JDIAG_BUILD/bench.json" "$@"
