@@ -73,7 +73,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int null_stdio(struct error *err)
+int enter_null_stdio(struct error *err)
 {
 	auto_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	struct stat st;
@@ -110,19 +110,11 @@ static int compare_fds(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-static int close_others(const struct enter_request *r, const struct baggage *b, struct error *err)
+int enter_keep_only(int *keep, unsigned int n, struct error *err)
 {
-	int keep[ENTER_MAX_FDS + 3];
-	unsigned int n = 0, first = FIRST_FREE_FD;
+	unsigned int first = FIRST_FREE_FD;
 	int status;
 
-	for (; n < r->n_fds; n++)
-		keep[n] = r->fds[n];
-	keep[n++] = b->answer;
-	if (b->ns >= 0)
-		keep[n++] = b->ns;
-	if (b->root >= 0)
-		keep[n++] = b->root;
 	qsort(keep, n, sizeof(*keep), compare_fds);
 	for (unsigned int i = 0; i < n; i++) {
 		status = close_from_to(first, (unsigned int)keep[i] - 1);
@@ -134,6 +126,21 @@ static int close_others(const struct enter_request *r, const struct baggage *b, 
 	if (status < 0)
 		return error_sys(err, ERR_NODE, -status, "cannot close descriptors");
 	return 0;
+}
+
+static int close_others(const struct enter_request *r, const struct baggage *b, struct error *err)
+{
+	int keep[ENTER_MAX_FDS + 3];
+	unsigned int n = 0;
+
+	for (; n < r->n_fds; n++)
+		keep[n] = r->fds[n];
+	keep[n++] = b->answer;
+	if (b->ns >= 0)
+		keep[n++] = b->ns;
+	if (b->root >= 0)
+		keep[n++] = b->root;
+	return enter_keep_only(keep, n, err);
 }
 
 /* setns puts us at the root of the namespace, which is not the target's when it was put there by
@@ -162,7 +169,7 @@ static int take_identity(const struct enter_request *r, pid_t parent, struct err
 static int child_work(const struct enter_request *r, struct baggage *b, struct buf *answer,
 		      struct error *err)
 {
-	if (become_private(b->parent, err) < 0 || null_stdio(err) < 0)
+	if (become_private(b->parent, err) < 0 || enter_null_stdio(err) < 0)
 		return -1;
 	reset_signals();
 	umask(077);

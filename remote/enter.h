@@ -43,6 +43,12 @@ struct enter_request {
 	uint64_t timeout_ms; /* the child is killed when it passes */
 };
 
+/* For children of any kind: 0, 1 and 2 on the node's /dev/null, proved to be that. */
+int enter_null_stdio(struct error *err) must_check;
+
+/* Close all descriptors but 0, 1, 2 and these (all above 2; they are sorted). */
+int enter_keep_only(int *keep, unsigned int n, struct error *err) must_check;
+
 /* Its mount namespace. -errno when it cannot be opened. */
 int enter_open_ns(const struct procfs *p, pid_t pid) must_check;
 

@@ -14,7 +14,6 @@
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
-#include "remote/capture/capture.h"
 #include "remote/conn.h"
 #include "remote/ops.h"
 
@@ -303,7 +302,8 @@ static void end_all(struct helper *h)
 	for (size_t i = 0; i < WIRE_MAX_REQUESTS; i++)
 		if (h->requests[i].op && h->requests[i].op->end)
 			h->requests[i].op->end(&h->state, &h->requests[i]);
-	capture_unref(STEAL(h->state.capture));
+	for (unsigned int i = 0; i < h->state.n_lifelines; i++)
+		fd_close(&h->state.lifelines[i]);
 }
 
 static int run(struct helper *h, struct error *err)

@@ -66,6 +66,9 @@ int nodedir_note_pid(const struct nodedir *n, const struct procfs *p, struct err
 /* Remove it with all that is in it, and close. NODEDIR_INIT is fine. On failure n is closed too. */
 int nodedir_remove(struct nodedir *n, struct error *err) must_check;
 
+/* Remove one entry of it with all that is in that, as nodedir_delete does. 0 or -errno. */
+int nodedir_remove_inside(const struct nodedir *n, const char *name) must_check;
+
 /* ---- anybody's ---- */
 
 struct nodedir_found {

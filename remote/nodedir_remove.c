@@ -113,6 +113,13 @@ int nodedir_delete(const char *path)
 	return rc;
 }
 
+int nodedir_remove_inside(const struct nodedir *n, const char *name)
+{
+	unsigned int left = MAX_ENTRIES;
+
+	return remove_entry(n->dir, name, 0, &left);
+}
+
 int nodedir_remove(struct nodedir *n, struct error *err)
 {
 	char path[sizeof(n->path)];

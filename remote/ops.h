@@ -16,14 +16,15 @@
 #include "remote/procfs.h"
 #include "remote/wire/json.h"
 
-struct capture; /* capture/capture.h */
+#define MAX_LIFELINES 16
 
 /* What lives as long as the helper. */
 struct helper_state {
 	struct procfs proc;
 	struct connection *conn;
-	struct capture *capture; /* the one open capture (a reference), or NULL */
-	struct error failure;	 /* of the last one, for a read that comes too late; or ERR_NONE */
+	/* Write ends of pipes: a capture without a spool ends when its helper does. */
+	int lifelines[MAX_LIFELINES];
+	unsigned int n_lifelines;
 };
 
 struct op_request {
@@ -51,8 +52,8 @@ struct op {
 
 #define OP_MAX_FDS 2
 
-extern const struct op op_ps, op_inspect, op_capture, op_read, op_release, op_watch, op_fetch,
-	op_stop, op_remove, op_spools, op_tidy;
+extern const struct op op_ps, op_inspect, op_begin, op_watch, op_fetch, op_stop, op_remove,
+	op_spools, op_tidy;
 
 const struct op *ops_find(const char *name);	   /* NULL when there is none */
 void ops_names(struct jsonw *w, const char *name); /* for the hello's capabilities */

@@ -1,10 +1,7 @@
 /*
- * A heap dump that the helper holds: where the JVM writes it, the descriptor that it is read by,
- * and how all of that is undone. Ways to do it are strategies, one record each in <name>.c, in the
- * order of preference in strategies.c.
- *
- * As soon as the dump is complete, everything in the container and on the node is removed and only
- * the descriptor is kept: whatever happens to the helper then, nothing is left.
+ * The place of a capture in the JVM's container: a directory of the JVM's user in its /tmp, and
+ * what the JVM is asked to write there. Ways to do it are strategies, one record each in <name>.c,
+ * in the order of preference in strategies.c. Nothing here asks the JVM anything.
  */
 #ifndef REMOTE_CAPTURE_CAPTURE_H
 #define REMOTE_CAPTURE_CAPTURE_H
@@ -14,11 +11,13 @@
 #include <stdint.h>
 
 #include "remote/base/error.h"
-#include "remote/base/sha256.h"
+#include "remote/capture/fifos.h"
 #include "remote/nodedir.h"
 #include "remote/target.h"
 
 #define CAPTURE_FILE "h.hprof"
+#define CAPTURE_MAX_PARALLEL (FIFOS_MAX - 1)
+#define CAPTURE_MAX_HELP 8192
 
 struct capture;
 
@@ -33,69 +32,84 @@ struct strategy_info {
 
 struct strategy {
 	const char *name;
+	bool needs_spool; /* cannot be read through a ring: several streams, or a file on a disk */
+	bool fifos;	  /* the JVM writes into FIFOs, by GC.heap_dump; else a file, by dumpheap */
+
+	/* Would a JVM of this version do it? help: what it says about GC.heap_dump; NULL: it was
+	 * not asked yet. NULL when it would, else why not. NULL itself: every JVM does it. */
+	const char *(*unsuited)(const char *version, const char *help);
 
 	/* Could it be used? Changes nothing anywhere. node_dir: the user's choice or "". */
 	void (*probe)(const struct target *t, const char *node_dir, struct strategy_info *ret);
 
-	/* Make a place that the JVM can write to: sets c->jvm_path, c->where and c->dir. On failure
-	 * all is undone (by settle). */
+	/* Make what the JVM can write to: sets c->path, and c->fifos or c->dir. On failure all is
+	 * undone by settle. */
 	int (*prepare)(struct capture *c, struct error *err);
 
-	/* Undo what prepare did, and remove the file; c->data stays open. Once only. */
+	/* Undo in the container what prepare did; c->node is the caller's. Once only. */
 	int (*settle)(struct capture *c, struct error *err);
 };
 
-extern const struct strategy strategy_growing_file, strategy_container_file;
+extern const struct strategy strategy_fifo, strategy_segments, strategy_growing_file,
+	strategy_container_file;
 
 const struct strategy *strategy_at(size_t i);		/* NULL behind the last */
 const struct strategy *strategy_find(const char *name); /* NULL when there is none */
 
 struct capture {
-	unsigned int refs;
-	struct target target;
-	char node_dir[256];	    /* where the user wants it, or "" */
-	char name[JDIAG_NAME_SIZE]; /* of our directories, in the container and on the node */
-	int tmp;		    /* O_PATH of the JVM's /tmp */
-	int cover;		    /* the private tmpfs over it, or -1 */
-	int place;		    /* O_PATH of our directory in tmp, or -1 */
+	struct target target;	    /* locked; closed by capture_settle */
+	const struct nodedir *node; /* the spool directory; borrowed */
+	unsigned int parallel;	    /* segments, 1 to CAPTURE_MAX_PARALLEL */
+	bool ring;		    /* nothing may lie on the node's disk */
+	bool live;
+	char help[CAPTURE_MAX_HELP]; /* what the JVM says about GC.heap_dump */
 
-	const struct strategy *strategy;
-	void *state;	    /* the strategy's; NULL: nothing to undo */
-	char jvm_path[512]; /* what the JVM is asked to write */
-	char where[320];    /* for people */
-	int dir;	    /* where the file appears, as seen from here; the strategy's */
+	int tmp;   /* O_PATH of the JVM's /tmp */
+	int cover; /* the private tmpfs over it, or -1 */
+	int place; /* O_PATH of our directory in it, or -1 */
 
-	int data;		    /* the file, -1 until it is there */
-	bool patches;		    /* the JVM goes back in it: not readable before it is final */
-	uint64_t bytes;		    /* readable now */
-	bool final;		    /* no more will come, and the JVM said that it is whole */
-	struct error failure, left; /* why it ended; what could not be undone (code ERR_NONE: no) */
-
-	struct sha256 *hash; /* of the first `hashed` bytes */
-	uint64_t hashed;
-	bool being_read;
-	bool unswept; /* something that a killed helper left could not be removed yet */
+	const struct strategy *strategy; /* NULL: nothing of it to undo */
+	int mount;			 /* of the node's directory on ours, or -1 */
+	bool attached;
+	void *state;	    /* the strategy's own */
+	char path[512];	    /* what the JVM is asked to write */
+	struct fifos fifos; /* of a strategy with FIFOs */
+	int dir;	    /* of the others: where the file appears; borrowed */
+	char notice[256];   /* a better way that could not be used */
+	struct error left;  /* what could not be undone (ERR_NONE: all was) */
+	bool unswept;	    /* something that a killed helper left is there still */
 };
 
-/* Lock the JVM, make /tmp usable and prepare the strategy of that name, or the first that works
- * ("" ). Takes the target over. ERR_REFUSED when somebody else captures this JVM. A reference. */
-struct capture *capture_new(struct target *t, const char *strategy, const char *node_dir,
-			    struct error *err) must_check;
+#define CAPTURE_INIT                             \
+	((struct capture){.target = TARGET_INIT, \
+			  .tmp = -1,             \
+			  .cover = -1,           \
+			  .place = -1,           \
+			  .mount = -1,           \
+			  .dir = -1,             \
+			  .fifos = FIFOS_INIT})
 
-/* Look for the file and at its size. ERR_CAPTURE when it is not a plain file of the JVM's user. */
-int capture_refresh(struct capture *c, struct error *err) must_check;
+/* Make our directory in the JVM's /tmp; where its user cannot write, a private tmpfs lies over
+ * /tmp until capture_settle. The target is locked. */
+int capture_make_place(struct capture *c, struct error *err) must_check;
 
-/* The JVM says that it is written: fix the size and settle. ERR_CAPTURE without a file. */
-int capture_finish(struct capture *c, struct error *err) must_check;
+/* Prepare the strategy of that name, or the first that works (""). */
+int capture_prepare(struct capture *c, const char *strategy, struct error *err) must_check;
 
-/* It ended otherwise: reads end with this error, everything is undone. */
-void capture_fail(struct capture *c, const struct error *why);
+/* The /tmp where the attach socket is. */
+int capture_tmp(const struct capture *c);
 
-/* Bytes at an offset, at most what is readable; 0: none now. */
-int capture_read(struct capture *c, uint64_t offset, void *buf, size_t len, size_t *ret_len,
-		 struct error *err) must_check;
+/* Open the file that the JVM writes. 1: *ret_fd; 0: it is not there yet; -1: what is there is not a
+ * plain file of the JVM's user (ERR_CAPTURE). The container's user can put anything there. */
+int capture_open_file(const struct capture *c, int *ret_fd, struct error *err) must_check;
 
-struct capture *capture_ref(struct capture *c);
-void capture_unref(struct capture *c); /* NULL is fine; the last one settles */
+/* Undo everything in the container, in the reverse order, and unlock the JVM. CAPTURE_INIT and what
+ * was settled before is fine. What cannot be undone is in c->left. */
+void capture_settle(struct capture *c);
+
+/* For strategies that mount the spool's dump/ on our directory. */
+void mounted_probe(const char *node_dir, struct strategy_info *ret);
+int mounted_attach(struct capture *c, struct error *err) must_check; /* sets mount and path */
+int mounted_settle(struct capture *c, struct error *err) must_check;
 
 #endif

@@ -119,13 +119,15 @@ struct contained {
 
 static int settle(struct capture *c, struct error *err)
 {
-	struct contained *s = c->state;
-	int rc = s->parent < 0 ? 0 : private_dir_remove(&c->target, s->parent, c->name, err);
+	struct contained *s = STEAL(c->state);
+	int rc;
 
+	if (!s)
+		return 0;
+	rc = s->parent < 0 ? 0 : private_dir_remove(&c->target, s->parent, c->node->name, err);
 	fd_close(&s->dir);
 	fd_close(&s->parent);
 	free(s);
-	c->state = NULL;
 	return rc;
 }
 
@@ -136,9 +138,7 @@ static void use(struct capture *c, const struct place *p, int parent, int dir)
 	*s = (struct contained){.parent = parent, .dir = dir};
 	c->state = s;
 	c->dir = dir;
-	snprintf(c->jvm_path, sizeof(c->jvm_path), "%s%s/%s", p->path, c->name, CAPTURE_FILE);
-	snprintf(c->where, sizeof(c->where), "%s in the container%s", p->name,
-		 p->memory ? " (memory)" : "");
+	snprintf(c->path, sizeof(c->path), "%s%s/%s", p->path, c->node->name, CAPTURE_FILE);
 }
 
 /* Our directory there; in /tmp it exists already. */
@@ -153,7 +153,7 @@ static int try_place(struct capture *c, struct place *p, struct error *err)
 		use(c, p, -1, dir);
 		return 0;
 	}
-	dir = private_dir_create(&c->target, p->fd, c->name, err);
+	dir = private_dir_create(&c->target, p->fd, c->node->name, err);
 	if (dir < 0)
 		return -1;
 	use(c, p, STEAL_FD(p->fd), dir);
@@ -175,6 +175,7 @@ static int prepare(struct capture *c, struct error *err)
 
 const struct strategy strategy_container_file = {
 	.name = "container-file",
+	.needs_spool = true,
 	.probe = probe,
 	.prepare = prepare,
 	.settle = settle,

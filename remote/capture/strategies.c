@@ -3,7 +3,8 @@
 
 #include "remote/capture/capture.h"
 
-static const struct strategy *const table[] = {&strategy_growing_file, &strategy_container_file};
+static const struct strategy *const table[] = {&strategy_fifo, &strategy_segments,
+					       &strategy_growing_file, &strategy_container_file};
 
 const struct strategy *strategy_at(size_t i)
 {

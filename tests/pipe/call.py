@@ -3,7 +3,7 @@
 
 usage: call.py HELPER OPERATION [NAME=JSON...]
        call.py HELPER on PID OPERATION [NAME=JSON...]      with the process reference of PID
-       call.py HELPER dump PID FILE [NAME=JSON...]         capture, read, release
+       call.py HELPER dump PID FILE [NAME=JSON...]         begin, watch and fetch, remove
 
 An ERROR goes to stderr as "CODE: MESSAGE" and its hint, with status 1.
 """

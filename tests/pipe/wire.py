@@ -2,7 +2,7 @@
 
     with wire.Helper(path) as h:
         result = h.call("ps")
-        dump = h.dump(pid, start_time, "out.hprof")
+        state = h.dump(pid, "out.hprof", format="hprof")
 
 Standard library only. Every wait has a deadline; what goes wrong raises an exception:
 RemoteError for an ERROR frame of a request, ProtocolError for everything else.
@@ -146,10 +146,17 @@ class Helper:
     def call(self, op, **params):
         return self.wait(self.request(op, **params))
 
-    def read_all(self, offset=0, out=None, others=None):
-        """Send `read` and take it to its END: (bytes received, digest of them, END's body).
+    def begin(self, pid, start=None, id=None, **params):
+        """`begin` with an id of its own; the id."""
+        params.setdefault("live", False)
+        id = id or os.urandom(8).hex()
+        self.call("begin", pid=pid, start_time=start or start_time(pid), id=id, **params)
+        return id
+
+    def fetch(self, id, offset=0, out=None, others=None):
+        """Send `fetch` and take it to its END: (bytes received, digest of them, END's body).
         others: dict of request -> list, which collects the frames of other requests."""
-        request = self.request("read", offset=offset)
+        request = self.request("fetch", id=id, offset=offset)
         digest = hashlib.sha256()
         at = offset
         while True:
@@ -170,33 +177,38 @@ class Helper:
             if out:
                 out.write(body[8:])
 
-    def dump(self, pid, path=None, start=None, release=True, **params):
-        """Capture, read while it grows, release. The capture's RESULT with `received`, `sha256`
-        and `progress` added."""
-        params.setdefault("live", False)
-        request = self.request("capture", pid=pid, start_time=start or start_time(pid), **params)
-        others = {request: []}
+    def follow(self, id, path=None):
+        """Watch it and fetch it side by side to the end: `watch`'s RESULT with `received`,
+        `progress` (the states on the way) and, of the bytes that came, `got` (SHA-256) added."""
+        watch = self.request("watch", id=id)
+        others = {watch: []}
         out = open(path, "wb") if path else None
         try:
-            received, digest, end = self.read_all(0, out, others)
+            received, digest, end = self.fetch(id, 0, out, others)
         except RemoteError:
-            for kind, body in others[request]:
+            for kind, body in others[watch]:
                 if kind == ERROR:
                     raise RemoteError(body)
             raise
         finally:
             if out:
                 out.close()
-        while not others[request] or others[request][-1][0] not in ENDING:
+        while not others[watch] or others[watch][-1][0] not in ENDING:
             kind, got, body = self.next()
             others.setdefault(got, []).append((kind, body))
-        kind, result = others[request][-1]
+        kind, result = others[watch][-1]
         if kind == ERROR:
             raise RemoteError(result)
-        if end["sha256"] != digest or end["length"] != received:
-            raise ProtocolError("digest or length differ: %r, got %s %d"
-                                % (end, digest, received))
-        if release:
-            self.call("release")
-        return dict(result, received=received, sha256=digest,
-                    progress=[b for k, b in others[request] if k == PROGRESS])
+        if end["sha256"] != digest or end["length"] != received or result["sha256"] != digest:
+            raise ProtocolError("digest or length differ: %r and %r, got %s %d"
+                                % (end, result, digest, received))
+        return dict(result, received=received, got=digest,
+                    progress=[b for k, b in others[watch] if k == PROGRESS])
+
+    def dump(self, pid, path=None, remove=True, **params):
+        """begin, watch and fetch, remove."""
+        id = self.begin(pid, **params)
+        result = self.follow(id, path)
+        if remove:
+            self.call("remove", id=id)
+        return dict(result, id=id)
