@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "jdiag/archive/internal.h"
@@ -12,9 +13,9 @@
 struct artifact_input {
 	struct stored stored;
 	enum codec codec;
-	struct gunzip *gunzip; /* owned */
-	struct unzstd *unzstd; /* owned */
-	int fd;		       /* owned, of a path; -1 */
+	struct gunzip *gunzip;	   /* owned */
+	struct unzstd *unzstd;	   /* owned */
+	struct artifact_file file; /* owned, of a path */
 };
 
 int stored_need(struct stored *s, size_t need, struct error *err)
@@ -89,7 +90,7 @@ static struct artifact_input *input_new(const struct artifact_source *source)
 {
 	struct artifact_input *in = xcalloc(1, sizeof(*in));
 
-	in->fd = -1;
+	in->file = ARTIFACT_FILE_INIT;
 	in->stored.source = *source;
 	in->stored.source.name = xstrdup(source->name);
 	in->stored.room = xmalloc(STORED_ROOM);
@@ -107,42 +108,55 @@ int artifact_open_source(struct artifact_input **ret, const struct artifact_sour
 	return 0;
 }
 
-static int read_fd(void *ctx, void *buf, size_t len, size_t *ret_len, struct error *err)
+static int file_read(void *ctx, void *buf, size_t len, size_t *ret_len, struct error *err)
 {
-	const struct artifact_input *in = ctx;
+	const struct artifact_file *f = ctx;
 	ssize_t n;
 
 	do
-		n = read(in->fd, buf, len);
+		n = read(f->fd, buf, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return error_sys(err, ERR_FAILED, errno, "cannot read '%s'",
-				 in->stored.source.name);
+		return error_sys(err, ERR_FAILED, errno, "cannot read '%s'", f->source.name);
 	*ret_len = (size_t)n;
 	return 0;
 }
 
-static int open_path(const char *path, struct error *err)
+int artifact_file_open(struct artifact_file *ret, const char *path, struct error *err)
 {
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-			  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					: open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
 		return error_sys(err, errno == ENOENT ? ERR_USAGE : ERR_FAILED, errno,
 				 "cannot open '%s'", path);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return fd;
+	*ret = (struct artifact_file){
+		.source = {path, file_read, ret},
+		.size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size
+								   : UINT64_MAX,
+		.fd = fd,
+	};
+	return 0;
+}
+
+void artifact_file_close(struct artifact_file *f)
+{
+	fd_close(&f->fd);
 }
 
 int artifact_open(struct artifact_input **ret, const char *path, struct error *err)
 {
-	struct artifact_source source = {.name = path, .read = read_fd};
-	auto_artifact struct artifact_input *in = input_new(&source);
+	struct artifact_file file;
+	auto_artifact struct artifact_input *in = NULL;
 
-	in->stored.source.ctx = in;
-	in->fd = open_path(path, err);
-	if (in->fd < 0 || begin(in, err) < 0)
+	if (artifact_file_open(&file, path, err) < 0)
+		return -1;
+	in = input_new(&file.source);
+	in->file = file;
+	in->stored.source.ctx = &in->file;
+	if (begin(in, err) < 0)
 		return -1;
 	*ret = STEAL(in);
 	return 0;
@@ -191,7 +205,7 @@ void artifact_close(struct artifact_input *in)
 		return;
 	gunzip_free(in->gunzip);
 	unzstd_free(in->unzstd);
-	fd_close(&in->fd);
+	artifact_file_close(&in->file);
 	free((char *)in->stored.source.name);
 	free(in->stored.room);
 	free(in);

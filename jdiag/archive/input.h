@@ -30,8 +30,23 @@ struct artifact_source {
 	void *ctx; /* borrowed */
 };
 
-/* A path, or "-" for standard input. Reads the beginning. ERR_USAGE when there is no such file,
- * ERR_FAILED when it cannot be read, ERR_CAPTURE when it is empty. */
+/* A file as a source; the source's ctx is the struct itself, which must not be moved. */
+struct artifact_file {
+	struct artifact_source source;
+	uint64_t size; /* UINT64_MAX: not known (a pipe) */
+	int fd;	       /* owned */
+};
+
+/* A path, or "-" for standard input. ERR_USAGE when there is no such file, ERR_FAILED when it
+ * cannot be read. path has to outlive it. */
+int artifact_file_open(struct artifact_file *ret, const char *path, struct error *err) must_check;
+void artifact_file_close(struct artifact_file *f); /* ARTIFACT_FILE_INIT is fine */
+
+#define ARTIFACT_FILE_INIT ((struct artifact_file){.fd = -1})
+#define auto_artifact_file auto_cleanup(artifact_file_close)
+
+/* A path, or "-" for standard input. Reads the beginning. The errors of artifact_file_open, and
+ * ERR_CAPTURE when it is empty. */
 int artifact_open(struct artifact_input **ret, const char *path, struct error *err) must_check;
 int artifact_open_source(struct artifact_input **ret, const struct artifact_source *source,
 			 struct error *err) must_check;

@@ -52,7 +52,8 @@ static int memory_read(void *ctx, void *buf, size_t len, size_t *ret_len, struct
 		return error_set(e, ERR_UPLOAD, "the line is cut");
 	if (m->portion && n > m->portion)
 		n = m->portion;
-	memcpy(buf, m->data + m->at, n);
+	if (n)
+		memcpy(buf, m->data + m->at, n);
 	m->at += n;
 	*ret_len = n;
 	return 0;
