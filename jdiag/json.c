@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "remote/base/limits.h"
+#include "remote/base/str.h"
 
 /* jansson's own bound on depth is 2048; an answer that nests deeper than ours is an attack. Strings
  * are skipped: brackets inside them do not nest. */
@@ -92,6 +93,14 @@ bool json_bool_at(const json_t *root, const char *path, bool otherwise)
 	const json_t *v = json_at(root, path);
 
 	return json_is_boolean(v) ? json_is_true(v) : otherwise;
+}
+
+void json_set_text(json_t *object, const char *key, const char *text)
+{
+	auto_free char *escaped = str_escape_dup(text, strlen(text), "");
+	json_t *exact = json_string(text);
+
+	json_object_set_new(object, key, exact ? exact : json_string(escaped));
 }
 
 char *json_to_line(const json_t *root)

@@ -29,6 +29,9 @@ const char *json_str_at(const struct json_t *root, const char *path, const char 
 uint64_t json_u64_at(const struct json_t *root, const char *path, uint64_t otherwise);
 bool json_bool_at(const struct json_t *root, const char *path, bool otherwise);
 
+/* text as a member of object; escaped if it is not UTF-8 (a path), which JSON cannot hold. */
+void json_set_text(struct json_t *object, const char *key, const char *text);
+
 /* One line, keys in the order of insertion; free with free(). */
 char *json_to_line(const struct json_t *root) must_check;
 

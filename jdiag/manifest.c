@@ -97,10 +97,7 @@ void manifest_begin_capture(json_t *manifest, const struct preflight *p, time_t 
 
 void manifest_set_url(json_t *object, const char *url)
 {
-	auto_free char *escaped = str_escape_dup(url, strlen(url), "");
-	json_t *exact = json_string(url);
-
-	json_object_set_new(object, "url", exact ? exact : json_string(escaped));
+	json_set_text(object, "url", url);
 }
 
 void manifest_complete(json_t *manifest, const char *url, const struct delivery_result *r)
