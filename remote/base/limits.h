@@ -41,6 +41,8 @@
 #define MAX_API_ITEMS 50000	 /* objects of one list, over all its pages */
 #define MAX_API_QUERY (64 * KiB)
 #define MAX_HTTP_BODY (1 * MiB) /* any other answer */
+#define MAX_MANIFEST (1 * MiB)
+#define MAX_SEEK_TABLE (64 * MiB) /* 8 TiB of dump */
 #define MAX_CREDENTIAL_FILE (1 * MiB)
 #define MAX_KNOWN_HOSTS (16 * MiB)
 #define MAX_HELP_TEXT (256 * KiB)   /* help, a manual page, a completion script */
