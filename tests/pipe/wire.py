@@ -177,6 +177,26 @@ class Helper:
             if out:
                 out.write(body[8:])
 
+    def each_piece(self, id, on_data, offset=0):
+        """Fetch an artifact from an offset on; on_data(offset, bytes) for each frame. END's body,
+        or, when on_data said that this is enough (true), the error of the cancelled request."""
+        request = self.request("fetch", id=id, offset=offset)
+        enough = False
+        while True:
+            kind, got, body = self.next()
+            if got != request:
+                raise ProtocolError("frame of request %d" % got)
+            if kind == ERROR and not enough:
+                raise RemoteError(body)
+            if kind in (END, ERROR):
+                return body
+            if kind != DATA or struct.unpack(">Q", body[:8])[0] != offset:
+                raise ProtocolError("DATA out of order")
+            if not enough and on_data(offset, body[8:]):
+                self.cancel(request)
+                enough = True
+            offset += len(body) - 8
+
     def follow(self, id, path=None):
         """Watch it and fetch it side by side to the end: `watch`'s RESULT with `received`,
         `progress` (the states on the way) and, of the bytes that came, `got` (SHA-256) added."""
