@@ -8,6 +8,7 @@
 
 #define FOLLOW_MS 20 /* between two looks at a spool that grows */
 #define MANY_CPUS 4
+#define AT_ONCE 8 /* frames; a client that reads fast must be heard as well */
 
 struct fetching {
 	const struct connection *conn;
@@ -89,7 +90,7 @@ static int step(struct helper_state *h, struct op_request *r, struct error *err)
 
 	if (k->caught_up && spool_follow_look(&k->follow, err) < 0)
 		return -1;
-	while (conn_can_send(h->conn)) {
+	for (int i = 0; i < AT_ONCE && conn_can_send(h->conn); i++) {
 		if (s->phase == SPOOL_COMPLETE && k->offset > s->stored)
 			return error_set(err, ERR_FAILED, "the artifact has only %llu bytes",
 					 (unsigned long long)s->stored);
