@@ -94,18 +94,18 @@ static unsigned int own_cpus(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 0 ? (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) : 1;
 }
 
-unsigned int budget_jvm_cpus(const struct procfs *p, pid_t pid, const char *cgroups,
-			     unsigned int online)
+void budget_jvm_cpus(const struct procfs *p, pid_t pid, const char *cgroups, struct budget *ret)
 {
-	unsigned int quota = cgroup_cpu_quota(p, pid, cgroups), n = online;
+	unsigned int quota = cgroup_millicpus(p, pid, cgroups), n = ret->cpus;
 	struct proc_status status;
 
 	/* Its cpuset, as the kernel applies it to the process. */
 	if (proc_read_status(p, pid, &status) == 0 && status.cpus)
 		n = status.cpus;
-	if (quota && quota < n)
-		n = quota;
-	return n ? n : 1;
+	if (quota && quota < n * 1000)
+		n = (quota + 999) / 1000;
+	ret->jvm_cpus = n ? n : 1;
+	ret->jvm_millicpus = quota;
 }
 
 /* ---- disk ---- */
@@ -161,7 +161,9 @@ int budget_plan(const struct procfs *p, pid_t pid, const struct budget_request *
 	budget_share(r, &b);
 	if (plan_disk(r, &b, err) < 0)
 		return -1;
-	b.jvm_cpus = pid ? budget_jvm_cpus(p, pid, NULL, b.cpus) : b.cpus;
+	b.jvm_cpus = b.cpus;
+	if (pid)
+		budget_jvm_cpus(p, pid, NULL, &b);
 	*ret = b;
 	return 0;
 }

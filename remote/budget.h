@@ -39,6 +39,7 @@ struct budget {
 	uint64_t max_bytes;    /* that the spool may take there; never 0 */
 	unsigned int cpus;     /* online, that the helper may use */
 	unsigned int jvm_cpus; /* that the JVM's cgroup may use (quota and cpuset), rounded up */
+	unsigned int jvm_millicpus; /* its quota in thousandths of a CPU; 0: none */
 };
 
 /* pid: the JVM's, for jvm_cpus; 0: none (then it is cpus). ERR_NODE when there is no place for a
@@ -53,9 +54,8 @@ uint64_t budget_available(const struct procfs *p, pid_t self, const char *cgroup
 /* available is set: the share of it, into buffer, ring and why. */
 void budget_share(const struct budget_request *r, struct budget *ret);
 
-/* CPUs of a JVM, at least 1; online: when its cpuset cannot be read. */
-unsigned int budget_jvm_cpus(const struct procfs *p, pid_t pid, const char *cgroups,
-			     unsigned int online);
+/* jvm_cpus, at least 1, and jvm_millicpus; cpus is set: so many when its cpuset cannot be read. */
+void budget_jvm_cpus(const struct procfs *p, pid_t pid, const char *cgroups, struct budget *ret);
 
 /* How fast a CPU of this node is, in MB/s of a loop like the one in which HotSpot writes objects
  * (one thread, in its cache). Takes a few ms. Only compares with the same figure of another

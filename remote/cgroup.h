@@ -37,9 +37,9 @@ void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uin
  * as left. UINT64_MAX: no limit. root as above. */
 uint64_t cgroup_memory_left(const struct procfs *p, pid_t pid, const char *root);
 
-/* CPUs that the quota of its cgroup and of all above allow, rounded up; 0: no quota. root as above.
- */
-unsigned int cgroup_cpu_quota(const struct procfs *p, pid_t pid, const char *root);
+/* What the quota of its cgroup and of all above allow, in thousandths of a CPU; 0: no quota. root
+ * as above. */
+unsigned int cgroup_millicpus(const struct procfs *p, pid_t pid, const char *root);
 
 /* Call fn with each directory (O_PATH) from the process's cgroup up to the root, in the hierarchy
  * of that controller: the one of cgroup v1, or v2's when fn finds nothing of use (returns 0) in the

@@ -120,9 +120,11 @@ uint64_t cgroup_memory_left(const struct procfs *p, pid_t pid, const char *root)
 
 /* ---- CPUs ---- */
 
-static uint64_t round_up(uint64_t quota, uint64_t period)
+static uint64_t millicpus(uint64_t quota, uint64_t period)
 {
-	return period ? (quota + period - 1) / period : 0;
+	uint64_t n = period && quota < NO_LIMIT / 1000 ? quota * 1000 / period : 0;
+
+	return n || !quota || !period ? n : 1;
 }
 
 /* "150000 100000" or "max 100000". */
@@ -135,7 +137,7 @@ static uint64_t parse_cpu_max(char *line)
 		return 0;
 	*blank = '\0';
 	return str_to_u64(line, NO_LIMIT, &quota) && str_to_u64(blank + 1, NO_LIMIT, &period)
-		       ? round_up(quota, period)
+		       ? millicpus(quota, period)
 		       : 0;
 }
 
@@ -150,15 +152,15 @@ static int look_at_cpus(void *ctx, int dir, bool v2)
 		n = there ? parse_cpu_max(b.data) : 0;
 	} else {
 		there = read_line(dir, "cpu.cfs_quota_us", &b);
-		n = round_up(read_number(dir, "cpu.cfs_quota_us"),
-			     read_number(dir, "cpu.cfs_period_us"));
+		n = millicpus(read_number(dir, "cpu.cfs_quota_us"),
+			      read_number(dir, "cpu.cfs_period_us"));
 	}
 	if (n && (!*cpus || n < *cpus))
 		*cpus = n;
 	return there;
 }
 
-unsigned int cgroup_cpu_quota(const struct procfs *p, pid_t pid, const char *root)
+unsigned int cgroup_millicpus(const struct procfs *p, pid_t pid, const char *root)
 {
 	uint64_t cpus = 0;
 

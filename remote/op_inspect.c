@@ -86,7 +86,7 @@ static void tell_budget(struct jsonw *w, struct work *k)
 	struct error e = {0};
 
 	if (!k->budget.expected)
-		k->budget.expected = heap_used(k) + heap_used(k) / 4;
+		k->budget.expected = heap_used(k) + heap_used(k) / 2;
 	if (budget_plan(k->target.proc, k->target.ref.pid, &k->budget, &b, &e) < 0)
 		log_at(LOG_STEP, "no budget: %s", e.msg);
 	jsonw_open(w, "budget", '{');
@@ -100,6 +100,7 @@ static void tell_budget(struct jsonw *w, struct work *k)
 	jsonw_u64(w, "max_bytes", b.max_bytes);
 	jsonw_u64(w, "cpus", b.cpus);
 	jsonw_u64(w, "jvm_cpus", b.jvm_cpus);
+	jsonw_u64(w, "jvm_millicpus", b.jvm_millicpus);
 	jsonw_string(w, "error", e.msg);
 	jsonw_close(w, '}');
 	jsonw_open(w, "rate", '{');

@@ -188,9 +188,15 @@ static void jvm_status(const char *cpus)
 	tree_text(&tree, "proc/100/status", text);
 }
 
+static unsigned int millicpus;
+
 static unsigned int jvm_cpus(void)
 {
-	return budget_jvm_cpus(&proc, JVM, cgroups, 16);
+	struct budget b = {.cpus = 16};
+
+	budget_jvm_cpus(&proc, JVM, cgroups, &b);
+	millicpus = b.jvm_millicpus;
+	return b.jvm_cpus;
 }
 
 static void test_cpus_v2(void **state)
@@ -204,8 +210,13 @@ static void test_cpus_v2(void **state)
 	assert_int_equal(jvm_cpus(), 7);
 	tree_text(&tree, "cgroup/pod/cpu.max", "250000 100000\n");
 	assert_int_equal(jvm_cpus(), 3);
+	assert_int_equal(millicpus, 2500);
 	tree_text(&tree, "cgroup/pod/app/cpu.max", "50000 100000\n");
 	assert_int_equal(jvm_cpus(), 1);
+	assert_int_equal(millicpus, 500);
+	tree_text(&tree, "cgroup/pod/app/cpu.max", "1 100000\n");
+	assert_int_equal(jvm_cpus(), 1);
+	assert_int_equal(millicpus, 1);
 	tree_text(&tree, "cgroup/pod/app/cpu.max", "9900000 100000\n");
 	tree_text(&tree, "cgroup/pod/cpu.max", "50 0\n"); /* nothing a kernel writes */
 	assert_int_equal(jvm_cpus(), 7);
@@ -222,6 +233,7 @@ static void test_cpus_v1(void **state)
 	tree_text(&tree, "cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us", "-1\n");
 	tree_text(&tree, "cgroup/cpu,cpuacct/docker/x/cpu.cfs_period_us", "100000\n");
 	assert_int_equal(jvm_cpus(), 64);
+	assert_int_equal(millicpus, 0);
 	tree_text(&tree, "cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us", "150000\n");
 	assert_int_equal(jvm_cpus(), 2);
 }
