@@ -170,8 +170,12 @@ static const char *keep_reason(const struct spool *s, bool finished)
 	bool known = spool_load(s, state, NULL) == 0;
 
 	spool_state_release(state);
-	if (known && state->phase == SPOOL_COMPLETE)
-		return finished || spool_expired(s->dir, state) ? NULL : SPOOL_KEPT_FINISHED;
+	if (known && state->phase == SPOOL_COMPLETE) {
+		/* A keeper knows better when the time has passed: this clock may have been set. */
+		bool expired = !held && spool_expired(s->dir, state);
+
+		return finished || expired ? NULL : SPOOL_KEPT_FINISHED;
+	}
 	if (held)
 		return held;
 	/* Of another version: it may be a finished one all the same. */

@@ -73,12 +73,12 @@ int spool_each(int (*fn)(void *ctx, const struct spool *s, const struct spool_st
 			 const struct error *e),
 	       void *ctx);
 
-/* A finished one whose time to live has passed, and that nobody reads: for its keeper, which then
- * removes it. */
+/* A finished one whose time to live has passed by the node's clock, and that nobody reads. */
 bool spool_expired(int dir, const struct spool_state *state);
 
 /* May a sweep remove it? NULL: yes. Else why not: alive, or complete and not expired (a finished
- * dump is no leftover: it has cost a pause). */
+ * dump is no leftover: it has cost a pause). While a process keeps it, that decides when its time
+ * has passed. */
 const char *spool_keep_reason(const struct spool *s);
 
 /* Remove the directories that dead captures left, and what has expired; with finished, what is

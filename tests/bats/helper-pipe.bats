@@ -36,7 +36,7 @@ check() {
 # directories are locked by nobody.
 find_left() {
 	local dir
-	for dir in /var/lib/.jdiag-* /var/tmp/.jdiag-* /tmp/.jdiag-* /mnt/disks/*/.jdiag-*; do
+	for dir in /var/lib/.jdiag-* /var/tmp/.jdiag-* /tmp/.jdiag-* /run/.jdiag-* /mnt/disks/*/.jdiag-*; do
 		[[ ! -e $dir/lock ]] || flock -n "$dir/lock" echo "$dir"
 	done
 	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' /proc/self/mountinfo
