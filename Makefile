@@ -97,8 +97,11 @@ unit-bins: $(UNIT_BIN)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 
-$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libjdiag.a
-	$(call say,TOOL,$@)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS)
+$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
+	$(call say,TOOL,$@)mkdir -p $(@D) && \
+	if head -n 1 $< | grep -q remote; \
+	then $(CC) $(BASE) $(CFLAGS) $(if $(SANITIZE),,-no-pie) -MMD -MP -o $@ $< $(BUILD)/libremote.a $(HELPER_LIBS); \
+	else $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS); fi
 
 # --- fuzzers: both programs' code once more, by clang, with coverage for libFuzzer ---------------
 
