@@ -94,7 +94,7 @@ def check_hello():
         expect(hello["program"] == "jdiag-helper" and hello["version"], "names")
         expect(hello["euid"] == os.geteuid() and hello["pid"] == h.process.pid, "ids")
         expect(hello["arch"] == os.uname().machine and hello["kernel"] == os.uname().release, "uname")
-        expect(set(hello["capabilities"]) >= {"ps", "inspect", "watch", "fetch", "stop", "remove", "spools", "tidy"},
+        expect(set(hello["capabilities"]) >= {"ps", "inspect", "watch", "fetch", "stop", "remove", "spools", "upload", "tidy"},
                "capabilities")
         expect(h.close() == (0, ""), "status")
 
