@@ -1,36 +1,58 @@
 /*
- * A capture on its way from the helper to a sink: requests `capture` and `read`, checks every byte
- * (order, record chain, SHA-256) and goes back where the sink asks for bytes again.
+ * A capture on its way from its node to a sink: begin it (or find it), watch it and fetch its bytes
+ * side by side on one connection, check them, go back where the sink asks for bytes again, and
+ * connect again where the connection broke. The capture itself goes on meanwhile: the node checks
+ * the dump, this end checks that what arrived is what the node has.
  */
 #ifndef JDIAG_DELIVER_H
 #define JDIAG_DELIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "jdiag/captures.h"
 #include "remote/base/error.h"
 #include "remote/base/sha256.h"
 
-struct helper;
 struct json_t;
 struct progress;
+struct session;
 struct sink;
 
+struct delivery_options {
+	const char *id;
+	const struct json_t *begin; /* parameters of `begin`; NULL: the capture exists already */
+	struct sink *sink;	    /* NULL: only wait until it is complete */
+	const char *last_phase;	    /* "upload", "transfer": how progress calls what comes last */
+	uint64_t expected;	    /* size of the dump, an estimate */
+};
+
+/* Also set when the delivery failed, as far as it got. */
 struct delivery_result {
-	uint64_t bytes;
+	bool begun;		  /* `begin` was sent: there may be a capture */
+	bool lost;		  /* there is none any more (it failed, it was a ring's) */
+	enum capture_phase phase; /* as last heard */
+	bool ring;
+	uint64_t bytes; /* of the artifact, as stored */
+	uint64_t raw;	/* of the dump */
 	char sha256[SHA256_HEX_SIZE];
+	uint32_t crc32c;
+	char strategy[32], format[16], redact[16];
 	uint64_t pause_ms;   /* as the JVM says; 0: it does not */
-	uint64_t elapsed_ms; /* the helper's clock, command to reply */
+	uint64_t elapsed_ms; /* the node's clock, command to reply */
+	uint64_t written_ms; /* ... first byte to last */
+	uint64_t stalled_ms; /* that the JVM waited for us */
+	uint64_t overflow;   /* bytes that did not fit into the buffer */
 	uint64_t records;    /* of the dump */
+	char notice[512];    /* what a person should know; "" */
 };
 
 /*
- * Run a capture (params: as PROTOCOL.md, borrowed) and write it to the sink, up to and including
- * sink_finish: when 0 comes back the artifact is complete, verified and at its place. `expected` is
- * the estimate for the progress line. On failure the sink is untouched otherwise: the caller aborts
- * it.
+ * Up to and including sink_finish: when 0 comes back the artifact is complete, verified and at its
+ * place. The session is connected at the start; after a failure its helper may be NULL. On failure
+ * the sink is untouched otherwise: the caller aborts it.
  */
-int deliver_capture(struct helper *h, const struct json_t *params, struct sink *sink,
-		    struct progress *progress, uint64_t expected, struct delivery_result *ret,
-		    struct error *err) must_check;
+int deliver_capture(struct session *s, const struct delivery_options *o, struct progress *progress,
+		    struct delivery_result *ret, struct error *err) must_check;
 
 #endif

@@ -31,6 +31,7 @@ struct progress {
 	char phase[64];
 	uint64_t started, phase_started, drawn; /* now_ms() */
 	uint64_t bytes, total;
+	uint64_t raw, stored;	       /* of a capture */
 	struct sample samples[WINDOW]; /* a ring; the oldest one is overwritten */
 	unsigned int taken;
 };
@@ -80,17 +81,21 @@ static void add_seconds(struct buf *b, uint64_t seconds)
 		buf_addf(b, "  %s left", str_format_ms(time, seconds * 1000));
 }
 
-/* "transfer  1.2 GiB of 4.0 GiB  30%  85 MiB/s  33s left", or "attach  4s". */
+/* "transfer  1.2 GiB of 4.0 GiB  30%  85 MiB/s  33s left", or "attach  4s"; of a capture also
+ * "pause  4s  ..." and "spool  4.0 GiB raw, 1.1 GiB stored  600 MiB ...". */
 static void describe(const struct progress *p, uint64_t now, struct buf *b)
 {
 	char size[16], of[16], rate_text[16];
 	uint64_t rate = rate_of(p, now);
 
 	buf_adds(b, p->phase);
-	if (p->bytes == 0 && p->total == 0) {
+	if ((p->bytes == 0 && p->total == 0) || strcmp(p->phase, "pause") == 0)
 		buf_addf(b, "  %us", (unsigned int)((now - p->phase_started) / 1000));
+	if (p->raw && strcmp(p->phase, "spool") == 0)
+		buf_addf(b, "  %s raw, %s stored", str_format_size(size, p->raw),
+			 str_format_size(of, p->stored));
+	if (p->bytes == 0 && p->total == 0)
 		return;
-	}
 	buf_addf(b, "  %s", str_format_size(size, p->bytes));
 	/* more than expected: the estimate was wrong, say no more of it */
 	if (p->total && p->bytes <= p->total)
@@ -154,6 +159,10 @@ static void draw_json(const struct progress *p, uint64_t now)
 	if (rate && p->total >= p->bytes)
 		json_object_set_new(m, "seconds_left",
 				    json_integer((json_int_t)((p->total - p->bytes) / rate)));
+	if (p->raw) {
+		json_object_set_new(m, "raw", json_integer((json_int_t)p->raw));
+		json_object_set_new(m, "stored", json_integer((json_int_t)p->stored));
+	}
 	write_json(m);
 }
 
@@ -197,6 +206,17 @@ void progress_bytes(struct progress *p, uint64_t bytes, uint64_t total)
 		return;
 	if (progress_requested() || (p->way != PLAIN && now - p->drawn >= every))
 		draw(p, now);
+}
+
+void progress_waiting(struct progress *p)
+{
+	progress_bytes(p, p->bytes, p->total);
+}
+
+void progress_capture(struct progress *p, uint64_t raw, uint64_t stored)
+{
+	p->raw = raw;
+	p->stored = stored;
 }
 
 void progress_note(struct progress *p, const char *fmt, ...)

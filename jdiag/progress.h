@@ -1,7 +1,8 @@
 /*
  * Progress, on stderr. auto: one rewritten line on a terminal, else a plain line a phase. json:
- * lines {"message_type":"progress","phase":...,"bytes":N,"total":N,"rate":N,"seconds_left":N}
- * (total and seconds_left are left out while unknown), {"message_type":"notice","message":...},
+ * lines {"message_type":"progress","phase":...,"bytes":N,"total":N,"rate":N,"seconds_left":N,
+ * "raw":N,"stored":N} (total, seconds_left, raw and stored are left out while unknown),
+ * {"message_type":"notice","message":...},
  * {"message_type":"log","message":...} (warnings, and what -v says: remote/base/log.h), and as the
  * last one {"message_type":"summary","seconds":N} or, on failure,
  * {"message_type":"exit_error","code":N,"reason":...,"message":...,"hint":...}. Members are only
@@ -23,13 +24,20 @@ struct progress;
 /* Never NULL. */
 struct progress *progress_new(enum progress_mode mode, bool quiet) must_check;
 
-/* A new phase begins: "connect", "attach", "dump", "transfer" ... The name is copied. The same
- * phase again changes nothing. */
+/* A new phase begins: "connect", "attach", "pause", "upload" ... The name is copied. The same phase
+ * again changes nothing. While it is "pause", the line tells how long it has been. */
 void progress_phase(struct progress *p, const char *phase);
 
 /* Bytes so far and expected (0: unknown). Cheap: call it as often as you like, it prints at most
  * five times a second. Call it while waiting too (with the same numbers): the clock goes on. */
 void progress_bytes(struct progress *p, uint64_t bytes, uint64_t total);
+
+/* The clock of the line goes on, nothing else is new. */
+void progress_waiting(struct progress *p);
+
+/* Of a capture: bytes that the JVM has written, bytes of the artifact on the node. Told by the next
+ * progress_bytes. */
+void progress_capture(struct progress *p, uint64_t raw, uint64_t stored);
 
 /* A line of talk that does not break the progress line. Escaped. */
 void progress_note(struct progress *p, const char *fmt, ...) printf_like(2, 3);

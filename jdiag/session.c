@@ -16,16 +16,28 @@ void session_init(struct session *s, const struct options *o)
 	*s = (struct session){.o = o, .port = o->ssh_port};
 }
 
-bool session_close(struct session *s)
+static bool disconnect(struct session *s)
 {
 	bool clean = helper_stop(s->helper);
 
 	ssh_close(s->ssh);
-	kube_close(s->kube);
 	s->helper = NULL;
 	s->ssh = NULL;
+	return clean;
+}
+
+bool session_close(struct session *s)
+{
+	bool clean = disconnect(s);
+
+	kube_close(s->kube);
 	s->kube = NULL;
 	return clean;
+}
+
+void session_disconnect(struct session *s)
+{
+	(void)disconnect(s);
 }
 
 int session_open_cluster(struct session *s, struct error *err)
@@ -90,6 +102,23 @@ int session_resolve_ssh(struct session *s, const struct target *t, struct error 
 	return 0;
 }
 
+int session_resolve_target(struct session *s, const struct target *t, struct error *err)
+{
+	struct pod pod;
+
+	if (t->kind == TARGET_SSH)
+		return session_resolve_ssh(s, t, err);
+	if (session_open_cluster(s, err) < 0)
+		return -1;
+	if (t->kind == TARGET_NODE)
+		return session_resolve_node(s, t->name, err);
+	if (read_pod(s, t->name, &pod, err) < 0)
+		return -1;
+	if (!pod.node[0])
+		return error_set(err, ERR_TARGET, "pod '%s' is on no node", t->name);
+	return session_resolve_node(s, pod.node, err);
+}
+
 int session_connect(struct session *s, struct error *err)
 {
 	const struct options *o = s->o;
@@ -126,4 +155,24 @@ int session_recheck(struct session *s, struct error *err)
 	if (read_pod(s, s->pod.name, &now, err) < 0)
 		return error_prefix(err, "cannot check the pod again");
 	return pod_check_unchanged(&s->pod, &now, s->container->name, err);
+}
+
+int session_read_restarts(struct session *s, const char *ns, const char *pod, const char *uid,
+			  const char *container, uint64_t *ret, struct error *err)
+{
+	auto_json json_t *object = NULL;
+	struct pod now;
+
+	if (session_open_cluster(s, err) < 0 || kube_get_pod(s->kube, ns, pod, &object, err) < 0 ||
+	    pod_from_json(object, &now, err) < 0)
+		return -1;
+	if (strcmp(now.uid, uid) != 0)
+		return error_set(err, ERR_TARGET, "pod '%s' is another one now", pod);
+	for (unsigned int i = 0; i < now.n_containers; i++)
+		if (strcmp(now.containers[i].name, container) == 0) {
+			*ret = now.containers[i].restarts;
+			return 0;
+		}
+	return error_set(err, ERR_TARGET, "pod '%s' has no container '%s' any more", pod,
+			 container);
 }

@@ -46,11 +46,22 @@ int session_resolve_node(struct session *s, const char *node, struct error *err)
 /* ssh://: no API at all. */
 int session_resolve_ssh(struct session *s, const struct target *t, struct error *err) must_check;
 
+/* The node's address for any target, whatever runs there: of a pod only its node counts. */
+int session_resolve_target(struct session *s, const struct target *t, struct error *err) must_check;
+
+/* Give up the connection and its helper, as they are; the rest stays, session_connect connects
+ * again. */
+void session_disconnect(struct session *s);
+
 /* SSH to the resolved address and the helper on it. */
 int session_connect(struct session *s, struct error *err) must_check;
 
 /* Read the pod again: uid, node, container id and restarts have to be what they were. Nothing to do
  * without a pod. */
 int session_recheck(struct session *s, struct error *err) must_check;
+
+/* How often the container of a pod has been started again by now; the API is asked. */
+int session_read_restarts(struct session *s, const char *ns, const char *pod, const char *uid,
+			  const char *container, uint64_t *ret, struct error *err) must_check;
 
 #endif
