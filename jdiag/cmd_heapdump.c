@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "jdiag/command.h"
-#include "jdiag/deliver.h"
+#include "jdiag/deliver_end.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/interrupt.h"
 #include "jdiag/json.h"
@@ -16,12 +18,13 @@
 #include "jdiag/preflight.h"
 #include "jdiag/progress.h"
 #include "jdiag/question.h"
+#include "jdiag/record.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
 #include "remote/base/str.h"
+#include "remote/codec/codec.h"
 
 #define INSPECT_TIMEOUT_MS 60000
-#define RELEASE_TIMEOUT_MS 10000
 
 struct job {
 	const struct options *o;
@@ -31,11 +34,64 @@ struct job {
 	json_t *inspect;  /* owned */
 	json_t *manifest; /* owned */
 	struct preflight preflight;
-	struct sink *sink; /* owned */
+	enum codec codec;	  /* of the artifact */
+	uint64_t buffer, percent; /* --buffer; 0: not given */
+	struct sink *sink;	  /* owned */
+	char *url;		  /* owned: of the sink */
 	char name[ARTIFACT_NAME_SIZE];
-	struct delivery_result result;
-	bool capturing; /* the JVM was, or may have been, told to write */
+	char id[CAPTURE_ID_SIZE];
+	char *node_target; /* owned: "node/N", "ssh://HOST:PORT" */
+	struct delivery_job end;
 };
+
+#define MAX_BUFFER_PERCENT 90
+
+/* "2GiB" or "40%". */
+static int take_buffer(struct job *j, struct error *err)
+{
+	const char *text = j->o->buffer;
+	size_t len = text ? strlen(text) : 0;
+
+	if (!len)
+		return 0;
+	if (text[len - 1] == '%') {
+		auto_free char *number = xstrndup(text, len - 1);
+
+		if (str_to_u64(number, MAX_BUFFER_PERCENT, &j->percent) && j->percent)
+			return 0;
+	} else if (str_to_size(text, &j->buffer) && j->buffer) {
+		return 0;
+	}
+	error_set(err, ERR_USAGE, "bad size '%s' for '--buffer'", text);
+	return error_hint(err,
+			  "a size looks like 512MiB or 2GiB, a share of the node's free "
+			  "memory like 40%% (at most %d%%)",
+			  MAX_BUFFER_PERCENT);
+}
+
+/* --format, else what the name of a file or an object says, else what opens everywhere. */
+static enum codec choose_codec(const struct options *o)
+{
+	enum codec codec = CODEC_GZIP;
+	struct stat st;
+
+	if (o->format) {
+		(void)codec_from_format(o->format, &codec);
+		return codec;
+	}
+	if (!o->to || strcmp(o->to, "-") == 0 || str_ends(o->to, "/") ||
+	    (!str_starts(o->to, "gs://") && stat(o->to, &st) == 0 && S_ISDIR(st.st_mode)) ||
+	    !codec_from_name(o->to, &codec))
+		return CODEC_GZIP;
+	return codec;
+}
+
+static const char *content_type(enum codec codec)
+{
+	return codec == CODEC_GZIP   ? "application/gzip"
+	       : codec == CODEC_ZSTD ? "application/zstd"
+				     : "application/octet-stream";
+}
 
 static int check_options(const struct options *o, const struct target *t, struct error *err)
 {
@@ -52,6 +108,11 @@ static int check_options(const struct options *o, const struct target *t, struct
 	if (o->to && strcmp(o->to, "-") == 0 && o->output != OUTPUT_TEXT)
 		return error_set(err, ERR_USAGE,
 				 "--to - writes the dump to stdout, there is no room for -o there");
+	if (o->detach && o->to && strcmp(o->to, "-") == 0)
+		return error_set(err, ERR_USAGE,
+				 "--detach leaves the dump on the node, nothing can go to stdout");
+	if (o->detach && o->no_spool)
+		return error_set(err, ERR_USAGE, "--detach needs the spool: leave out --no-spool");
 	return 0;
 }
 
@@ -116,20 +177,7 @@ static int inspect(struct job *j, bool attach, struct error *err)
 	return estimate(j, err);
 }
 
-/* While an upload waits for its bucket, the node must not think that we are gone. If the node has
- * gone, the upload may have all bytes already: whoever needs more from there will be told. */
-static int keep_helper_alive(void *helper, struct error *err)
-{
-	struct error lost = {0};
-
-	if (helper_pump(helper, &lost) < 0 && lost.code == ERR_INTERRUPTED) {
-		*err = lost;
-		return -1;
-	}
-	return 0;
-}
-
-/* The same while a person thinks: there the node is all that matters. */
+/* While a person thinks, the node must not think that we are gone. */
 static int hold_the_line(void *helper, struct error *err)
 {
 	return helper_pump(helper, err);
@@ -142,16 +190,20 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 		.to = j->o->to ? j->o->to : "./",
 		.name = j->name,
 		.companion = MANIFEST_SUFFIX,
-		.content_type = "application/octet-stream",
+		.content_type = content_type(j->codec),
 		.token_command = j->o->token_command,
-		.tick = keep_helper_alive,
-		.tick_ctx = j->session.helper,
+		.tick = delivery_tick,
+		.tick_ctx = &j->session,
 	};
 
 	j->manifest = manifest_new(j->name, &j->session, j->jvm, &j->preflight, when);
+	json_object_set_new(j->manifest, "format", json_string(codec_format(j->codec)));
 	metadata = manifest_metadata(j->manifest);
 	so.metadata = metadata;
-	return sink_open(&j->sink, &so, err);
+	if (sink_open(&j->sink, &so, err) < 0)
+		return -1;
+	j->url = xstrdup(sink_url(j->sink));
+	return 0;
 }
 
 static struct plan plan_of(const struct job *j)
@@ -161,7 +213,7 @@ static struct plan plan_of(const struct job *j)
 		.jvm = j->jvm,
 		.manifest = j->manifest,
 		.preflight = &j->preflight,
-		.url = sink_url(j->sink),
+		.url = j->url,
 	};
 }
 
@@ -226,59 +278,123 @@ static int check_fits(struct job *j, struct error *err)
 	return 0;
 }
 
+/* From here on the end of the job has to think of the capture. */
+static void set_end(struct job *j)
+{
+	j->end.o = j->o;
+	j->end.session = &j->session;
+	j->end.progress = j->progress;
+	j->end.manifest = j->manifest;
+	j->end.id = j->id;
+	j->end.target = j->node_target;
+}
+
+static char *owner(void)
+{
+	const char *user = getenv("USER");
+	char host[65] = "";
+
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		host[0] = '\0';
+	return xasprintf("%.60s@%s", user && *user ? user : "?", *host ? host : "?");
+}
+
+/* The parameters of `begin`; a new object. */
+static json_t *begin_params(const struct job *j, const json_t *label)
+{
+	const struct options *o = j->o;
+	auto_free char *text = json_dumps(label, JSON_COMPACT | JSON_ENSURE_ASCII);
+	auto_free char *who = owner();
+	json_t *params = jvm_reference(j->jvm);
+	json_t *more = json_pack(
+		"{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:b, s:s, s:s}",
+		"id", j->id, "strategy", j->preflight.strategy, "dir", "", "live",
+		j->preflight.live, "format", codec_format(j->codec), "redact",
+		o->redact ? o->redact : "none", "parallel", (json_int_t)o->parallel, "buffer",
+		(json_int_t)j->buffer, "buffer_percent", (json_int_t)j->percent, "spool",
+		!o->no_spool, "expected", (json_int_t)j->preflight.size, "deadline",
+		(json_int_t)o->timeout_ms, "ttl", (json_int_t)CAPTURE_TTL_S, "sync", o->detach,
+		"owner", who, "label", text);
+
+	if (!more)
+		die_oom();
+	json_object_update_new(params, more);
+	return params;
+}
+
+/* Before the node hears of it: a jdiag that is killed in the next moment is found again. */
+static void write_record(struct job *j, const json_t *label)
+{
+	auto_json json_t *record = record_new(j->id, j->node_target, &j->session, label);
+	struct error e = {0};
+
+	if (record_save(record, &e) == 0)
+		j->end.recorded = true;
+	else
+		progress_note(j->progress, "warning: the capture is not noted here: %s", e.msg);
+}
+
 static int capture(struct job *j, struct error *err)
 {
-	auto_json json_t *params = jvm_reference(j->jvm);
+	auto_json json_t *label = NULL, *params = NULL;
+	struct delivery_options d = {
+		.id = j->id,
+		.last_phase = str_starts(j->url, "gs://") ? "upload" : "transfer",
+		.expected = j->preflight.size,
+	};
 
-	json_object_set_new(params, "strategy", json_string(j->preflight.strategy));
-	json_object_set_new(params, "live", json_boolean(j->preflight.live));
-	json_object_set_new(params, "deadline", json_integer((json_int_t)j->o->timeout_ms));
 	if (session_recheck(&j->session, err) < 0)
 		return -1;
 	manifest_begin_capture(j->manifest, &j->preflight, time(NULL));
-	j->capturing = true;
-	return deliver_capture(j->session.helper, params, j->sink, j->progress, j->preflight.size,
-			       &j->result, err);
+	set_end(j);
+	if (j->o->detach) { /* it was tried, that is all */
+		sink_abort(j->sink);
+		j->sink = NULL;
+	}
+	label = label_new(j->name, j->url, codec_format(j->codec), j->manifest);
+	if (!j->o->no_spool)
+		write_record(j, label);
+	d.begin = params = begin_params(j, label);
+	d.sink = j->end.sink = j->sink;
+	return deliver_capture(&j->session, &d, j->progress, &j->end.result, err);
 }
 
-/* The artifact is safe now: what fails from here on is told, but does not make the capture a
- * failure. */
-static void settle(struct job *j)
+static void print_detached(const struct job *j)
 {
-	auto_json json_t *none = NULL;
-	struct error e = {0};
-	char *text;
-
-	if (helper_call(j->session.helper, "release", NULL, RELEASE_TIMEOUT_MS, &none, &e) < 0)
-		progress_note(j->progress, "warning: cleaning up on the node failed: %s", e.msg);
-	manifest_complete(j->manifest, sink_url(j->sink), &j->result);
-	text = json_dumps(j->manifest, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	if (text && sink_companion(j->sink, MANIFEST_SUFFIX, text, strlen(text), &e) < 0)
-		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
-	free(text);
-}
-
-static void print_result(const struct job *j)
-{
-	char size[16], pause[16];
-	const char *url = sink_url(j->sink);
+	const struct delivery_result *r = &j->end.result;
+	auto_free char *resume = delivery_resume_line(&j->end);
+	char raw[16], pause[16];
 
 	progress_clear(j->progress);
-	progress_note(j->progress, "%s, SHA-256 %.12s..., pause %s, verified",
-		      str_format_size(size, j->result.bytes), j->result.sha256,
-		      str_format_ms(pause, j->result.pause_ms ? j->result.pause_ms
-							      : j->result.elapsed_ms));
-	if (strcmp(url, "-") == 0)
-		return;
-	if (j->o->output == OUTPUT_JSON)
-		output_json("HeapDump", j->manifest);
-	else
-		output_line(url);
-	if (str_starts(url, "gs://"))
-		progress_note(j->progress,
-			      "next: gcloud storage cp %s . and open it in Eclipse MAT", url);
-	else
-		progress_note(j->progress, "next: open '%s' in Eclipse MAT or VisualVM", url);
+	if (r->notice[0])
+		progress_note(j->progress, "%s", r->notice);
+	progress_note(j->progress, "the dump (%s, pause %s) is safe on node '%s'",
+		      str_format_size(raw, r->raw),
+		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms),
+		      j->session.node);
+	if (j->o->output == OUTPUT_JSON) {
+		auto_json json_t *object =
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:O}", "id", j->id, "node",
+				  j->session.node, "phase", capture_phase_name(r->phase), "format",
+				  codec_format(j->codec), "raw", (json_int_t)r->raw, "stored",
+				  (json_int_t)r->bytes, "name", j->name, "manifest", j->manifest);
+
+		output_json("Capture", object);
+	} else {
+		output_line(j->id);
+	}
+	progress_note(j->progress, "next: %s", resume);
+}
+
+/* How the node is named where there is no record. */
+static char *node_target(const struct job *j, const struct target *t)
+{
+	auto_free char *port = j->session.port && t->kind == TARGET_SSH
+				       ? xasprintf(":%u", j->session.port)
+				       : xstrdup("");
+
+	return xasprintf("%s%s%s", t->kind == TARGET_SSH ? "ssh://" : "node/", j->session.node,
+			 port);
 }
 
 /* Everything up to the first action on the target: the destination, too, has to be known to work
@@ -289,11 +405,12 @@ static int prepare(struct job *j, const struct target *t, struct error *err)
 
 	if (resolve(j, t, err) < 0)
 		return -1;
+	j->node_target = node_target(j, t);
 	progress_phase(j->progress, "connect");
 	if (session_connect(&j->session, err) < 0 || find_jvm(j, err) < 0 ||
 	    inspect(j, false, err) < 0)
 		return -1;
-	artifact_name(j->name, &j->session, j->jvm, when, "hprof");
+	artifact_name(j->name, &j->session, j->jvm, when, codec_format(j->codec));
 	if (open_sink(j, when, err) < 0)
 		return -1;
 	j->preflight.sink_free = sink_free_bytes(j->sink);
@@ -314,8 +431,12 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 	tell_fallback(j);
 	if (check_fits(j, err) < 0 || confirm(j, err) < 0 || capture(j, err) < 0)
 		return -1;
-	settle(j);
-	print_result(j);
+	if (j->o->detach) {
+		print_detached(j);
+		return 0;
+	}
+	delivery_settle(&j->end);
+	delivery_print(&j->end);
 	return 0;
 }
 
@@ -324,68 +445,78 @@ static void add_hint(struct error *err, const char *hint)
 	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
 }
 
-/* What removes the rest, should the helper not have done it. */
-static char *tidy_command(const struct job *j, const struct target *t)
-{
-	auto_free char *port = t->port ? xasprintf(":%u", t->port) : xstrdup("");
-
-	return xasprintf("%s tidy %s%s%s", command_program(),
-			 t->kind == TARGET_SSH ? "ssh://" : "node/", j->session.node, port);
-}
-
 /* After a failure: what is where. The sink has removed its own part already. */
-static void tell_what_is_left(const struct job *j, const struct target *t, bool node_clean,
+static void tell_what_is_left(const struct job *j, bool nothing_kept, bool node_clean,
 			      struct error *err)
 {
-	auto_free char *tidy = tidy_command(j, t);
 	auto_free char *hint =
-		xasprintf("the helper on the node cleans up by itself; to be sure: %s", tidy);
+		xasprintf("the helper on the node cleans up by itself; to be sure: %s tidy %s",
+			  command_program(), j->node_target);
 	bool to_stdout = j->o->to && strcmp(j->o->to, "-") == 0;
+	bool began = j->end.result.begun;
 
-	if (!node_clean)
+	if (!nothing_kept)
+		;
+	else if (!node_clean)
 		add_hint(err, hint);
-	else if (err->code == ERR_INTERRUPTED && j->capturing)
+	else if (err->code == ERR_INTERRUPTED && began)
 		add_hint(err, to_stdout ? "the node is as before"
 					: "nothing was kept: the node and the destination are as "
 					  "before");
-	else if (err->code == ERR_CAPTURE && j->capturing && !to_stdout && !*err->hint)
+	else if (err->code == ERR_CAPTURE && began && !to_stdout && !*err->hint)
 		add_hint(err, "nothing was kept: see what the JVM says in its log, then try again");
-	if (j->capturing && to_stdout)
+	if (began && to_stdout)
 		add_hint(err, "what standard output got is not a whole dump: throw it away");
 }
 
 /* After a success it is only a warning. */
-static void tell_node(const struct job *j, const struct target *t, bool node_clean)
+static void tell_node(const struct job *j, bool node_clean)
 {
-	auto_free char *tidy = tidy_command(j, t);
-
 	if (!node_clean)
 		progress_note(j->progress,
-			      "warning: the node did not say that it is clean again: %s", tidy);
+			      "warning: the node did not say that it is clean again: %s tidy %s",
+			      command_program(), j->node_target);
+}
+
+static void job_init(struct job *j, const struct options *o)
+{
+	session_init(&j->session, o);
+	j->progress = progress_new(o->progress, o->quiet);
+	j->codec = choose_codec(o);
+	capture_new_id(j->id);
+}
+
+static void job_release(struct job *j)
+{
+	json_decref(j->manifest);
+	json_decref(j->inspect);
+	json_decref(j->jvm);
+	free(j->url);
+	free(j->node_target);
 }
 
 static int run(const struct options *o, char *const *argv, struct error *err)
 {
 	struct job j = {.o = o};
+	bool kept_nothing = true, clean;
 	struct target t;
-	bool clean;
 	int rc;
 
-	if (target_parse(argv[0], &t, err) < 0 || check_options(o, &t, err) < 0)
+	if (target_parse(argv[0], &t, err) < 0 || check_options(o, &t, err) < 0 ||
+	    take_buffer(&j, err) < 0)
 		return -1;
-	session_init(&j.session, o);
-	j.progress = progress_new(o->progress, o->quiet);
+	job_init(&j, o);
 	rc = run_job(&j, &t, err);
+	if (rc < 0 && j.end.id)
+		kept_nothing = delivery_give_up(&j.end, err);
 	sink_abort(j.sink);
 	clean = session_close(&j.session);
 	if (rc < 0)
-		tell_what_is_left(&j, &t, clean, err);
+		tell_what_is_left(&j, kept_nothing, clean, err);
 	else
-		tell_node(&j, &t, clean);
+		tell_node(&j, clean);
 	progress_end(j.progress, rc < 0 ? err : NULL);
-	json_decref(j.manifest);
-	json_decref(j.inspect);
-	json_decref(j.jvm);
+	job_release(&j);
 	return rc;
 }
 
@@ -393,8 +524,8 @@ const struct command cmd_heapdump = {
 	.name = "heapdump",
 	.arguments = "TARGET",
 	.summary = "take a heap dump, verify it and deliver it",
-	.options = "to live all-objects strategy max-pause container jvm pid force dry-run yes "
-		   "token-command",
+	.options = "to live all-objects format redact strategy parallel max-pause buffer no-spool "
+		   "detach container jvm pid force dry-run yes token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",

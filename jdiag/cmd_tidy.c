@@ -49,7 +49,8 @@ static int print_answer(const struct options *o, const json_t *answer, struct er
 
 static int run(const struct options *o, char *const *argv, struct error *err)
 {
-	auto_json json_t *params = json_pack("{s:b}", "dry_run", o->dry_run);
+	auto_json json_t *params =
+		json_pack("{s:b, s:b}", "dry_run", o->dry_run, "finished", o->force);
 	auto_json json_t *answer = NULL;
 	struct session s;
 	struct target t;
@@ -73,7 +74,7 @@ const struct command cmd_tidy = {
 	.name = "tidy",
 	.arguments = "node/NODE|ssh://HOST",
 	.summary = "remove what a killed run may have left on a node",
-	.options = "dry-run",
+	.options = "dry-run force",
 	.examples = "$ jdiag tidy node/gke-pool-1-x7k2\n"
 		    "$ jdiag tidy ssh://admin@10.0.0.7 --dry-run",
 	.flags = CMD_ONE_TARGET,

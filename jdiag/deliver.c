@@ -92,6 +92,14 @@ static int start(struct delivery *d, struct error *err)
 	return request(d, "begin", d->o->begin, &d->begin_id, err);
 }
 
+/* Whatever the destination's reason was: the dump is kept, and can be delivered again. */
+static int from_sink(int rc, struct error *err)
+{
+	if (rc < 0 && err->code != ERR_INTERRUPTED)
+		err->code = ERR_UPLOAD;
+	return rc;
+}
+
 /* The sink lost bytes: stop the fetch in hand (if it has not ended), then fetch again from offset.
  * Without a connection the next one begins there anyway. */
 static int rewind_to(struct delivery *d, uint64_t offset, struct error *err)
@@ -118,7 +126,7 @@ static int set_extent(struct delivery *d, uint64_t bytes, bool final, struct err
 	if (bytes < d->extent || (d->complete && bytes != d->state.stored))
 		return protocol_error("the artifact has another length than it said", err);
 	d->extent = bytes;
-	return sink_extent(d->o->sink, bytes, final, err);
+	return from_sink(sink_extent(d->o->sink, bytes, final, err), err);
 }
 
 static void keep_facts(struct delivery *d)
@@ -219,7 +227,7 @@ static int on_data(struct delivery *d, const struct helper_message *m, struct er
 	if (set_extent(d, d->next + m->len, false, err) < 0)
 		return -1;
 	hash_new_bytes(d, m->data, m->len);
-	rc = sink_write(d->o->sink, m->data, m->len, &back, err);
+	rc = from_sink(sink_write(d->o->sink, m->data, m->len, &back, err), err);
 	if (rc < 0)
 		return -1;
 	d->next += m->len;
@@ -432,7 +440,7 @@ static int deliver(struct delivery *d, struct error *err)
 		if (verify(d, err) < 0)
 			return -1;
 		progress_phase(d->progress, "finish");
-		rc = sink_finish(d->o->sink, &back, err);
+		rc = from_sink(sink_finish(d->o->sink, &back, err), err);
 		if (rc <= 0)
 			return rc;
 		if (rewind_to(d, back, err) < 0) {

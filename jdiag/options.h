@@ -50,6 +50,9 @@ struct options {
 	const char *format;   /* --format; NULL: by the name, else hprof.gz */
 	const char *redact;   /* --redact; NULL: none */
 	uint64_t max_pause_ms; /* --max-pause; 0: none */
+	uint64_t parallel;    /* 0: by the CPUs */
+	const char *buffer;   /* "2GiB", "40%"; NULL: the default share */
+	bool no_spool, detach;
 	const char *token_command;
 
 	uint64_t given; /* bit i: option_table[i] stood on the command line */
@@ -72,6 +75,7 @@ enum option_kind {
 	OPTION_DURATION, /* uint64_t, milliseconds */
 	OPTION_PORT,	 /* uint16_t, from 1 */
 	OPTION_PID,	 /* uint64_t, from 1 */
+	OPTION_COUNT,	 /* uint64_t, from 1 to 32 */
 	OPTION_ENUM,	 /* an enum: the position of the word in values */
 	OPTION_WORD,	 /* const char *, one of values */
 	OPTION_LEVEL,	 /* int: counts, or "=N" */

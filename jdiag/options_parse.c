@@ -8,6 +8,7 @@
 #include "remote/base/str.h"
 
 #define MAX_PID (1u << 22) /* PID_MAX_LIMIT of 64-bit kernels */
+#define MAX_COUNT 32
 #define MAX_LEVEL 9
 
 /* One option on its way in: from argv ("--timeout", "-p") or from a variable ("JDIAG_TIMEOUT"). */
@@ -94,6 +95,10 @@ static int take_number(const struct incoming *in, void *member, struct error *er
 		if (!str_to_u64(in->value, UINT16_MAX, &v) || v == 0)
 			return bad_value(in, "port", "a port is a number from 1 to 65535", err);
 		*(uint16_t *)member = (uint16_t)v;
+	} else if (in->spec->kind == OPTION_COUNT) {
+		if (!str_to_u64(in->value, MAX_COUNT, &v) || v == 0)
+			return bad_value(in, "number", "a number from 1 to 32", err);
+		*(uint64_t *)member = v;
 	} else {
 		if (!str_to_u64(in->value, MAX_PID, &v) || v == 0)
 			return bad_value(in, "pid", "a pid is a number from 1 to 4194304", err);
@@ -154,6 +159,7 @@ static int take(struct options *o, const struct incoming *in, struct error *err)
 	case OPTION_DURATION:
 	case OPTION_PORT:
 	case OPTION_PID:
+	case OPTION_COUNT:
 		return take_number(in, member, err);
 	}
 	return 0;

@@ -146,6 +146,12 @@ int session_connect(struct session *s, struct error *err)
 	return 0;
 }
 
+void session_set_uninterruptible(struct session *s, bool on)
+{
+	if (s->ssh)
+		ssh_set_uninterruptible(s->ssh, on);
+}
+
 int session_recheck(struct session *s, struct error *err)
 {
 	struct pod now;

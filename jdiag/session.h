@@ -56,6 +56,9 @@ void session_disconnect(struct session *s);
 /* SSH to the resolved address and the helper on it. */
 int session_connect(struct session *s, struct error *err) must_check;
 
+/* While set, a signal that has come does not end what is said to the node: for cleaning up. */
+void session_set_uninterruptible(struct session *s, bool on);
+
 /* Read the pod again: uid, node, container id and restarts have to be what they were. Nothing to do
  * without a pod. */
 int session_recheck(struct session *s, struct error *err) must_check;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -50,8 +51,29 @@ static int exists_error(struct error *err, const char *path)
 			       "ever overwritten");
 }
 
+static int partial_exists(const char *shown, struct error *err)
+{
+	error_set(err, ERR_USAGE, "cannot write '%s': '%s.partial' exists already", shown, shown);
+	return error_hint(err, "another run is writing it, or one was killed: then remove it");
+}
+
+/* What a killed run has left: its lock went with it. */
+static int partial_take_over(struct partial *p, const char *shown, struct error *err)
+{
+	struct stat st;
+
+	p->fd = openat(p->dir, p->temp, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (p->fd < 0 || fstat(p->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    flock(p->fd, LOCK_EX | LOCK_NB) < 0)
+		return partial_exists(shown, err);
+	p->exists = true;
+	if (ftruncate(p->fd, 0) == 0)
+		return 0;
+	return error_sys(err, ERR_FAILED, errno, "cannot truncate '%s.partial'", shown);
+}
+
 static int partial_open(struct partial *p, int dir, const char *name, const char *shown,
-			struct error *err)
+			bool take_over, struct error *err)
 {
 	struct stat st;
 
@@ -63,12 +85,13 @@ static int partial_open(struct partial *p, int dir, const char *name, const char
 	p->fd = openat(dir, p->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->fd >= 0) {
 		p->exists = true;
+		/* where there are no locks, nobody takes it over either */
+		(void)flock(p->fd, LOCK_EX | LOCK_NB);
 		return 0;
 	}
 	if (errno != EEXIST)
 		return error_sys(err, ERR_FAILED, errno, "cannot create '%s.partial'", shown);
-	error_set(err, ERR_USAGE, "cannot write '%s': '%s.partial' exists already", shown, shown);
-	return error_hint(err, "another run is writing it, or one was killed: then remove it");
+	return take_over ? partial_take_over(p, shown, err) : partial_exists(shown, err);
 }
 
 static int write_error(struct error *err, int errnum, int fd, const char *shown)
@@ -192,7 +215,7 @@ static int file_companion(struct sink *base, const char *suffix, const char *tex
 	auto_free char *shown = xasprintf("%s%s", base->url, suffix);
 	int r;
 
-	if (partial_open(&p, s->dir, name, shown, err) < 0)
+	if (partial_open(&p, s->dir, name, shown, false, err) < 0)
 		return -1;
 	r = io_write_full(p.fd, text, len);
 	if (r < 0)
@@ -280,7 +303,7 @@ int file_sink_open(struct sink **ret, const struct sink_options *o, struct error
 	s->dir = STEAL_FD(fd);
 	s->file = (struct partial){.dir = -1, .fd = -1};
 	if (check_companion(s, name, o->companion, err) < 0 ||
-	    partial_open(&s->file, s->dir, name, s->base.url, err) < 0) {
+	    partial_open(&s->file, s->dir, name, s->base.url, o->take_over, err) < 0) {
 		file_abort(&s->base);
 		return -1;
 	}

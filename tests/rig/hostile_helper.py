@@ -4,7 +4,9 @@ jdiag pushes, throws it away and speaks the protocol (remote/wire/PROTOCOL.md) a
 
     hostile_helper.py HELPER_SIZE MODE_FILE     as a ForceCommand; MODE_FILE holds the mode's name
 
-A mode is the name of a class below, each of which changes one thing of Good.
+A mode is the name of a class below, each of which changes one thing of Good. What Good knows of its captures
+lies in MODE_FILE.captures, a directory: other connections see it, and so do the tests (ID: the parameters of
+its `begin`; log: the operations, one a line).
 """
 import hashlib
 import json
@@ -47,13 +49,16 @@ def dump_bytes():
 class Good:
     """Answers like a helper whose node has one JVM."""
 
+    captures = sys.argv[2] + ".captures"
+
     def __init__(self):
-        self.capture = 0
         self.dump = dump_bytes()
+        os.makedirs(self.captures, exist_ok=True)
 
     def hello(self):
         return {"min": 1, "max": 1, "program": "jdiag-helper", "version": "0", "arch": "x86_64", "kernel": "6",
-                "capabilities": ["ps", "inspect", "capture", "read", "release", "tidy"], "euid": 0, "pid": 1}
+                "capabilities": ["ps", "inspect", "begin", "watch", "fetch", "stop", "remove", "spools", "tidy"],
+                "euid": 0, "pid": 1}
 
     def jvm(self, container):
         return {"pid": 4711, "ns_pid": 1, "start_time": 99, "started": 1795243000, "container": container,
@@ -72,32 +77,89 @@ class Good:
                 "strategies": [{"name": "growing-file", "usable": True, "reason": "", "where": "/var/lib/x",
                                 "free": 1 << 40, "memory": False}]}
 
-    def result(self):
-        return {"bytes": len(self.dump), "pause_ms": 5, "elapsed_ms": 6, "text": "Heap dump file created",
-                "strategy": "growing-file", "where": "/var/lib/x"}
+    # --- captures: each is complete as soon as it is watched
 
-    def progress(self, request):
-        send(PROGRESS, request, {"phase": "dump", "bytes": len(self.dump), "final": True})
+    def path(self, capture):
+        return os.path.join(self.captures, os.path.basename(capture))
 
-    def data(self, request):
-        for at in range(0, len(self.dump), 65536):
+    def log(self, line):
+        with open(self.path("log"), "a", encoding="utf-8") as f:
+            f.write(line + "\n")
+
+    def parameters(self, capture):
+        try:
+            with open(self.path(capture), encoding="utf-8") as f:
+                return json.load(f)
+        except OSError:
+            return None
+
+    def state(self, body, phase):
+        size = len(self.dump)
+        return {"version": 1, "program": "jdiag-helper 0", "id": body["id"], "phase": phase, "ring": not body["spool"],
+                "owner": body["owner"], "container": body.get("container", ""), "pid": body["pid"],
+                "start_time": 99, "created": 1795243000, "expires": 1795243000 + body["ttl"],
+                "strategy": "growing-file", "format": body["format"], "redact": body["redact"], "buffer": 0,
+                "expected": body["expected"], "raw": size, "stored": size, "overflow": 0, "stalled_ms": 0,
+                "pause_ms": 5, "elapsed_ms": 6, "written_ms": 4, "parts": [{"bytes": size, "final": True}],
+                "records": 2, "sha256": hashlib.sha256(self.dump).hexdigest(), "crc32c": 0,
+                "text": "Heap dump file created", "notice": "", "error": None}
+
+    def begin(self, request, body):
+        exists = self.parameters(body["id"]) is not None
+        if not exists:
+            with open(self.path(body["id"]), "w", encoding="utf-8") as f:
+                json.dump(body, f)
+        send(RESULT, request, {"id": body["id"], "exists": exists})
+
+    def progress(self, request, body):
+        send(PROGRESS, request, self.state(body, "dump"))
+
+    def watch(self, request, body):
+        self.progress(request, body)
+        send(RESULT, request, self.state(body, "complete"))
+
+    def data(self, request, offset):
+        for at in range(offset, len(self.dump), 65536):
             send(DATA, request, struct.pack(">Q", at) + self.dump[at:at + 65536])
 
     def end(self, request):
         send(END, request, {"length": len(self.dump), "sha256": hashlib.sha256(self.dump).hexdigest()})
 
+    def fetch(self, request, offset):
+        self.data(request, offset)
+        self.end(request)
+
+    def spools(self):
+        found = [self.parameters(name) for name in sorted(os.listdir(self.captures)) if name != "log"]
+        return {"now": 1795243600, "spools": [
+            {"id": body["id"], "path": "/var/lib/.jdiag-" + body["id"], "alive": True, "error": "",
+             "state": dict(self.state(body, "complete"), label=body["label"])} for body in found]}
+
+    def capture_operation(self, request, body):
+        """Those that name a capture which exists."""
+        parameters = self.parameters(body.get("id", ""))
+        if parameters is None:
+            send(ERROR, request, {"code": "target", "errno": 0, "message": "no such capture", "hint": ""})
+        elif body["op"] == "watch":
+            self.watch(request, parameters)
+        elif body["op"] == "fetch":
+            self.fetch(request, body["offset"])
+        else:  # stop, remove
+            os.unlink(self.path(body["id"]))
+            send(RESULT, request, {})
+
     def answer(self, request, body):
+        self.log(" ".join(str(body[name]) for name in ("op", "id", "offset") if name in body))
         if body["op"] == "ps":
             send(RESULT, request, self.ps(body))
         elif body["op"] == "inspect":
             send(RESULT, request, self.inspect(body))
-        elif body["op"] == "capture":
-            self.capture = request
-        elif body["op"] == "read":
-            self.progress(self.capture)
-            self.data(request)
-            self.end(request)
-            send(RESULT, self.capture, self.result())
+        elif body["op"] == "begin":
+            self.begin(request, body)
+        elif body["op"] == "spools":
+            send(RESULT, request, self.spools())
+        elif body["op"] in ("watch", "fetch", "stop", "remove"):
+            self.capture_operation(request, body)
         else:
             send(RESULT, request, {})
 
@@ -188,12 +250,12 @@ class DataForPs(Good):
 
 
 class OutOfOrder(Good):
-    def data(self, request):
+    def data(self, request, offset):
         send(DATA, request, struct.pack(">Q", 65536) + self.dump[65536:131072])
 
 
 class EmptyData(Good):
-    def data(self, request):
+    def data(self, request, offset):
         send(DATA, request, bytes(8))
 
 
@@ -212,34 +274,117 @@ class LongDigest(Good):
         send(END, request, {"length": len(self.dump), "sha256": "a" * 100000})
 
 
-class Truncated(Good):
-    """Both ends agree on a dump that is cut."""
-
-    def __init__(self):
-        super().__init__()
-        self.dump = self.dump[:150000]
+class WrongCrc(Good):
+    def end(self, request):
+        send(END, request, {"length": len(self.dump), "sha256": hashlib.sha256(self.dump).hexdigest(), "crc32c": 1})
 
 
 class Shorter(Good):
-    def result(self):
-        return dict(super().result(), bytes=len(self.dump) - 1)
+    def state(self, body, phase):
+        return dict(super().state(body, phase), stored=len(self.dump) - 1)
 
 
 class Huge(Good):
-    def progress(self, request):
-        send(PROGRESS, request, {"phase": "dump", "bytes": (1 << 63) - 1, "final": True})
+    def progress(self, request, body):
+        send(PROGRESS, request, dict(self.state(body, "dump"), stored=(1 << 63) - 1,
+                                     parts=[{"bytes": (1 << 63) - 1, "final": True}]))
 
 
-class NotHprof(Good):
-    def __init__(self):
-        super().__init__()
-        self.dump = ESCAPES.encode() * 1000
+class NoState(Good):
+    def progress(self, request, body):
+        send(PROGRESS, request, {"phase": ["dump"], "stored": {}, "parts": 5})
+
+
+class EarlyResult(Good):
+    """Says that it has ended before it has."""
+
+    def watch(self, request, body):
+        send(RESULT, request, self.state(body, "dump"))
+
+
+class LosesCapture(Good):
+    """It began, and then there never was one."""
+
+    def watch(self, request, body):
+        send(ERROR, request, {"code": "target", "errno": 0, "message": "no such capture", "hint": ""})
+
+
+class CaptureFails(Good):
+    def watch(self, request, body):
+        self.progress(request, body)
+        send(ERROR, request, {"code": "capture", "errno": 28, "message": "no room for the spool", "hint": "make room"})
+
+
+class CutData(Good):
+    """Each connection brings a part of the artifact and breaks."""
+
+    def data(self, request, offset):
+        end = min(offset + 70000, len(self.dump))
+        send(DATA, request, struct.pack(">Q", offset) + self.dump[offset:end])
+        if end < len(self.dump):
+            os.kill(os.getpid(), 9)
+
+
+class CutBegin(Good):
+    """The first connection breaks after the capture has begun, before the answer."""
+
+    def begin(self, request, body):
+        if self.parameters(body["id"]) is None:
+            with open(self.path(body["id"]), "w", encoding="utf-8") as f:
+                json.dump(body, f)
+            os.kill(os.getpid(), 9)
+        super().begin(request, body)
+
+
+class CutBeforeBegin(Good):
+    """The first connection breaks and the capture has not begun."""
+
+    def begin(self, request, body):
+        first = self.path("log") + ".first"
+        if not os.path.exists(first):
+            open(first, "w", encoding="utf-8").close()
+            os.kill(os.getpid(), 9)
+        os.unlink(first)
+        super().begin(request, body)
+
+
+class CutWatch(Good):
+    """The first connection breaks while the JVM stands still."""
+
+    def watch(self, request, body):
+        first = self.path("log") + ".first"
+        if not os.path.exists(first):
+            open(first, "w", encoding="utf-8").close()
+            self.progress(request, body)
+            os.kill(os.getpid(), 9)
+        os.unlink(first)
+        super().watch(request, body)
+
+
+class Paused(Good):
+    """The JVM stands still and does not go on."""
+
+    def watch(self, request, body):
+        self.progress(request, body)
+
+    def fetch(self, request, offset):
+        pass
+
+
+class Spooling(Paused):
+    """The JVM goes on, and the node has not finished."""
+
+    def progress(self, request, body):
+        send(PROGRESS, request, self.state(body, "spool"))
 
 
 class EndlessData(Good):
     """A dump that is good as far as it goes, and goes on."""
 
-    def data(self, request):
+    def watch(self, request, body):
+        self.progress(request, body)
+
+    def data(self, request, offset):
         record = b"\x1c" + struct.pack(">II", 0, 262135) + bytes(262135)
         at = 31
         send(DATA, request, bytes(8) + self.dump[:31])
@@ -269,8 +414,11 @@ class Silent(Good):
 
 
 class Dies(Good):
-    def data(self, request):
-        send(DATA, request, bytes(8) + self.dump[:1000])
+    """At the same place each time."""
+
+    def data(self, request, offset):
+        if not offset:
+            send(DATA, request, bytes(8) + self.dump[:1000])
         sys.stderr.write(ESCAPES + "\n")
         sys.stderr.flush()
         os.kill(os.getpid(), 9)
@@ -306,8 +454,9 @@ class Answers(Names):
         return dict(answer, collector=ESCAPES, heap=dict(answer["heap"], source=ESCAPES),
                     strategies=[dict(entry, name=ESCAPES, usable=False), entry])
 
-    def result(self):
-        return dict(super().result(), text=ESCAPES, where=ESCAPES, strategy=ESCAPES)
+    def state(self, body, phase):
+        return dict(super().state(body, phase), text=ESCAPES, program=ESCAPES, strategy=ESCAPES, owner=ESCAPES,
+                    notice=ESCAPES, format=ESCAPES, redact=ESCAPES)
 
 
 class Refuses(Good):

@@ -1,0 +1,219 @@
+#include "jdiag/deliver_end.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jdiag/command.h"
+#include "jdiag/helper/helper.h"
+#include "jdiag/json.h"
+#include "jdiag/manifest.h"
+#include "jdiag/output.h"
+#include "jdiag/progress.h"
+#include "jdiag/reconnect.h"
+#include "jdiag/record.h"
+#include "jdiag/session.h"
+#include "jdiag/sink/sink.h"
+#include "remote/base/log.h"
+#include "remote/base/str.h"
+
+int delivery_tick(void *session, struct error *err)
+{
+	const struct session *s = session;
+	struct error lost = {0};
+
+	if (s->helper && helper_pump(s->helper, &lost) < 0 && lost.code == ERR_INTERRUPTED) {
+		*err = lost;
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- after a success ---- */
+
+/* A probe or the OOM killer may have ended it in the meantime; the dump is good nevertheless. */
+static void note_restarts(const struct delivery_job *j)
+{
+	const char *pod = json_str_at(j->manifest, "target.pod", "");
+	const char *container = json_str_at(j->manifest, "target.container", "");
+	uint64_t before = json_u64_at(j->manifest, "target.restartCount", 0), after;
+	struct error e = {0};
+
+	if (!*pod)
+		return;
+	if (session_read_restarts(j->session, json_str_at(j->manifest, "target.namespace", ""), pod,
+				  json_str_at(j->manifest, "target.uid", ""), container, &after,
+				  &e) < 0) {
+		log_at(LOG_STEP, "the pod was not read again: %s", e.msg);
+		return;
+	}
+	json_object_set_new(
+		j->manifest, "restarts",
+		json_pack("{s:I, s:I}", "before", (json_int_t)before, "after", (json_int_t)after));
+	if (after != before)
+		progress_note(j->progress,
+			      "warning: container '%s' was restarted during the dump (%llu -> "
+			      "%llu)",
+			      container, (unsigned long long)before, (unsigned long long)after);
+}
+
+static void write_manifest(const struct delivery_job *j)
+{
+	auto_free char *text = NULL;
+	struct error e = {0};
+
+	manifest_complete(j->manifest, sink_url(j->sink), &j->result);
+	text = json_dumps(j->manifest, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	if (!text)
+		die_oom();
+	if (sink_companion(j->sink, MANIFEST_SUFFIX, text, strlen(text), &e) < 0)
+		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
+}
+
+/* Over one more connection if need be: a spool is large. */
+static int remove_spool(const struct delivery_job *j, struct error *err)
+{
+	if (j->session->helper && capture_remove(j->session->helper, j->id, err) == 0)
+		return 0;
+	if (j->session->helper && err->code != ERR_SSH && err->code != ERR_NODE)
+		return err->code == ERR_TARGET ? 0 : -1;
+	session_disconnect(j->session);
+	*err = (struct error){0};
+	if (session_connect(j->session, err) < 0)
+		return -1;
+	return capture_remove(j->session->helper, j->id, err) == 0 || err->code == ERR_TARGET ? 0
+											      : -1;
+}
+
+void delivery_settle(struct delivery_job *j)
+{
+	struct error e = {0};
+
+	note_restarts(j);
+	write_manifest(j);
+	if (remove_spool(j, &e) == 0) {
+		record_delete(j->id);
+		return;
+	}
+	progress_note(
+		j->progress,
+		"warning: the spool of this capture was not removed from the node: %s; later: "
+		"%s spool rm %s%s%s",
+		e.msg, command_program(), j->id, j->recorded ? "" : " ",
+		j->recorded ? "" : j->target);
+}
+
+static void tell_next(const struct delivery_job *j, const char *url)
+{
+	const char *file = strrchr(url, '/') ? strrchr(url, '/') + 1 : url;
+	bool remote = str_starts(url, "gs://"), zst = strcmp(j->result.format, "hprof.zst") == 0;
+	auto_free char *fetch = remote ? xasprintf("gcloud storage cp %s . && ", url) : xstrdup("");
+
+	if (zst)
+		progress_note(j->progress, "next: %szstd -d '%s' and open it in Eclipse MAT", fetch,
+			      remote ? file : url);
+	else if (remote)
+		progress_note(j->progress,
+			      "next: gcloud storage cp %s . and open it in Eclipse MAT", url);
+	else
+		progress_note(j->progress, "next: open '%s' in Eclipse MAT or VisualVM", url);
+}
+
+void delivery_print(const struct delivery_job *j)
+{
+	const struct delivery_result *r = &j->result;
+	const char *url = sink_url(j->sink);
+	char size[16], raw[16], pause[16];
+
+	progress_clear(j->progress);
+	if (r->notice[0])
+		progress_note(j->progress, "%s", r->notice);
+	progress_note(j->progress, "%s%s%s%s, SHA-256 %.12s..., pause %s, verified",
+		      str_format_size(size, r->bytes), r->raw != r->bytes ? " (dump of " : "",
+		      r->raw != r->bytes ? str_format_size(raw, r->raw) : "",
+		      r->raw != r->bytes ? ")" : "", r->sha256,
+		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms));
+	if (strcmp(url, "-") == 0)
+		return;
+	if (j->o->output == OUTPUT_JSON)
+		output_json("HeapDump", j->manifest);
+	else
+		output_line(url);
+	tell_next(j, url);
+}
+
+/* ---- after a failure ---- */
+
+char *delivery_resume_line(const struct delivery_job *j)
+{
+	bool to_stdout = j->sink && strcmp(sink_url(j->sink), "-") == 0;
+
+	return xasprintf("%s resume %s%s%s%s", command_program(), j->id, j->recorded ? "" : " ",
+			 j->recorded ? "" : j->target, to_stdout ? " --to FILE" : "");
+}
+
+static void add_hint(struct error *err, const char *hint)
+{
+	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
+}
+
+static void tell_kept(const struct delivery_job *j, struct error *err)
+{
+	auto_free char *resume = delivery_resume_line(j);
+	auto_free char *kept =
+		xasprintf("the capture is kept on node '%s': %s", j->session->node, resume);
+	auto_free char *drop =
+		xasprintf("or throw it away: %s spool rm %s%s%s", command_program(), j->id,
+			  j->recorded ? "" : " ", j->recorded ? "" : j->target);
+
+	add_hint(err, kept);
+	add_hint(err, drop);
+}
+
+/* The user has ended it: whether there is something that is worth to be kept. What is said to the
+ * node here is not interrupted again, but by a second Ctrl-C, which ends the process. */
+static bool stop_what_is_not_done(struct delivery_job *j)
+{
+	struct helper *h = j->session->helper;
+	struct capture_state now = {.phase = j->result.phase, .ring = j->result.ring};
+	struct error e = {0};
+
+	if (!h)
+		return true;
+	if (capture_ask(h, j->id, &now, &e) < 0)
+		log_at(LOG_STEP, "the capture was not asked for its state: %s", e.msg);
+	j->result.phase = now.phase;
+	if (!now.ring && (now.phase == CAPTURE_SPOOL || now.phase == CAPTURE_COMPLETE))
+		return true;
+	e = (struct error){0};
+	if (capture_stop(h, j->id, &e) == 0 || e.code == ERR_TARGET)
+		return false;
+	log_at(LOG_STEP, "the capture was not stopped: %s", e.msg);
+	return true;
+}
+
+/* A capture that failed leaves a directory that says why; we have heard it. */
+static void remove_failed(struct delivery_job *j)
+{
+	struct error e = {0};
+
+	if (j->session->helper && capture_remove(j->session->helper, j->id, &e) < 0)
+		log_at(LOG_STEP, "the spool of the failed capture: %s", e.msg);
+}
+
+bool delivery_give_up(struct delivery_job *j, struct error *err)
+{
+	bool kept = j->result.begun && !j->result.lost;
+
+	session_set_uninterruptible(j->session, true);
+	if (j->result.lost)
+		remove_failed(j);
+	else if (kept && err->code == ERR_INTERRUPTED)
+		kept = stop_what_is_not_done(j);
+	session_set_uninterruptible(j->session, false);
+	if (kept)
+		tell_kept(j, err);
+	else
+		record_delete(j->id);
+	return !kept;
+}
