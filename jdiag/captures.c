@@ -10,7 +10,8 @@
 #include "remote/base/str.h"
 
 #define CALL_MS 30000
-#define ASK_MS 5000
+#define STOP_MS 10000
+#define ASK_MS 3000
 
 static const char *const phase_names[] = {"starting", "attach",	  "dump",
 					  "spool",    "complete", "failed"};
@@ -96,22 +97,23 @@ int capture_state_from_json(const json_t *state, struct capture_state *ret, stru
 	return 0;
 }
 
-static int call_with_id(struct helper *h, const char *op, const char *id, struct error *err)
+static int call_with_id(struct helper *h, const char *op, const char *id, uint64_t timeout_ms,
+			struct error *err)
 {
 	auto_json json_t *params = json_pack("{s:s}", "id", id);
 	auto_json json_t *none = NULL;
 
-	return helper_call(h, op, params, CALL_MS, &none, err);
+	return helper_call(h, op, params, timeout_ms, &none, err);
 }
 
 int capture_stop(struct helper *h, const char *id, struct error *err)
 {
-	return call_with_id(h, "stop", id, err);
+	return call_with_id(h, "stop", id, STOP_MS, err);
 }
 
 int capture_remove(struct helper *h, const char *id, struct error *err)
 {
-	return call_with_id(h, "remove", id, err);
+	return call_with_id(h, "remove", id, CALL_MS, err);
 }
 
 int capture_list(struct helper *h, json_t **ret, struct error *err)

@@ -15,9 +15,10 @@
 struct helper;
 struct json_t;
 
-#define CAPTURE_ID_SIZE 17	  /* 16 hexadecimal digits */
-#define CAPTURE_TTL_S (24 * 3600) /* that a finished one waits on its node for whoever fetches it \
-				   */
+#define CAPTURE_ID_SIZE 17 /* 16 hexadecimal digits */
+#define CAPTURE_TTL_S                                                               \
+	(24 * 3600) /* that a finished one waits on its node for whoever fetches it \
+		     */
 
 enum capture_phase {
 	CAPTURE_STARTING, /* nothing was done to the JVM */

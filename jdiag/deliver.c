@@ -465,7 +465,8 @@ int deliver_capture(struct session *s, const struct delivery_options *o, struct 
 	int rc;
 
 	*ret = (struct delivery_result){.begun = !o->begin};
-	progress_phase(progress, o->begin ? "attach" : o->last_phase);
+	if (o->begin)
+		progress_phase(progress, "attach");
 	rc = deliver(&d, err);
 	sha256_free(d.sha);
 	return rc;

@@ -44,14 +44,14 @@ struct options {
 	bool quiet, dry_run, force, yes, no_input, help, version;
 	uint64_t timeout_ms; /* of the whole command; 0: none */
 	/* of single commands */
-	const char *to;	      /* --to; NULL: "./" */
-	bool all_objects;     /* --all-objects; the default is --live */
-	const char *strategy; /* NULL: the first that works */
-	const char *format;   /* --format; NULL: by the name, else hprof.gz */
-	const char *redact;   /* --redact; NULL: none */
+	const char *to;	       /* --to; NULL: "./" */
+	bool all_objects;      /* --all-objects; the default is --live */
+	const char *strategy;  /* NULL: the first that works */
+	const char *format;    /* --format; NULL: by the name, else hprof.gz */
+	const char *redact;    /* --redact; NULL: none */
 	uint64_t max_pause_ms; /* --max-pause; 0: none */
-	uint64_t parallel;    /* 0: by the CPUs */
-	const char *buffer;   /* "2GiB", "40%"; NULL: the default share */
+	uint64_t parallel;     /* 0: by the CPUs */
+	const char *buffer;    /* "2GiB", "40%"; NULL: the default share */
 	bool no_spool, detach;
 	const char *token_command;
 

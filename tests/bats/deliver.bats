@@ -30,6 +30,8 @@ setup() {
 teardown() { [[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true; }
 
 bucket() { echo "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")"; }
+# object NAME: the file in which the bucket server keeps it.
+object() { echo "$RIG_RUN/bucket/data/objects/dumps/${1//\//%2F}"; }
 bucket_faults() { curl -sf "$(bucket)/control/faults" -d "$1" >/dev/null; }
 mode() { echo "$1" >"$RIG_RUN/mode"; }
 
@@ -63,7 +65,16 @@ kept() {
 	[ -z "$(ls -A "$RIG_RUN/out/to")" ]
 }
 
-dump() { run_jdiag "${@:2}" heapdump web -n shop --to "$1"; }
+# dump DEST [-s STATUS] [OPTION...]
+dump() {
+	local to=$1 want=()
+	shift
+	if [[ ${1:-} == -s ]]; then
+		want=(-s "$2")
+		shift 2
+	fi
+	run_jdiag "${want[@]}" heapdump web -n shop --to "$to" "$@"
+}
 
 # --- the connection -----------------------------------------------------------------------------------
 
@@ -113,7 +124,7 @@ survives() {
 @test "breaks while bytes go to a bucket" {
 	mode CutData
 	dump gs://dumps/cut/x.hprof -s 0
-	artifact_is_good "$RIG_RUN/bucket/data/objects/dumps/cut/x.hprof"
+	artifact_is_good "$(object cut/x.hprof)"
 	nothing_kept
 }
 
@@ -147,7 +158,7 @@ survives() {
 	mode Good
 	bucket_faults '[{"on": "final", "status": 503, "times": 1}, {"on": "final", "status": 410, "times": 1}]'
 	dump gs://dumps/again/x.hprof -s 0
-	artifact_is_good "$RIG_RUN/bucket/data/objects/dumps/again/x.hprof"
+	artifact_is_good "$(object again/x.hprof)"
 	nothing_kept
 }
 
@@ -161,7 +172,7 @@ survives() {
 	says complete
 	run_jdiag -s 0 resume
 	[ "$output" = gs://dumps/late/x.hprof ]
-	artifact_is_good "$RIG_RUN/bucket/data/objects/dumps/late/x.hprof"
+	artifact_is_good "$(object late/x.hprof)"
 	asked 1 begin
 	nothing_kept
 }
@@ -170,7 +181,7 @@ survives() {
 	mode Good
 	mkdir "$RIG_RUN/out/full"
 	mount -t tmpfs -o size=64k none "$RIG_RUN/out/full"
-	dump "$RIG_RUN/out/full/x.hprof"
+	dump "$RIG_RUN/out/full/x.hprof" --force
 	ls -A "$RIG_RUN/out/full" >"$RIG_RUN/out/left"
 	umount "$RIG_RUN/out/full"
 	[[ $status == 9 && ! -s $RIG_RUN/out/left ]]
@@ -316,7 +327,7 @@ END
 		run_jdiag -s 0 resume "$ID" "$target" -n shop
 		[[ $output == gs://dumps/other/shop_web_app-0_* ]]
 		nothing_kept
-		rm -r "$RIG_RUN/bucket/data/objects/dumps/other"
+		rm "$RIG_RUN"/bucket/data/objects/dumps/other*
 	done
 }
 
@@ -380,7 +391,7 @@ END
 	ID=$output
 	run_jdiag -s 0 spool list
 	[[ ${lines[0]} =~ ^NAME\ +POD\ +PHASE\ +STORED\ +RAW\ +NODE\ +AGE$ ]]
-	[[ ${lines[1]} =~ ^$ID\ +web\ +complete\ +195.4_KiB\ +195.4_KiB\ +$NODE\ +10m$ ]]
+	[[ ${lines[1]} =~ ^$ID\ +web\ +complete\ +195_KiB\ +195_KiB\ +$NODE\ +10m$ ]]
 	run_jdiag -s 0 spool list "node/$NODE" -o wide
 	[[ ${lines[1]} == "$ID"*"/var/lib/.jdiag-$ID"* ]]
 	run_jdiag -s 0 spool web -n shop -o name
@@ -422,12 +433,12 @@ END
 	mode Good
 	for name in x.hprof x.hprof.gz x.hprof.zst; do
 		dump "gs://dumps/formats/$name" -s 0
-		grep -q "\"format\": \"${name#x.}\"" "$RIG_RUN/bucket/data/objects/dumps/formats/$name.manifest.json"
+		grep -q "\"format\": \"${name#x.}\"" "$(object formats/$name.manifest.json)"
 	done
 	tells "zstd -d 'x.hprof.zst'"
-	grep -q application/zstd "$RIG_RUN/bucket/data/objects/dumps/formats/x.hprof.zst.meta"
-	grep -q application/gzip "$RIG_RUN/bucket/data/objects/dumps/formats/x.hprof.gz.meta"
-	grep -q application/octet-stream "$RIG_RUN/bucket/data/objects/dumps/formats/x.hprof.meta"
+	grep -q application/zstd "$(object formats/x.hprof.zst).meta"
+	grep -q application/gzip "$(object formats/x.hprof.gz).meta"
+	grep -q application/octet-stream "$(object formats/x.hprof).meta"
 	dump "$RIG_RUN/out/to/" -s 0 --format hprof.zst
 	[[ $output == *_1.hprof.zst ]]
 	tells "next: zstd -d '$output'"

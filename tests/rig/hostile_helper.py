@@ -378,6 +378,47 @@ class Spooling(Paused):
         send(PROGRESS, request, self.state(body, "spool"))
 
 
+class HostileLabel(Good):
+    """Tells another label than the one that it was given."""
+
+    def spools(self):
+        answer = super().spools()
+        for entry in answer["spools"]:
+            entry["state"]["label"] = json.dumps({"name": "../../etc/cron.d/x", "manifest": {},
+                                                  "destination": "/etc/cron.d/x"})
+        return answer
+
+
+class HostileDestination(Good):
+    def spools(self):
+        answer = super().spools()
+        for entry in answer["spools"]:
+            entry["state"]["label"] = json.dumps({"name": "x.hprof", "manifest": {"target": [ESCAPES], "jvm": 5},
+                                                  "destination": "/etc/cron.d/x", "format": 7})
+        return answer
+
+
+class OtherVersion(Good):
+    def spools(self):
+        return {"now": 1795243600, "spools": [
+            {"id": "0123456789abcdef", "path": "/var/lib/.jdiag-0123456789abcdef", "alive": False, "state": None,
+             "error": "it was written by jdiag-helper 9.9"}]}
+
+
+class Restarts(Good):
+    """The kubelet restarts the container in the middle of the dump."""
+
+    def watch(self, request, body):
+        path = os.path.join(os.path.dirname(sys.argv[2]), "kube/state.json")
+        with open(path, encoding="utf-8") as f:
+            cluster = json.load(f)
+        cluster["pods"]["shop/web"]["status"]["containerStatuses"][0]["restartCount"] += 1
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            json.dump(cluster, f)
+        os.rename(path + ".new", path)
+        super().watch(request, body)
+
+
 class EndlessData(Good):
     """A dump that is good as far as it goes, and goes on."""
 

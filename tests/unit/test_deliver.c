@@ -1,5 +1,6 @@
 /* jdiag */
-/* The way of a capture from a (fake) helper to a (fake) sink: order, checks, going back. */
+/* The way of a capture from a (fake) helper to a (fake) sink: order, checks, going back,
+ * connections that break at every message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +12,14 @@
 #include "jdiag/deliver.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/progress.h"
+#include "jdiag/reconnect.h"
+#include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
 #include "remote/base/sha256.h"
 
-/* A dump: header, one UTF8 record, one heap segment, the end. */
+#define ID "0123456789abcdef"
+
+/* The artifact; what is in it does not matter here. */
 static const unsigned char dump[] = {
 	'J', 'A', 'V', 'A', ' ', 'P', 'R', 'O', 'F',  'I', 'L', 'E', ' ', '1',	'.', '0', '.', '2',
 	0,   0,	  0,   0,   8,	 0,   0,   0,	0,    0,   0,	0,   0,	  0x01, 0,   0,	  0,   0,
@@ -22,43 +27,93 @@ static const unsigned char dump[] = {
 	0,   0,	  0,   4,   1,	 2,   3,   4,	0x2c, 0,   0,	0,   0,	  0,	0,   0,	  0,
 };
 
-/* The fake helper plays the dump in pieces from the offset of the last read. */
+/* The node. What it knows outlives a connection; requests do not. */
 struct helper {
 	uint64_t length; /* of what it plays */
 	uint32_t piece;	 /* bytes a DATA frame */
-	uint32_t last_id, capture_id, read_id;
+	bool ring;
+	unsigned int begun;				 /* captures that were started */
+	bool forgets;					 /* ... and are not there afterwards */
+	uint64_t skew;					 /* added to offsets */
+	uint64_t lie;					 /* taken off the length of the state */
+	const char *sha256;				 /* what END claims; NULL: the truth */
+	struct error fail_begin, fail_watch, fail_fetch; /* code set: it ends so */
+	int break_at; /* messages and requests until the connection breaks; -1: never */
+	bool breaks_again;
+	/* of this connection */
+	uint32_t last_id, begin_id, watch_id, fetch_id;
+	unsigned int told; /* by this watch */
 	uint64_t at;
-	unsigned int reads;
-	bool answered, cancelled;
-	uint64_t skew;	    /* added to offsets */
-	uint64_t lie;	    /* taken off the length in the result */
-	const char *sha256; /* what END claims; NULL: the truth */
-	struct error fail;  /* code set: the capture fails with it */
+	bool cancelled, broken;
+	/* of all */
+	unsigned int connections, watches, fetches;
 	json_t *body;
 };
+
+static int check_link(struct helper *h, struct error *err)
+{
+	if (h->break_at >= 0 && h->break_at-- == 0) {
+		h->broken = true;
+		h->break_at = h->breaks_again ? 9 : -1;
+	}
+	return h->broken ? error_set(err, ERR_SSH, "lost") : 0;
+}
+
+int session_reconnect(struct session *s, struct reconnect *r, struct progress *p,
+		      const struct error *why, struct error *err)
+{
+	struct helper *h = s->helper;
+
+	(void)p;
+	(void)err;
+	assert_int_equal(why->code, ERR_SSH);
+	r->tries++;
+	h->connections++;
+	h->last_id = h->begin_id = h->watch_id = h->fetch_id = 0;
+	h->cancelled = h->broken = false;
+	return 0;
+}
 
 int helper_request(struct helper *h, const char *op, const json_t *params, uint32_t *ret_id,
 		   struct error *err)
 {
-	(void)err;
+	const char *id = json_string_value(json_object_get(params, "id"));
+
+	assert_string_equal(id, ID);
+	if (check_link(h, err) < 0)
+		return -1;
 	*ret_id = ++h->last_id;
-	if (strcmp(op, "capture") == 0) {
-		h->capture_id = h->last_id;
-		return 0;
+	if (strcmp(op, "begin") == 0) {
+		h->begin_id = h->last_id;
+		if (!h->begun && !h->fail_begin.code)
+			h->begun++;
+	} else if (strcmp(op, "watch") == 0) {
+		h->watch_id = h->last_id;
+		h->told = 0;
+		h->watches++;
+	} else {
+		assert_string_equal(op, "fetch");
+		assert_int_equal(h->fetch_id, 0); /* one after the other */
+		h->fetch_id = h->last_id;
+		h->at = (uint64_t)json_integer_value(json_object_get(params, "offset"));
+		h->fetches++;
 	}
-	assert_string_equal(op, "read");
-	h->read_id = h->last_id;
-	h->at = (uint64_t)json_integer_value(json_object_get(params, "offset"));
-	h->reads++;
 	return 0;
 }
 
 int helper_cancel(struct helper *h, uint32_t id, struct error *err)
 {
-	(void)err;
-	assert_int_equal(id, h->read_id);
+	assert_int_equal(id, h->fetch_id);
 	h->cancelled = true;
-	return 0;
+	return check_link(h, err);
+}
+
+int helper_call(struct helper *h, const char *op, const json_t *params, uint64_t timeout_ms,
+		json_t **ret, struct error *err)
+{
+	(void)h, (void)op, (void)params, (void)timeout_ms, (void)ret, (void)err;
+	fail_msg("nothing is called while bytes come");
+	return -1;
 }
 
 static void say(struct helper *h, struct helper_message *m, int kind, uint32_t id, json_t *body)
@@ -67,6 +122,14 @@ static void say(struct helper *h, struct helper_message *m, int kind, uint32_t i
 	h->body = body;
 	*m = (struct helper_message){.request = id, .json = body};
 	m->kind = kind;
+}
+
+static void say_error(struct helper *h, struct helper_message *m, uint32_t *id,
+		      const struct error *e)
+{
+	say(h, m, HELPER_ERROR, *id, NULL);
+	m->error = *e;
+	*id = 0;
 }
 
 static json_t *end_body(const struct helper *h)
@@ -85,37 +148,75 @@ static void say_data(struct helper *h, struct helper_message *m)
 {
 	uint32_t n = h->piece < h->length - h->at ? h->piece : (uint32_t)(h->length - h->at);
 
-	say(h, m, HELPER_DATA, h->read_id, NULL);
+	say(h, m, HELPER_DATA, h->fetch_id, NULL);
 	m->offset = h->at + h->skew;
 	m->data = (const char *)dump + h->at;
 	m->len = n;
 	h->at += n;
 }
 
+static json_t *state_body(const struct helper *h, const char *phase, uint64_t readable)
+{
+	return json_pack("{s:s, s:b, s:I, s:I, s:i, s:i, s:s, s:[{s:I, s:b}]}", "phase", phase,
+			 "ring", h->ring, "raw", (json_int_t)1000, "stored",
+			 (json_int_t)(h->length - h->lie), "pause_ms", 7, "records", 3, "format",
+			 "hprof.gz", "parts", "bytes", (json_int_t)readable, "final", 0);
+}
+
+/* What a watch tells: a state at once, one more, the result when half of the bytes have gone. */
+static bool say_state(struct helper *h, struct helper_message *m)
+{
+	static const char *const phases[] = {"dump", "spool"};
+	const struct error absent = {.code = ERR_TARGET, .msg = "no such capture"};
+
+	if (!h->begun || h->forgets) {
+		say_error(h, m, &h->watch_id, &absent);
+	} else if (h->told < 2) {
+		say(h, m, HELPER_PROGRESS, h->watch_id,
+		    state_body(h, phases[h->told], h->length / 3 * (h->told + 1)));
+		h->told++;
+	} else if (h->fail_watch.code) {
+		say_error(h, m, &h->watch_id, &h->fail_watch);
+	} else if (h->at >= h->length / 2 || !h->fetch_id) {
+		say(h, m, HELPER_RESULT, h->watch_id, state_body(h, "complete", h->length));
+		h->watch_id = 0;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void say_bytes(struct helper *h, struct helper_message *m)
+{
+	const struct error cancelled = {.code = ERR_INTERRUPTED};
+
+	if (h->cancelled && (h->at >= h->length / 2)) { /* after data that was on its way */
+		h->cancelled = false;
+		say_error(h, m, &h->fetch_id, &cancelled);
+	} else if (h->fail_fetch.code) {
+		say_error(h, m, &h->fetch_id, &h->fail_fetch);
+	} else if (h->at < h->length) {
+		say_data(h, m);
+	} else {
+		say(h, m, HELPER_END, h->fetch_id, end_body(h));
+		h->fetch_id = 0;
+	}
+}
+
 int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *m, struct error *err)
 {
-	bool half = h->at >= h->length / 2;
-
 	(void)timeout_ms;
-	(void)err;
-	if (h->fail.code) {
-		say(h, m, HELPER_ERROR, h->read_id, NULL);
-		m->error = h->fail;
-	} else if (h->cancelled && half) { /* after some more data that was on its way */
-		h->cancelled = false;
-		say(h, m, HELPER_ERROR, h->read_id, NULL);
-		m->error.code = ERR_INTERRUPTED;
-		h->read_id = 0;
-	} else if (!h->answered && half) {
-		h->answered = true;
-		say(h, m, HELPER_RESULT, h->capture_id,
-		    json_pack("{s:I, s:i}", "bytes", (json_int_t)(h->length - h->lie), "pause_ms",
-			      7));
-	} else if (h->read_id && h->at < h->length) {
-		say_data(h, m);
-	} else if (h->read_id) {
-		say(h, m, HELPER_END, h->read_id, end_body(h));
-		h->read_id = 0;
+	if (check_link(h, err) < 0)
+		return -1;
+	if (h->begin_id && h->fail_begin.code) {
+		say_error(h, m, &h->begin_id, &h->fail_begin);
+	} else if (h->begin_id) {
+		say(h, m, HELPER_RESULT, h->begin_id, json_pack("{s:s}", "id", ID));
+		h->begin_id = 0;
+	} else if (h->watch_id && say_state(h, m)) {
+		;
+	} else if (h->fetch_id) {
+		say_bytes(h, m);
 	} else {
 		fail_msg("the client waits for a message that cannot come");
 	}
@@ -130,6 +231,7 @@ struct sink {
 	uint64_t extent;
 	bool final;
 	unsigned int finished;
+	bool fail; /* the disk is full */
 };
 
 int sink_extent(struct sink *s, uint64_t available, bool final, struct error *err)
@@ -145,7 +247,8 @@ int sink_extent(struct sink *s, uint64_t available, bool final, struct error *er
 int sink_write(struct sink *s, const void *data, size_t len, uint64_t *ret_offset,
 	       struct error *err)
 {
-	(void)err;
+	if (s->fail)
+		return error_sys(err, ERR_FAILED, 28, "cannot write");
 	assert_true(s->at + len <= sizeof(s->got));
 	assert_true(s->at + len <= s->extent); /* never more than the sink was told of */
 	memcpy(s->got + s->at, data, len);
@@ -172,6 +275,7 @@ int sink_finish(struct sink *s, uint64_t *ret_offset, struct error *err)
 struct play {
 	struct helper helper;
 	struct sink sink;
+	bool exists, detach; /* resumed; without a sink */
 	struct delivery_result result;
 	struct error err;
 };
@@ -179,7 +283,7 @@ struct play {
 static struct play play_init(void)
 {
 	return (struct play){
-		.helper = {.length = sizeof(dump), .piece = 7},
+		.helper = {.length = sizeof(dump), .piece = 7, .break_at = -1},
 		.sink = {.rewind_at = -1, .finish_rewind_to = -1},
 	};
 }
@@ -187,11 +291,19 @@ static struct play play_init(void)
 static int play_run(struct play *p)
 {
 	struct progress *progress = progress_new(PROGRESS_NONE, true);
-	json_t *params = json_object();
-	int rc = deliver_capture(&p->helper, params, &p->sink, progress, 100, &p->result, &p->err);
+	struct session session = {.helper = &p->helper, .node = "node-1"};
+	json_t *begin = json_pack("{s:s, s:b}", "id", ID, "spool", !p->helper.ring);
+	const struct delivery_options o = {
+		.id = ID,
+		.begin = p->exists ? NULL : begin,
+		.sink = p->detach ? NULL : &p->sink,
+		.last_phase = "upload",
+		.expected = 100,
+	};
+	int rc = deliver_capture(&session, &o, progress, &p->result, &p->err);
 
 	progress_end(progress, rc < 0 ? &p->err : NULL);
-	json_decref(params);
+	json_decref(begin);
 	json_decref(p->helper.body);
 	return rc;
 }
@@ -202,8 +314,11 @@ static void assert_delivered(const struct play *p)
 	assert_int_equal(p->sink.at, sizeof(dump));
 	assert_memory_equal(p->sink.got, dump, sizeof(dump));
 	assert_int_equal(p->result.bytes, sizeof(dump));
+	assert_int_equal(p->result.raw, 1000);
 	assert_int_equal(p->result.pause_ms, 7);
 	assert_int_equal(p->result.records, 3);
+	assert_string_equal(p->result.format, "hprof.gz");
+	assert_int_equal(p->helper.begun, 1);
 }
 
 static void test_straight(void **state)
@@ -213,7 +328,32 @@ static void test_straight(void **state)
 	(void)state;
 	assert_int_equal(play_run(&p), 0);
 	assert_delivered(&p);
-	assert_int_equal(p.helper.reads, 1);
+	assert_int_equal(p.helper.fetches, 1);
+	assert_int_equal(p.helper.watches, 1);
+	assert_int_equal(p.helper.connections, 0);
+}
+
+static void test_resumed(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.exists = true;
+	p.helper.begun = 1;
+	assert_int_equal(play_run(&p), 0);
+	assert_delivered(&p);
+}
+
+static void test_detached(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.detach = true;
+	assert_int_equal(play_run(&p), 0);
+	assert_int_equal(p.result.phase, CAPTURE_COMPLETE);
+	assert_int_equal(p.result.bytes, sizeof(dump));
+	assert_int_equal(p.helper.fetches, 0);
 }
 
 static void test_goes_back_when_the_sink_lost_bytes(void **state)
@@ -226,7 +366,7 @@ static void test_goes_back_when_the_sink_lost_bytes(void **state)
 		p.sink.rewind_to = (int64_t)at / 2;
 		assert_int_equal(play_run(&p), 0);
 		assert_delivered(&p);
-		assert_int_equal(p.helper.reads, 2);
+		assert_int_equal(p.helper.fetches, 2);
 	}
 }
 
@@ -240,6 +380,71 @@ static void test_goes_back_from_finish(void **state)
 	assert_delivered(&p);
 }
 
+/* How many requests and messages a whole delivery has. */
+#define ALL_MESSAGES 60
+
+/* With a sink that loses bytes, too, in the middle and at the end. */
+static void break_everywhere(bool again, int64_t rewind_at, int64_t finish_rewind_to)
+{
+	unsigned int broke = 0;
+
+	for (int n = 0; n < ALL_MESSAGES; n++) {
+		struct play p = play_init();
+
+		p.helper.break_at = n;
+		p.helper.breaks_again = again;
+		p.sink.rewind_at = rewind_at;
+		p.sink.rewind_to = 4;
+		p.sink.finish_rewind_to = finish_rewind_to;
+		assert_int_equal(play_run(&p), 0);
+		assert_delivered(&p);
+		broke += p.helper.connections;
+	}
+	assert_true(broke >= 16);
+}
+
+static void test_breaks_at_every_message(void **state)
+{
+	(void)state;
+	break_everywhere(false, -1, -1);
+	break_everywhere(false, 40, -1);
+	break_everywhere(false, -1, 11);
+	break_everywhere(false, 20, 0);
+}
+
+static void test_breaks_again_and_again(void **state)
+{
+	(void)state;
+	break_everywhere(true, -1, -1);
+	break_everywhere(true, 40, 60);
+}
+
+static void test_a_ring_does_not_survive_a_break(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.helper.ring = true;
+	p.helper.break_at = 8;
+	assert_int_equal(play_run(&p), -1);
+	assert_int_equal(p.err.code, ERR_SSH);
+	assert_non_null(strstr(p.err.hint, "--no-spool"));
+	assert_true(p.result.lost);
+	assert_int_equal(p.helper.connections, 0);
+}
+
+static void test_gone_after_a_break(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.helper.forgets = true;
+	assert_int_equal(play_run(&p), -1);
+	assert_int_equal(p.err.code, ERR_CAPTURE);
+	assert_true(p.result.lost);
+	assert_int_equal(p.helper.begun, 1);
+}
+
 static void test_sink_ahead_is_an_error(void **state)
 {
 	struct play p = play_init();
@@ -250,19 +455,20 @@ static void test_sink_ahead_is_an_error(void **state)
 	assert_int_equal(play_run(&p), -1);
 	assert_int_equal(p.err.code, ERR_UPLOAD);
 	assert_int_equal(p.sink.finished, 0);
+	assert_false(p.result.lost);
 }
 
-static void test_truncated_dump(void **state)
+static void test_sink_fails(void **state)
 {
-	(void)state;
-	for (size_t n = 1; n < sizeof(dump); n++) {
-		struct play p = play_init();
+	struct play p = play_init();
 
-		p.helper.length = n;
-		assert_int_equal(play_run(&p), -1);
-		assert_int_equal(p.err.code, ERR_CAPTURE);
-		assert_int_equal(p.sink.finished, 0);
-	}
+	(void)state;
+	p.sink.fail = true;
+	assert_int_equal(play_run(&p), -1);
+	assert_int_equal(p.err.code, ERR_UPLOAD);
+	assert_int_equal(p.err.sys, 28);
+	assert_true(p.result.begun);
+	assert_false(p.result.lost);
 }
 
 static void test_digest_differs(void **state)
@@ -275,6 +481,7 @@ static void test_digest_differs(void **state)
 	assert_int_equal(p.err.code, ERR_CAPTURE);
 	assert_non_null(strstr(p.err.msg, "SHA-256"));
 	assert_int_equal(p.sink.finished, 0);
+	assert_false(p.result.lost);
 }
 
 static void test_data_out_of_order(void **state)
@@ -300,29 +507,82 @@ static void test_more_bytes_than_said(void **state)
 	}
 }
 
-static void test_capture_fails(void **state)
+static void test_does_not_begin(void **state)
 {
 	struct play p = play_init();
 
 	(void)state;
-	error_set(&p.helper.fail, ERR_REFUSED, "held by another one");
+	error_set(&p.helper.fail_begin, ERR_REFUSED, "held by another one");
 	assert_int_equal(play_run(&p), -1);
 	assert_int_equal(p.err.code, ERR_REFUSED);
 	assert_string_equal(p.err.msg, "held by another one");
+	assert_false(p.result.begun);
+}
+
+/* Also where the fetch says so first. */
+static void test_capture_fails(void **state)
+{
+	(void)state;
+	for (int fetch_too = 0; fetch_too < 2; fetch_too++) {
+		struct play p = play_init();
+
+		error_set(&p.helper.fail_watch, ERR_CAPTURE, "no room");
+		if (fetch_too)
+			p.helper.fail_fetch = p.helper.fail_watch;
+		assert_int_equal(play_run(&p), -1);
+		assert_int_equal(p.err.code, ERR_CAPTURE);
+		assert_string_equal(p.err.msg, "no room");
+		assert_true(p.result.lost);
+	}
+}
+
+/* The node's disk, say: what the capture made is not thrown away for it. */
+static void test_fetch_fails(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	error_set(&p.helper.fail_fetch, ERR_FAILED, "cannot read");
+	assert_int_equal(play_run(&p), -1);
+	assert_string_equal(p.err.msg, "cannot read");
+	assert_true(p.result.begun);
+	assert_false(p.result.lost);
+	assert_int_equal(p.result.phase, CAPTURE_COMPLETE);
+}
+
+static void test_a_ring_has_lost_the_bytes(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.helper.ring = true;
+	error_set(&p.helper.fail_fetch, ERR_UPLOAD, "gone");
+	assert_int_equal(play_run(&p), -1);
+	assert_int_equal(p.err.code, ERR_UPLOAD);
+	assert_non_null(strstr(p.err.hint, "without --no-spool"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_straight),
+		cmocka_unit_test(test_resumed),
+		cmocka_unit_test(test_detached),
 		cmocka_unit_test(test_goes_back_when_the_sink_lost_bytes),
 		cmocka_unit_test(test_goes_back_from_finish),
+		cmocka_unit_test(test_breaks_at_every_message),
+		cmocka_unit_test(test_breaks_again_and_again),
+		cmocka_unit_test(test_a_ring_does_not_survive_a_break),
+		cmocka_unit_test(test_gone_after_a_break),
 		cmocka_unit_test(test_sink_ahead_is_an_error),
-		cmocka_unit_test(test_truncated_dump),
+		cmocka_unit_test(test_sink_fails),
 		cmocka_unit_test(test_digest_differs),
 		cmocka_unit_test(test_data_out_of_order),
 		cmocka_unit_test(test_more_bytes_than_said),
+		cmocka_unit_test(test_does_not_begin),
 		cmocka_unit_test(test_capture_fails),
+		cmocka_unit_test(test_fetch_fails),
+		cmocka_unit_test(test_a_ring_has_lost_the_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
