@@ -151,7 +151,14 @@ static int estimate(struct job *j, struct error *err)
 	struct preflight *p = &j->preflight;
 
 	p->live = !j->o->all_objects;
+	p->format = codec_format(j->codec);
+	p->redact = j->o->redact;
+	p->ring = j->o->no_spool;
+	p->parallel = (unsigned int)j->o->parallel;
 	p->sink_free = j->sink ? sink_free_bytes(j->sink) : UINT64_MAX;
+	p->max_pause_ms = j->o->max_pause_ms;
+	p->kubelet = j->session.has_pod;
+	p->storage_limit = j->session.container ? j->session.container->storage_limit : 0;
 	if (j->session.container && j->session.container->has_liveness) {
 		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
 		p->starting = j->session.container->starting;
@@ -165,9 +172,14 @@ static int inspect(struct job *j, bool attach, struct error *err)
 {
 	auto_json json_t *params = jvm_reference(j->jvm);
 	json_t *answer;
+	json_t *more =
+		json_pack("{s:b, s:s, s:I, s:I, s:b}", "attach", attach, "strategy",
+			  j->o->strategy ? j->o->strategy : "", "buffer", (json_int_t)j->buffer,
+			  "buffer_percent", (json_int_t)j->percent, "spool", !j->o->no_spool);
 
-	json_object_set_new(params, "attach", json_boolean(attach));
-	json_object_set_new(params, "strategy", json_string(j->o->strategy ? j->o->strategy : ""));
+	if (!more)
+		die_oom();
+	json_object_update_new(params, more);
 	if (attach && session_recheck(&j->session, err) < 0)
 		return -1;
 	if (helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &answer, err) < 0)
@@ -264,18 +276,26 @@ static void tell_fallback(const struct job *j)
 			      j->preflight.strategy);
 }
 
+static void note_refusal(void *ctx, const struct error *refusal)
+{
+	progress_note(ctx, "--force: %s", refusal->msg);
+}
+
 static int check_fits(struct job *j, struct error *err)
 {
-	struct error refusal = {0};
-
-	if (preflight_check(&j->preflight, &refusal) == 0)
-		return 0;
-	if (!j->o->force) {
-		*err = refusal;
+	if (preflight_check_limit(&j->preflight, err) < 0)
 		return -1;
-	}
-	progress_note(j->progress, "--force: %s", refusal.msg);
+	if (!j->o->force)
+		return preflight_check(&j->preflight, err);
+	preflight_each_refusal(&j->preflight, note_refusal, j->progress);
 	return 0;
+}
+
+/* Known bad builds, a buffer that is too small: said before it starts. */
+static void tell_notes(const struct job *j)
+{
+	for (size_t i = 0; i < j->preflight.n_notes; i++)
+		progress_note(j->progress, "%s", j->preflight.notes[i]);
 }
 
 /* From here on the end of the job has to think of the capture. */
@@ -429,6 +449,7 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 	if (inspect(j, true, err) < 0)
 		return -1;
 	tell_fallback(j);
+	tell_notes(j);
 	if (check_fits(j, err) < 0 || confirm(j, err) < 0 || capture(j, err) < 0)
 		return -1;
 	if (j->o->detach) {

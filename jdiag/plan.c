@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "jdiag/json.h"
 #include "jdiag/manifest.h"
@@ -36,19 +37,76 @@ static char *destination_line(const char *url, uint64_t free_bytes)
 	return xasprintf("to        %s (%s free)", url, str_format_size(size, free_bytes));
 }
 
+static char *size_line(const struct preflight *p)
+{
+	char size[16], heap[16], stored[16];
+
+	return xasprintf("expected  up to %s (%s of heap in use, from %s), stored %s as %s",
+			 str_format_size(size, p->size), str_format_size(heap, p->heap_used),
+			 p->heap_source, str_format_size(stored, p->stored),
+			 p->format ? p->format : "hprof");
+}
+
+static char *pause_line(const struct preflight *p)
+{
+	char pause[16], gc[16], most[16];
+	auto_free char *of_gc = p->live ? xasprintf(" (%s of it for a full collection)",
+						    str_format_ms(gc, p->gc_ms))
+					: xstrdup("");
+	auto_free char *bound = p->liveness_budget_ms
+					? xasprintf(", the %s probe allows %s",
+						    p->starting ? "startup" : "liveness",
+						    str_format_ms(most, p->liveness_budget_ms))
+					: xstrdup("");
+
+	return xasprintf("pause     about %s%s%s", str_format_ms(pause, p->pause_ms), of_gc, bound);
+}
+
+static char *rate_line(const struct preflight *p)
+{
+	return xasprintf("rate      %u MB/s: %s", p->rate_mbps, p->rate_source);
+}
+
+static char *strategy_line(const struct preflight *p)
+{
+	char peak[16], room[16], buffer[16];
+
+	if (p->pod_peak)
+		return xasprintf("strategy  %s, up to %s in %s (%s free)", p->strategy,
+				 str_format_size(peak, p->pod_peak), p->where,
+				 str_format_size(room, p->pod_free));
+	return xasprintf("strategy  %s, nothing in the container, %s of the node's memory",
+			 p->strategy, str_format_size(buffer, p->buffer));
+}
+
+static char *node_line(const struct preflight *p)
+{
+	char peak[16], room[16];
+
+	return xasprintf("node disk up to %s in %s (%s free)", str_format_size(peak, p->node_peak),
+			 p->node_base, str_format_size(room, p->node_free));
+}
+
+static char *objects_line(const struct preflight *p)
+{
+	bool plain = !p->redact || strcmp(p->redact, "none") == 0;
+
+	return xasprintf("objects   %s%s%s", p->live ? "live (a full collection first)" : "all",
+			 plain ? "" : ", redacted: ", plain ? "" : p->redact);
+}
+
 void plan_tell(const struct plan *plan, void (*line)(const char *text))
 {
 	const struct preflight *p = plan->preflight;
-	char size[16], heap[16], pause[16], room[16];
 	char *lines[] = {
 		target_line(plan->session),
 		jvm_line(plan->jvm),
-		xasprintf("expected  up to %s (%s of heap in use, from %s), pause about %s",
-			  str_format_size(size, p->size), str_format_size(heap, p->heap_used),
-			  p->heap_source, str_format_ms(pause, p->pause_ms)),
-		xasprintf("strategy  %s, in %s (%s free)", p->strategy, p->where,
-			  str_format_size(room, p->node_free)),
-		xasprintf("objects   %s", p->live ? "live (a full collection first)" : "all"),
+		size_line(p),
+		pause_line(p),
+		rate_line(p),
+		strategy_line(p),
+		node_line(p),
+		objects_line(p),
 		destination_line(plan->url, p->sink_free),
 	};
 
@@ -56,18 +114,27 @@ void plan_tell(const struct plan *plan, void (*line)(const char *text))
 		line(lines[i]);
 		free(lines[i]);
 	}
+	for (size_t i = 0; i < p->n_notes; i++) {
+		auto_free char *text = xasprintf("note      %s", p->notes[i]);
+
+		line(text);
+	}
 }
 
 void plan_print_json(const struct plan *plan)
 {
 	const struct preflight *p = plan->preflight;
 	auto_json json_t *object = json_pack(
-		"{s:O, s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "target",
+		"{s:O, s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:o, s:o}", "target",
 		json_object_get(plan->manifest, "target"), "jvm", plan->jvm, "strategy",
 		p->strategy, "where", p->where, "heapUsed", (json_int_t)p->heap_used,
 		"expectedSize", (json_int_t)p->size, "expectedPauseMs", (json_int_t)p->pause_ms,
-		"nodeFree", (json_int_t)p->node_free, "live", p->live);
+		"nodeFree", (json_int_t)p->node_free, "live", p->live, "format",
+		p->format ? p->format : "hprof", "redact", p->redact ? p->redact : "none",
+		"expected", preflight_expected(p), "notes", preflight_notes(p));
 
+	if (!object)
+		die_oom();
 	manifest_set_url(object, plan->url);
 	output_json("HeapDumpPlan", object);
 }

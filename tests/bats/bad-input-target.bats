@@ -102,8 +102,8 @@ not_signalled() {
 }
 
 @test "the pause would be longer than the liveness probe allows: the numbers; --force goes on" {
-	up slow --java -Xmx450m -- fill=200
-	# 1 s, and more than 200 MB at 250 MB/s
+	up slow --java -Xmx450m -- fill=300
+	# 1 s; more than 300 MB make a dump of up to 480 MB, at 440 MB/s
 	pod_at_api slow --probe app=1,1
 	dump 10
 	tells "the JVM would stand still for about "
