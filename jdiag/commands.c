@@ -3,7 +3,7 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-	&cmd_heapdump, &cmd_resume,	&cmd_spool, &cmd_check,	  &cmd_redact, &cmd_ps,
+	&cmd_heapdump, &cmd_resume,	&cmd_spool, &cmd_check,	  &cmd_redact, &cmd_top, &cmd_ps,
 	&cmd_tidy,     &cmd_completion, &cmd_man,   &cmd_version, &cmd_help,   NULL,
 };
 

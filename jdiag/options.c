@@ -41,6 +41,8 @@ const struct option_spec option_table[] = {
 	 "the JVM in the container, by pid or main class as 'ps' prints them"},
 	{"pid", 0, "PID", NULL, OPTION_OWN, OPTION_PID, AT(host_pid), true,
 	 "the JVM behind ssh://, by its pid on that host"},
+	{"limit", 0, "N", NULL, OPTION_OWN, OPTION_LIMIT, AT(limit), false,
+	 "how many classes, the largest first; 0: all (default 20)"},
 	{"dry-run", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(dry_run), true,
 	 "do everything up to the first action on the target and print the plan"},
 	{"force", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(force), true,

@@ -54,6 +54,7 @@ struct options {
 	const char *buffer;    /* "2GiB", "40%"; NULL: the default share */
 	bool no_spool, detach;
 	const char *token_command;
+	uint64_t limit; /* --limit; 0: not given, UINT64_MAX: all */
 
 	uint64_t given; /* bit i: option_table[i] stood on the command line */
 };
@@ -76,6 +77,7 @@ enum option_kind {
 	OPTION_PORT,	 /* uint16_t, from 1 */
 	OPTION_PID,	 /* uint64_t, from 1 */
 	OPTION_COUNT,	 /* uint64_t, from 1 to 32 */
+	OPTION_LIMIT,	 /* uint64_t; 0 on the command line is UINT64_MAX here: no bound */
 	OPTION_ENUM,	 /* an enum: the position of the word in values */
 	OPTION_WORD,	 /* const char *, one of values */
 	OPTION_LEVEL,	 /* int: counts, or "=N" */

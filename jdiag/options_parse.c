@@ -99,6 +99,10 @@ static int take_number(const struct incoming *in, void *member, struct error *er
 		if (!str_to_u64(in->value, MAX_COUNT, &v) || v == 0)
 			return bad_value(in, "number", "a number from 1 to 32", err);
 		*(uint64_t *)member = v;
+	} else if (in->spec->kind == OPTION_LIMIT) {
+		if (!str_to_u64(in->value, UINT32_MAX, &v))
+			return bad_value(in, "number", "valid: 0 and whole numbers above", err);
+		*(uint64_t *)member = v ? v : UINT64_MAX;
 	} else {
 		if (!str_to_u64(in->value, MAX_PID, &v) || v == 0)
 			return bad_value(in, "pid", "a pid is a number from 1 to 4194304", err);
@@ -160,6 +164,7 @@ static int take(struct options *o, const struct incoming *in, struct error *err)
 	case OPTION_PORT:
 	case OPTION_PID:
 	case OPTION_COUNT:
+	case OPTION_LIMIT:
 		return take_number(in, member, err);
 	}
 	return 0;

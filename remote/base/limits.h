@@ -29,6 +29,7 @@
 #define MAX_HPROF_CLASSES (4 * MiB)  /* number of classes, not bytes */
 #define MAX_HPROF_LAYOUTS (64 * MiB) /* which of their fields are contents */
 #define MAX_HPROF_TEXT (4 * KiB)     /* of a name that a visitor is shown */
+#define MAX_HPROF_NAMES (512 * MiB)  /* all names of a dump, for jdiag top */
 
 #define MAX_SPOOL_BLOCKS (16 * MiB) /* number of blocks in one part of an artifact */
 
