@@ -28,6 +28,12 @@ static int hash_some(struct hasher *h, const struct part *p, uint64_t at, size_t
 	return 0;
 }
 
+static void wait_for_more(struct hasher *h)
+{
+	while (sem_wait(&h->d->hash) < 0 && errno == EINTR)
+		;
+}
+
 static int hash_part(struct hasher *h, const struct part *p, unsigned char *block,
 		     struct error *err)
 {
@@ -43,8 +49,7 @@ static int hash_part(struct hasher *h, const struct part *p, unsigned char *bloc
 		if (final)
 			return 0;
 		if (at == stored)
-			while (sem_wait(&h->d->hash) < 0 && errno == EINTR)
-				;
+			wait_for_more(h);
 		at = stored;
 	}
 	return 0;
@@ -57,6 +62,8 @@ void *hasher_main(void *hasher)
 	struct error e = {0};
 
 	idle_begin(h->d, &h->tid);
+	while (!atomic_load(&h->d->hurried))
+		wait_for_more(h);
 	for (unsigned int i = 0; i < h->d->n_parts; i++) {
 		if (hash_part(h, &h->d->parts[i], block, &e) < 0) {
 			inside_fail(h->d, &e);

@@ -27,3 +27,29 @@ void idle_end(pid_t tid)
 	(void)sched_setscheduler(tid, SCHED_BATCH, &none);
 	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, tid, IOPRIO_BEST_EFFORT);
 }
+
+unsigned int idle_count(const struct inside *d, unsigned int cpus)
+{
+	unsigned int writers = d->segmented ? d->n_streams - 1 : 1;
+
+	return cpus > writers ? cpus - writers : 0;
+}
+
+void idle_hurry(struct inside *d)
+{
+	if (atomic_exchange(&d->hurried, true))
+		return;
+	for (unsigned int i = 0; i < d->n_workers; i++)
+		sem_post(&d->more);
+	sem_post(&d->hash);
+}
+
+void idle_press(struct inside *d)
+{
+	if (atomic_load(&d->pressed) || atomic_exchange(&d->pressed, true))
+		return;
+	if (d->o.redact != HPROF_REDACT_NONE)
+		idle_hurry(d);
+	else if (d->workers[0].held)
+		sem_post(&d->more);
+}

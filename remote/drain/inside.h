@@ -80,6 +80,7 @@ struct part {
 
 struct worker {
 	struct inside *d;
+	bool held; /* until `more` is posted */
 	pthread_t thread;
 	pid_t tid;		       /* once `started` was posted */
 	struct codec_encoder *encoder; /* owned */
@@ -112,10 +113,10 @@ struct inside {
 	char notice[256];
 
 	_Atomic uint64_t on_disk;
-	_Atomic bool failing, failed, stopping;
+	_Atomic bool failing, failed, stopping, hurried, pressed;
 	_Atomic unsigned int parts_done;
 	struct error error; /* once failed */
-	sem_t started, work, hash;
+	sem_t started, more, work, hash;
 	pthread_mutex_t lock; /* of the idle threads */
 	pthread_cond_t turn;
 };
@@ -177,7 +178,16 @@ int ring_open(struct inside *d, struct error *err) must_check;
 /* Wait until there is room; false: failed meanwhile. */
 bool ring_wait(struct part *p, size_t len) must_check;
 
-/* idle.c: the calling thread becomes idle; one that is awaited now does not stay so. */
+/*
+ * idle.c: SCHED_IDLE counts only among the threads of one control group, and the JVM is in another
+ * one. So during the pause no more of them run than there are CPUs that the JVM's writers leave
+ * free; the others, and the hasher, are held back. They are let go when the JVM is done; all of
+ * them when it would have to wait for us, one of them when the buffer is half full.
+ */
+unsigned int idle_count(const struct inside *d, unsigned int cpus) must_check;
+void idle_hurry(struct inside *d);
+void idle_press(struct inside *d);
+/* The calling thread becomes idle; one that is awaited now does not stay so. */
 void idle_begin(struct inside *d, pid_t *ret_tid);
 void idle_end(pid_t tid);
 

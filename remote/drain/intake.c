@@ -50,6 +50,8 @@ static bool wait_for_chunk(struct stream *s)
 	uint64_t since = now_ns();
 	bool got = false;
 
+	if (!s->in.file)
+		idle_hurry(s->d);
 	while (!got && !atomic_load(&s->d->failed)) {
 		uint32_t given = pool_given(&s->d->pool);
 
@@ -68,6 +70,7 @@ bool intake_target(struct stream *s)
 		return true;
 	if (!s->may_overflow)
 		return wait_for_chunk(s);
+	idle_press(s->d);
 	if (!s->bounce)
 		s->bounce = xmalloc(BOUNCE);
 	fill_into(s, s->bounce, BOUNCE);
@@ -82,6 +85,8 @@ static void publish(struct stream *s, size_t len)
 	s->queue[in & s->mask] = s->chunk;
 	atomic_store(&s->queue_in, in + 1);
 	sem_post(&s->d->work);
+	if (atomic_load(&s->d->pool.free) < s->d->pool.n / 2)
+		idle_press(s->d);
 }
 
 void intake_commit(struct stream *s)

@@ -108,13 +108,18 @@ static void secure(void)
 	sigprocmask(SIG_SETMASK, &empty, NULL);
 }
 
-static unsigned int count_workers(unsigned int asked)
+static unsigned int count_cpus(void)
 {
 	cpu_set_t set;
 
-	if (!asked && sched_getaffinity(0, sizeof(set), &set) == 0)
-		asked = (unsigned int)CPU_COUNT(&set);
-	return asked < 1 ? 1 : asked > MAX_WORKERS ? MAX_WORKERS : asked;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned int)CPU_COUNT(&set) : 1;
+}
+
+static unsigned int count_workers(unsigned int asked)
+{
+	unsigned int n = asked ? asked : count_cpus();
+
+	return n < 1 ? 1 : n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 
 static int set_up_pool(struct inside *d, struct error *err)
@@ -193,13 +198,16 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *arg, stru
 /* The idle ones first, and they have begun when this returns: on a busy node they would not. */
 static int start_threads(struct inside *d, struct error *err)
 {
+	unsigned int n_idle = idle_count(d, count_cpus());
+
 	d->hasher = (struct hasher){.d = d, .sha256 = sha256_new()};
 	if (start_thread(&d->hasher.thread, hasher_main, &d->hasher, err) < 0)
 		return -1;
 	for (unsigned int i = 0; i < d->n_workers; i++) {
 		struct worker *w = &d->workers[i];
 
-		*w = (struct worker){.d = d, .encoder = codec_encoder_new(d->o.codec)};
+		*w = (struct worker){
+			.d = d, .held = i >= n_idle, .encoder = codec_encoder_new(d->o.codec)};
 		w->out = xmalloc(codec_bound(d->o.codec));
 		if (start_thread(&w->thread, work_main, w, err) < 0)
 			return -1;
@@ -223,6 +231,7 @@ static int set_up(struct inside *d, const struct drain_stream *streams, struct e
 	if (d->stop_fd < 0 || d->report_fd < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot make an eventfd");
 	sem_init(&d->started, 0, 0);
+	sem_init(&d->more, 0, 0);
 	sem_init(&d->work, 0, 0);
 	sem_init(&d->hash, 0, 0);
 	pthread_mutex_init(&d->lock, NULL);
@@ -238,7 +247,11 @@ static int set_up(struct inside *d, const struct drain_stream *streams, struct e
 		d->classes = hprof_classes_new();
 	for (unsigned int i = 0; i < d->n_streams; i++)
 		set_up_stream(d, i, &streams[i]);
-	return start_threads(d, err);
+	if (start_threads(d, err) < 0)
+		return -1;
+	if (d->o.ring) /* its pace is the reader's */
+		idle_hurry(d);
+	return 0;
 }
 
 /* ---- the end ---- */
@@ -251,6 +264,7 @@ static void begin_to_finish(struct inside *d)
 	for (unsigned int i = 0; i < d->n_workers; i++)
 		idle_end(d->workers[i].tid);
 	idle_end(d->hasher.tid);
+	idle_hurry(d);
 }
 
 /* The end record of a segmented dump is the only block of the last part. */

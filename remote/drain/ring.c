@@ -26,11 +26,17 @@ int ring_open(struct inside *d, struct error *err)
 	return 0;
 }
 
-/* How far behind the reader is, but not what our own hasher still has to see. */
-static void give_back(struct part *p)
+/* What nobody needs any more ends here: the reader, and our own hasher, which may be slower. */
+static uint64_t needed_from(const struct part *p)
 {
 	uint64_t read = atomic_load(p->d->read), hashed = atomic_load(&p->d->hasher.bytes);
-	uint64_t to = read < hashed ? read : hashed;
+
+	return read < hashed ? read : hashed;
+}
+
+static void give_back(struct part *p)
+{
+	uint64_t to = needed_from(p);
 	uint64_t step;
 
 	if (to < p->punched + SPOOL_RING_KEPT + PUNCH_UNIT)
@@ -43,12 +49,12 @@ static void give_back(struct part *p)
 	disk_release(p->d, step);
 }
 
-static bool has_room(struct part *p, size_t len)
+static bool has_room(const struct part *p, size_t len)
 {
-	uint64_t read = atomic_load(p->d->read);
+	uint64_t from = needed_from(p);
 
 	/* A block that is larger than the whole ring goes in alone. */
-	return p->stored <= read || p->stored + len - read <= p->d->o.ring;
+	return p->stored <= from || p->stored + len - from <= p->d->o.ring;
 }
 
 /* The position is written by another process, which does not know who waits: looked at again and
