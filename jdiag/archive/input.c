@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "jdiag/archive/internal.h"
+#include "jdiag/interrupt.h"
 #include "remote/base/io.h"
 
 struct artifact_input {
@@ -113,9 +114,10 @@ static int file_read(void *ctx, void *buf, size_t len, size_t *ret_len, struct e
 	const struct artifact_file *f = ctx;
 	ssize_t n;
 
-	do
-		n = read(f->fd, buf, len);
-	while (n < 0 && errno == EINTR);
+	/* A signal has to get through while a pipe is silent. */
+	while ((n = read(f->fd, buf, len)) < 0 && errno == EINTR)
+		if (interrupt_check(err) < 0)
+			return -1;
 	if (n < 0)
 		return error_sys(err, ERR_FAILED, errno, "cannot read '%s'", f->source.name);
 	*ret_len = (size_t)n;
