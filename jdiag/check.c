@@ -12,6 +12,8 @@
 #include "jdiag/progress.h"
 #include "remote/base/str.h"
 
+#define LOOK_AHEAD (4 * MiB) /* behind bytes that are no dump, for what is wrong with them */
+
 /* Between the source and the decoder: digests of what passes. */
 struct tap {
 	const struct artifact_source *source;
@@ -122,6 +124,22 @@ static int tap_read(void *ctx, void *buf, size_t len, size_t *ret_len, struct er
 	return 0;
 }
 
+/* What makes no sense as a dump may be a broken block, which is known at its end only: then that is
+ * the cause. */
+static void find_cause(struct artifact_input *in, char *buf, struct error *err)
+{
+	struct error broken = {0};
+	size_t n = 1, total = 0;
+
+	while (n && total < LOOK_AHEAD) {
+		if (artifact_read(in, buf, CODEC_BLOCK, &n, &broken) < 0) {
+			*err = broken;
+			return;
+		}
+		total += n;
+	}
+}
+
 static int parse_all(struct artifact_input *in, struct hprof_parser *parser,
 		     const struct check_artifact *a, struct progress *p, struct error *err)
 {
@@ -133,8 +151,11 @@ static int parse_all(struct artifact_input *in, struct hprof_parser *parser,
 		progress_bytes(p, artifact_stored_offset(in), total);
 		if (interrupt_check(err) < 0 || artifact_read(in, buf, CODEC_BLOCK, &n, err) < 0)
 			return -1;
-		if (n && hprof_parser_add(parser, buf, n, err) < 0)
-			return error_prefix(err, "'%s'", a->source.name);
+		if (n && hprof_parser_add(parser, buf, n, err) < 0) {
+			(void)error_prefix(err, "'%s'", a->source.name);
+			find_cause(in, buf, err);
+			return -1;
+		}
 	} while (n);
 	return 0;
 }
