@@ -1,7 +1,8 @@
 #!/bin/bash
 # The independent reader: what is in a heap dump, by a Java library that knows nothing of jdiag.
 #
-#   read_dump.sh FILE [N]    the N largest classes (all): instances, shallow bytes, name
+#   read_dump.sh FILE [N]    the N largest classes (all): instances, shallow bytes, name. FILE may be gzip
+#                            (the library knows gzip of one member only) or zstd
 #   read_dump.sh --prepare   fetch and compile only
 #
 # The library comes from Maven once and is kept in ${XDG_CACHE_HOME:-$HOME/.cache}/jdiag-rig.
@@ -30,5 +31,20 @@ reader() {
 	printf '%s\n' "$dir"
 }
 
+# plain FILE: its dump as a file of its own, when it is packed.
+plain() {
+	case $(head -c 4 "$1" | od -An -tx1 | tr -d ' ') in
+	1f8b*) gzip -dc "$1" ;;
+	28b52ffd) zstd -dcq "$1" ;;
+	*) return 0 ;;
+	esac >"$temp"
+	printf '%s\n' "$temp"
+}
+
 dir=$(reader)
-if [ "${1:-}" != --prepare ]; then exec java -Xmx1g -cp "$dir:$dir/*" ReadDump "$@"; fi
+if [ "${1:-}" != --prepare ]; then
+	temp=$(mktemp "${TMPDIR:-/tmp}/read_dump.XXXXXX.hprof")
+	trap 'rm -f "$temp"' EXIT
+	file=$(plain "$1")
+	java -Xmx1g -cp "$dir:$dir/*" ReadDump "${file:-$1}" "${@:2}"
+fi
