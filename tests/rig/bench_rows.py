@@ -235,14 +235,13 @@ def timed(*argv):
     return time.monotonic() - start
 
 
-def parser_speed(path, redact):
-    """GB/s of our parser on one core, by tests/tools/hprof-bench."""
-    done = subprocess.run(one_core(BUILD + "/tools/hprof-bench", path, redact), capture_output=True, text=True,
-                          check=False)
-    match = re.search(r"([0-9.]+) GB/s", done.stdout)
-    if done.returncode or not match:
+def parser_speeds(path):
+    """GB/s of our parser on one core, by tests/tools/hprof-bench: checking, and each way to redact."""
+    done = subprocess.run(one_core(BUILD + "/tools/hprof-bench", path, "1"), capture_output=True, text=True, check=False)
+    found = dict(re.findall(r"^(none|strings|primitives)_gb_s=([0-9.]+)$", done.stdout, re.M))
+    if done.returncode or len(found) != 3:
         raise Broken("hprof-bench: " + done.stdout + done.stderr)
-    return float(match[1])
+    return {name: float(speed) for name, speed in found.items()}
 
 
 def check(table, options):
@@ -255,22 +254,22 @@ def check(table, options):
         shutil.move(jvm.root + "/tmp/heap.hprof", path)
     size = os.path.getsize(path)
     peer = subprocess.run([RIG + "/peers.sh", "hprof-slurp"], capture_output=True, text=True, check=False)
-    ways = [lambda: parser_speed(path, "none"), lambda: parser_speed(path, "strings"),
-            lambda: parser_speed(path, "primitives")]
+    ways = [lambda: parser_speeds(path)]
     if peer.returncode == 0:
         ways.append(lambda: size / 1e9 / timed(*one_core(peer.stdout.strip(), path)))
     found = rounds(max(3, options.runs), *ways)
+    ours = {name: [speeds[name] for speeds in found[0]] for name in ("none", "strings", "primitives")}
     os.unlink(path)
-    table.at_least("check, one core", median(found[0]), 1.5, " GB/s", spread(found[0], "GB/s"), ours=found[0])
+    table.at_least("check, one core", median(ours["none"]), 1.5, " GB/s", spread(ours["none"], "GB/s"), ours=ours)
     if peer.returncode == 0:
-        table.at_least("  against hprof-slurp, one core", ratio(found[0], found[3]), None, "x",
-                       "hprof-slurp %s" % spread(found[3], "GB/s"), theirs=found[3])
+        table.at_least("  against hprof-slurp, one core", ratio(ours["none"], found[1]), None, "x",
+                       "hprof-slurp %s" % spread(found[1], "GB/s"), theirs=found[1])
     else:
         table.missing("  against hprof-slurp, one core", "the peer is not there: " + peer.stderr.strip())
     writer, rate = max(((n, r) for n, r in RATES.items() if "one writer" in n), key=lambda item: item[1])
-    for name, speeds in (("strings", found[1]), ("primitives", found[2])):
-        table.at_least("redact %s / %s" % (name, writer), median(speeds) / (rate / 1e9), 1.0, "", "%s / %.2f GB/s" % (
-            spread(speeds, "GB/s"), rate / 1e9), ours=speeds)
+    for name in ("strings", "primitives"):
+        table.at_least("redact %s / %s" % (name, writer), median(ours[name]) / (rate / 1e9), 1.0, "",
+                       "%s / %.2f GB/s" % (spread(ours[name], "GB/s"), rate / 1e9))
 
 
 def distance(table, options):
