@@ -2,7 +2,7 @@
 # make bench: does jdiag reach its figures? Pauses, the whole job, memory, disk, speed; ratios to what a JVM,
 # a script and other tools reach in the same run.
 #
-#   bench.sh [--only ROW]... [--heap-mb N] [--runs N] [--sizes MB,MB,...] [--json FILE]
+#   bench.sh [--alone] [--only ROW]... [--heap-mb N] [--runs N] [--sizes MB,MB,...] [--json FILE]
 #   bench.sh --help        the rows and their limits
 #
 # One run, everything of its own: sshd, cluster API, bucket server, containers with JVMs (Mixed.java). What
@@ -13,6 +13,9 @@
 # Ends with 1 when a figure is missed, 2 when one could not be measured. Needs root, busybox-static, 12 GB
 # of disk and 8 GB of memory, and 15 minutes on an idle machine: what else runs, is measured as well. The
 # figures go to build/bench.json, too. `make test` does not call it.
+#
+# --alone: a cgroup of its own for all of it, with nearly all of the processors where something else wants
+# them, too; the containers and the rest are siblings in it, as on a node. Memory and disk stay shared.
 set -euo pipefail
 
 RIG_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,13 +26,42 @@ export RIG_SRC RIG_RUN JDIAG_BUILD
 . "$RIG_SRC/sshd.sh"
 
 servers=()
+RIG_CGROUP=
+
+# The old hierarchy or the unified one; both as the kernel has them, the latter with our parent delegating.
+alone() {
+	local top=/sys/fs/cgroup/cpu share=cpu.shares value=262144
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		top=/sys/fs/cgroup share=cpu.weight value=10000
+		echo +cpu >$top/cgroup.subtree_control
+	fi
+	RIG_CGROUP=/jdiag-bench-$$
+	ALONE_DIR=$top$RIG_CGROUP
+	mkdir -p "$ALONE_DIR/system"
+	echo $value >"$ALONE_DIR/$share"
+	if [ $share = cpu.weight ]; then echo +cpu >"$ALONE_DIR/cgroup.subtree_control"; fi
+	echo $$ >"$ALONE_DIR/system/cgroup.procs"
+	export RIG_CGROUP
+}
+
+alone_no_more() {
+	local i
+	echo $$ >"${ALONE_DIR%/*}/cgroup.procs"
+	for ((i = 0; i < 100; i++)); do # what ends takes a moment
+		if rmdir "$ALONE_DIR/system" "$ALONE_DIR"; then return; fi 2>/dev/null
+		sleep 0.1
+	done
+	echo "bench: $ALONE_DIR is still in use" >&2
+}
+
 stop_all() {
 	local pid
 	trap - EXIT INT TERM HUP
 	"$RIG_SRC/container.sh" stop-all || true
-	for pid in "${servers[@]}"; do kill "$pid" || true; done
+	for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
 	sshd_stop "$RIG_RUN/ssh"
 	rm -rf "$RIG_RUN"
+	if [ -n "$RIG_CGROUP" ]; then alone_no_more; fi
 }
 trap stop_all EXIT
 trap 'exit 130' INT TERM HUP
@@ -42,6 +74,7 @@ server() {
 	servers+=($!)
 	for ((i = 0; i < 400; i++)); do
 		if [ -s "$RIG_RUN/$name.port" ]; then return; fi
+		kill -0 "${servers[-1]}" 2>/dev/null || break
 		sleep 0.05
 	done
 	cat "$RIG_RUN/$name.log" >&2
@@ -53,9 +86,13 @@ if [[ " $* " == *" --help "* ]]; then
 	python3 "$RIG_SRC/bench.py" --help
 	exit
 fi
+options=()
+for word; do
+	if [ "$word" = --alone ]; then alone; else options+=("$word"); fi
+done
 chmod 711 "$RIG_RUN"
 mkdir -p "$RIG_RUN"/{home,kube,bucket}
 sshd_start "$RIG_RUN/ssh"
 server kube "$RIG_SRC/kube_server.py" "$RIG_RUN/kube"
 server bucket "$RIG_SRC/gcs_server.py" "$RIG_RUN/bucket" --crc32c "$JDIAG_BUILD/tools/crc32c"
-python3 "$RIG_SRC/bench.py" --json "$JDIAG_BUILD/bench.json" "$@"
+python3 "$RIG_SRC/bench.py" --json "$JDIAG_BUILD/bench.json" "${options[@]}"

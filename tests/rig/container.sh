@@ -18,7 +18,7 @@
 #   container.sh program NAME     NAME.c of this directory, compiled
 #   container.sh restart NAME     what a kubelet does: the same pod, a new id
 #
-# Everything lies in $RIG_RUN. Needs root.
+# Everything lies in $RIG_RUN; $RIG_CGROUP (none) stands before the cgroups. Needs root.
 set -euo pipefail
 
 RIG_SRC=${RIG_SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
@@ -108,7 +108,7 @@ start() {
 	pod=${pod:-$(random_uuid)}
 	printf '%s\n' "$id" >"$dir/id"
 	printf '%s\n' "$pod" >"$dir/pod"
-	printf '%s\n' "${cgroup:-/kubepods/burstable/pod$pod/$id}" >"$dir/cgroup"
+	printf '%s\n' "${cgroup:-${RIG_CGROUP:-}/kubepods/burstable/pod$pod/$id}" >"$dir/cgroup"
 	mount_root "$dir" "$root" "$exec"
 	if [ -n "$exec" ]; then
 		argv=(/app/program "$@")
