@@ -239,8 +239,8 @@ def environment(port=None):
 
 
 class Run:
-    """`jdiag heapdump` of a Mixed JVM, to its end: seconds (fork to exit), rss (bytes), result (what it
-    printed), pause (Pause), object (bytes delivered). `sampler` is entered while it runs."""
+    """`jdiag heapdump` of a Mixed JVM, to its end: seconds (fork to exit), result (what it printed), pause
+    (Pause), object (bytes delivered). `sampler` is entered while it runs, and told its pid."""
 
     def __init__(self, jvm, *options, to="gs://dumps/bench/", port=None, sampler=None, mixed=True):
         argv = [BUILD + "/jdiag", "heapdump", jvm.name, "-n", "shop", "--all-objects", "--to", to, "-o", "json",
@@ -250,17 +250,17 @@ class Run:
             with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
                 start = time.monotonic()
                 child = subprocess.Popen(argv, env=environment(port), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+                if sampler:
+                    sampler.jdiag = child.pid
                 with sampler or contextlib.nullcontext():
-                    _, status, usage = os.wait4(child.pid, 0)
+                    child.wait()
                 self.seconds = time.monotonic() - start
-                child.returncode = os.waitstatus_to_exitcode(status)
                 out.seek(0)
                 err.seek(0)
                 self.said = err.read().decode()
                 if child.returncode:
                     raise Broken("%s: %d\n%s" % (" ".join(argv), child.returncode, self.said))
                 self.result = json.loads(out.read())
-        self.rss = usage.ru_maxrss * 1024
         self.object = self.result["size"]
         self.strategy = self.capture("strategy")
         self.pause = Pause(gap[0], (self.capture("pauseMs") or 0) / 1000, self.capture("rawSize", "size"), self.seconds)
@@ -331,7 +331,7 @@ def helpers():
     ours = re.compile(rb"(^|\0)SSH_CONNECTION=[^\0]* %s(\0|$)" % read(RUN, "ssh/port").encode())
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if read("/proc", pid, "comm").startswith("jdiag-helper"):
+            if read("/proc", pid, "comm").startswith("jdiag-"):
                 with open("/proc/%s/environ" % pid, "rb") as f:
                     if ours.search(f.read()):
                         yield pid
@@ -343,24 +343,35 @@ def memory_of(pid):
     return sum(sizes), max(sizes, default=0)
 
 
-class HelperMemory(Sampler):
-    """The most memory of all processes of the helper together, with and without the buffer."""
+class Memory(Sampler):
+    """The most memory of all processes of the helper together, with and without the buffer, and of jdiag
+    (the kernel's own peak; that of wait4 would begin with ours, which the child has until its exec)."""
     every = 0.1
 
     def __init__(self, jvm):
         self.jvm = jvm
-        self.whole = self.rest = self.count = 0
+        self.buffer = self.count = self.peak = 0
+        self.sizes = []  # (all of the processes, the largest mapping)
 
     def sample(self):
+        with contextlib.suppress(OSError):
+            found = re.search(r"^VmHWM:\s+(\d+) kB", read("/proc/%d/status" % self.jdiag), re.M)
+            self.peak = int(found[1]) * 1024 if found else self.peak
         whole, largest, count = 0, 0, 0
         for pid in helpers():
             with contextlib.suppress(OSError, ValueError):
                 size, part = memory_of(pid)
                 whole, largest, count = whole + size, max(largest, part), count + 1
-        self.whole = max(self.whole, whole)
+        self.sizes.append((whole, largest))
         self.count = max(self.count, count)
-        buffer = max([state.get("buffer", 0) for _, state in spools_of(self.jvm)], default=0)
-        self.rest = max(self.rest, whole - min(largest, buffer))
+        self.buffer = max([self.buffer] + [state.get("buffer", 0) for _, state in spools_of(self.jvm)])
+
+    def whole(self):
+        return max(whole for whole, _ in self.sizes)
+
+    def rest(self):
+        """The buffer is one mapping; the state tells its size only when it has been touched."""
+        return max(whole - min(largest, self.buffer) for whole, largest in self.sizes)
 
 
 # --- figures --------------------------------------------------------------------------------------------

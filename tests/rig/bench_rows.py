@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from bench_rig import (BUCKET, BUILD, MB, RIG, RUN, Broken, Disks, HelperMemory, Jvm, Rate, Relay, Run, dirty_limit,
+from bench_rig import (BUCKET, BUILD, MB, RIG, RUN, Broken, Disks, Jvm, Memory, Rate, Relay, Run, dirty_limit,
                        environment, median, object_size, quiet, read, spread)
 
 RATES = {}  # bytes a second that a JVM's writers reached in this run
@@ -213,14 +213,14 @@ def memory(table, options):
     for size in map(int, options.sizes.split(",")):
         with Jvm(17, size) as jvm:
             quiet()
-            sampler = HelperMemory(jvm)
+            sampler = Memory(jvm)
             run = Run(jvm, sampler=sampler)
         if not sampler.count:
             raise Broken("no helper was seen")
-        table.at_most("helper without buffer, heap %d MB" % size, sampler.rest / MB, 32, " MB",
-                      "%d processes, with the buffer %d MB, dump %d MB" % (
-                          sampler.count, sampler.whole // MB, (run.pause.size or 0) // MB))
-        table.at_most("jdiag, heap %d MB" % size, run.rss / MB, 48, " MB")
+        table.at_most("helper without buffer, heap %d MB" % size, sampler.rest() / MB, 32, " MB",
+                      "%d processes, with the buffer %d MB, object %d MB" % (
+                          sampler.count, sampler.whole() // MB, run.object // MB))
+        table.at_most("jdiag, heap %d MB" % size, sampler.peak / MB, 48, " MB")
 
 
 def one_core(*argv):
