@@ -124,6 +124,9 @@ struct inside {
 /* process.c: the child of drain_start. */
 _Noreturn void inside_run(const struct drain_options *o, const struct drain_stream *streams,
 			  unsigned int n_streams, int socket, struct drain_progress *progress);
+/* setup.c: memory, files, threads; every intake reads when it comes back. */
+int inside_set_up(struct inside *d, const struct drain_stream *streams,
+		  struct error *err) must_check;
 /* The first failure counts. Any thread; it goes on until it sees `failed`. */
 void inside_fail(struct inside *d, const struct error *e);
 /* What the drain says to its parent. */
