@@ -209,7 +209,6 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 	};
 
 	j->manifest = manifest_new(j->name, &j->session, j->jvm, &j->preflight, when);
-	json_object_set_new(j->manifest, "format", json_string(codec_format(j->codec)));
 	metadata = manifest_metadata(j->manifest);
 	so.metadata = metadata;
 	if (sink_open(&j->sink, &so, err) < 0)

@@ -77,22 +77,42 @@ static json_t *timestamp(time_t when)
 	return json_string(text);
 }
 
+/* Also what is known only once the JVM was attached to. */
+static void set_expected(json_t *manifest, const struct preflight *p)
+{
+	json_t *jvm = json_object_get(manifest, "jvm");
+	json_t *capture = json_object_get(manifest, "capture");
+
+	if (!*json_str_at(jvm, "version", ""))
+		json_object_set_new(jvm, "version", json_string(p->version));
+	json_object_set_new(jvm, "collector", json_string(p->collector));
+	json_object_set_new(jvm, "flags", json_string(p->flags));
+	json_object_set_new(capture, "strategy", json_string(p->strategy));
+	json_object_set_new(capture, "expected", preflight_expected(p));
+	json_object_set_new(capture, "notes", preflight_notes(p));
+}
+
 json_t *manifest_new(const char *name, const struct session *s, const json_t *jvm,
 		     const struct preflight *p, time_t when)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:b, s:o}, s:s}", "apiVersion",
-			 "jdiag/v1", "kind", "HeapDump", "name", name, "format", "hprof", "target",
-			 describe_target(s, jvm), "jvm", describe_jvm(jvm), "capture", "strategy",
-			 p->strategy, "live", p->live, "started", timestamp(when), "jdiag",
-			 JDIAG_VERSION);
+	json_t *manifest =
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s, s:b, s:o}, s:s}",
+			  "apiVersion", "jdiag/v1", "kind", "HeapDump", "name", name, "format",
+			  p->format ? p->format : "hprof", "target", describe_target(s, jvm), "jvm",
+			  describe_jvm(jvm), "capture", "strategy", p->strategy, "redact",
+			  p->redact ? p->redact : "none", "live", p->live, "started",
+			  timestamp(when), "jdiag", JDIAG_VERSION);
+
+	if (!manifest)
+		die_oom();
+	set_expected(manifest, p);
+	return manifest;
 }
 
 void manifest_begin_capture(json_t *manifest, const struct preflight *p, time_t when)
 {
-	json_t *capture = json_object_get(manifest, "capture");
-
-	json_object_set_new(capture, "strategy", json_string(p->strategy));
-	json_object_set_new(capture, "started", timestamp(when));
+	set_expected(manifest, p);
+	json_object_set_new(json_object_get(manifest, "capture"), "started", timestamp(when));
 }
 
 void manifest_set_url(json_t *object, const char *url)
@@ -100,17 +120,44 @@ void manifest_set_url(json_t *object, const char *url)
 	json_set_text(object, "url", url);
 }
 
+static void set_number(json_t *object, const char *name, uint64_t n)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)n));
+}
+
+static void set_text(json_t *object, const char *name, const char *text)
+{
+	if (*text)
+		json_set_text(object, name, text);
+}
+
+/* What the node did, which is not always what it was asked: a way may not have worked. */
+static void describe_capture(json_t *capture, const struct delivery_result *r)
+{
+	set_text(capture, "strategy", r->strategy);
+	set_text(capture, "redact", r->redact);
+	if (r->pause_ms)
+		set_number(capture, "pauseMs", r->pause_ms);
+	set_number(capture, "elapsedMs", r->elapsed_ms);
+	set_number(capture, "writtenMs", r->written_ms);
+	set_number(capture, "stalledMs", r->stalled_ms);
+	set_number(capture, "overflow", r->overflow);
+	set_number(capture, "records", r->records);
+	set_text(capture, "notice", r->notice);
+}
+
 void manifest_complete(json_t *manifest, const char *url, const struct delivery_result *r)
 {
-	json_t *capture = json_object_get(manifest, "capture");
+	char crc[16];
 
 	manifest_set_url(manifest, url);
-	json_object_set_new(manifest, "size", json_integer((json_int_t)r->bytes));
-	json_object_set_new(manifest, "sha256", json_string(r->sha256));
-	if (r->pause_ms)
-		json_object_set_new(capture, "pauseMs", json_integer((json_int_t)r->pause_ms));
-	json_object_set_new(capture, "elapsedMs", json_integer((json_int_t)r->elapsed_ms));
-	json_object_set_new(capture, "records", json_integer((json_int_t)r->records));
+	snprintf(crc, sizeof(crc), "%08x", r->crc32c);
+	set_text(manifest, "format", r->format);
+	set_number(manifest, "size", r->bytes);
+	set_number(manifest, "rawSize", r->raw);
+	json_set_text(manifest, "sha256", r->sha256);
+	json_set_text(manifest, "crc32c", crc);
+	describe_capture(json_object_get(manifest, "capture"), r);
 }
 
 json_t *manifest_metadata(const json_t *manifest)
@@ -125,6 +172,8 @@ json_t *manifest_metadata(const json_t *manifest)
 		{"jdiag-main", "jvm.main"},
 		{"jdiag-started", "capture.started"},
 		{"jdiag-strategy", "capture.strategy"},
+		{"jdiag-format", "format"},
+		{"jdiag-redact", "capture.redact"},
 		{"jdiag-version", "jdiag"},
 	};
 	json_t *metadata = json_object();

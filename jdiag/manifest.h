@@ -22,19 +22,26 @@ struct session;
 void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const struct json_t *jvm,
 		   time_t when, const char *kind);
 
-/* The manifest as far as it is known before the capture. A new object: apiVersion, name, format,
- * target, jvm, capture {strategy, live, started}, jdiag. */
+/*
+ * The manifest as far as it is known before the capture. A new object: apiVersion, kind, name,
+ * format, target, jvm {... collector, flags}, capture {strategy, redact, live, started, expected
+ * (preflight_expected), notes (known bad builds ...)}, jdiag. The flags are those of the command
+ * line that begin with -X: a system property (-D) may be a secret of the application.
+ */
 struct json_t *manifest_new(const char *name, const struct session *s, const struct json_t *jvm,
 			    const struct preflight *p, time_t when) must_check;
 
-/* The capture begins now: maybe long after the name was made, when a person was asked. */
+/* The capture begins now: maybe long after the name was made, when a person was asked; and the JVM
+ * was attached to in the meantime. */
 void manifest_begin_capture(struct json_t *manifest, const struct preflight *p, time_t when);
 
 /* url into an object; escaped if it is a path that is not UTF-8, which JSON cannot hold. */
 void manifest_set_url(struct json_t *object, const char *url);
 
-/* ... and what the capture gave: url, size, sha256, number of records, pause and elapsed
- * time. */
+/* ... and what the capture gave: url, format, size and rawSize (as stored and as the JVM wrote it),
+ * sha256 and crc32c (8 hexadecimal digits) of what is stored; in capture: pauseMs (as the JVM says;
+ * absent when it does not), elapsedMs (the node's clock, command to reply), writtenMs (first byte
+ * to last), stalledMs (that the JVM waited for us), overflow, records, notice. */
 void manifest_complete(struct json_t *manifest, const char *url,
 		       const struct delivery_result *result);
 

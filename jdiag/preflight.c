@@ -98,13 +98,11 @@ static bool through_fifos(const struct preflight *p)
 
 /* What the JVM writes into a file: 22 and later write a segment of full size first and merge it
  * into the dump. 0 through a FIFO. */
-static uint64_t file_size(const struct preflight *p, const json_t *inspect)
+static uint64_t file_size(const struct preflight *p)
 {
-	unsigned int release = jvm_release(json_str_at(inspect, "jvm.version", ""));
-
 	if (through_fifos(p))
 		return 0;
-	return release >= 22 ? 2 * p->size : p->size;
+	return jvm_release(p->version) >= 22 ? 2 * p->size : p->size;
 }
 
 static void estimate_sizes(struct preflight *p, const json_t *inspect)
@@ -120,7 +118,7 @@ static void estimate_sizes(struct preflight *p, const json_t *inspect)
 	 */
 	if (!*p->buffer_why && p->buffer < p->size)
 		p->buffer = p->size;
-	file = file_size(p, inspect);
+	file = file_size(p);
 	/* Redacted bytes and a ring's never go to the disk as they are: the JVM waits instead. */
 	if (through_fifos(p) && !p->ring && !is_redacted(p) && p->size > p->buffer)
 		p->overflow = p->size - p->buffer;
@@ -180,14 +178,14 @@ static void tell_in_source(struct preflight *p, const char *text)
 static void estimate_pause(struct preflight *p, const json_t *inspect)
 {
 	struct preflight_speed s = {
-		.version = json_str_at(inspect, "jvm.version", ""),
+		.version = p->version,
 		.serial = strcmp(p->collector, "Serial") == 0,
 		.parallel = p->parallel,
 		.jvm_cpus = (unsigned int)json_u64_at(inspect, "budget.jvm_cpus", 1),
 		.millicpus = (unsigned int)json_u64_at(inspect, "budget.jvm_millicpus", 0),
 		.cpu_mbps = (unsigned int)json_u64_at(inspect, "rate.cpu_mbps", 0),
 	};
-	uint64_t writer, disk = disk_ms(p, inspect, file_size(p, inspect));
+	uint64_t writer, disk = disk_ms(p, inspect, file_size(p));
 	uint64_t redact = redact_ms(p, inspect);
 
 	p->rate_mbps = preflight_rate(&s, p->rate_source, sizeof(p->rate_source));
@@ -237,10 +235,10 @@ static void note_buffer(struct preflight *p)
 		     p->buffer_why);
 }
 
-static void make_notes(struct preflight *p, const json_t *inspect)
+static void make_notes(struct preflight *p)
 {
 	p->n_notes = 0;
-	jvm_builds_each(json_str_at(inspect, "jvm.version", ""), p->collector, note_build, p);
+	jvm_builds_each(p->version, p->collector, note_build, p);
 	if (p->ring)
 		note(p, "--no-spool: the pause depends on the network, and a connection that "
 			"breaks ends the capture");
@@ -261,6 +259,7 @@ static void take_place(struct preflight *p, const json_t *inspect, const json_t 
 	p->node_max = json_u64_at(inspect, "budget.max_bytes", 0);
 	p->buffer = json_u64_at(inspect, "budget.buffer", 0);
 	p->buffer_why = json_str_at(inspect, "budget.why", "");
+	p->version = json_str_at(inspect, "jvm.version", "");
 	p->flags = json_str_at(inspect, "flags", "");
 	p->collector = json_str_at(inspect, "collector", "");
 	p->pod_peak = p->node_peak = p->overflow = 0;
@@ -280,7 +279,7 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 	take_place(p, inspect, entry);
 	estimate_sizes(p, inspect);
 	estimate_pause(p, inspect);
-	make_notes(p, inspect);
+	make_notes(p);
 	return 0;
 }
 

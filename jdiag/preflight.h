@@ -48,8 +48,8 @@ struct preflight {
 	uint64_t pause_ms, gc_ms; /* pause_ms has the collection in it */
 	unsigned int rate_mbps;	  /* at which this JVM writes here */
 	char rate_source[256];
-	const char *flags, *collector;	  /* of the JVM; "" unknown */
-	char notes[PREFLIGHT_NOTES][256]; /* to be shown before it starts */
+	const char *version, *flags, *collector; /* of the JVM; "" unknown */
+	char notes[PREFLIGHT_NOTES][256];	 /* to be shown before it starts */
 	size_t n_notes;
 };
 

@@ -10,8 +10,8 @@
 #       --pod UID       the pod's uid, when containers share a pod; else a new one
 #       --cgroup PATH   a cgroup of another shape
 #       --no-wait       do not wait for the program's "ready"
-#       --user, --group, --userns, --read-only, --tmp, --tmp-size, --caps, --memory, --env, --bind:
-#                       see oci_bundle.py; --user random is a uid without a name
+#       --user, --group, --userns, --read-only, --tmp, --tmp-size, --caps, --memory, --cpus, --env,
+#       --bind:         see oci_bundle.py; --user random is a uid without a name
 #   container.sh stop NAME | stop-all
 #   container.sh id|pid|pod|log|root NAME
 #   container.sh working NAME     its program has counted on; fails after 10 s

@@ -45,6 +45,8 @@ def linux(options):
     }
     if options.memory:
         result["resources"]["memory"] = {"limit": options.memory}
+    if options.cpus:
+        result["resources"]["cpu"] = {"quota": int(options.cpus * 100000), "period": 100000}
     if options.userns:
         namespaces.append({"type": "user"})
         mapping = [{"containerID": 0, "hostID": USERNS_FIRST, "size": USERNS_SIZE}]
@@ -83,6 +85,7 @@ def main():
     parser.add_argument("--tmp-size", default="256m")
     parser.add_argument("--caps", choices=("none", "default"), default="none")
     parser.add_argument("--memory", type=int, default=0, help="limit in bytes")
+    parser.add_argument("--cpus", type=float, default=0, help="limit in CPUs")
     parser.add_argument("--hostname", default="rig")
     parser.add_argument("--cwd", default="/")
     parser.add_argument("--env", action="append", default=[])
