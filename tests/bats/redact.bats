@@ -8,7 +8,10 @@ NUMBERS="inherited-long field-double static-long static-double long-array int-ar
 
 setup_file() { dumps_up; }
 teardown_file() { dumps_down; }
-setup() { cd "$BATS_TEST_TMPDIR"; }
+setup() {
+	mkdir "$BATS_TEST_TMPDIR/work"
+	cd "$BATS_TEST_TMPDIR/work"
+}
 
 # secrets FILE: the kinds that are found in the decoded bytes.
 secrets() {
