@@ -61,6 +61,8 @@ bool mount_line_parse(const char *line, struct mount_line *ret)
 	       take_field(&line, ret->source, sizeof(ret->source));
 }
 
+#define DELETED "//deleted"
+
 /* ".../.jdiag-ID/dump" on ".../.jdiag-ID", or our tmpfs. */
 bool mount_line_is_ours(const struct mount_line *m)
 {
@@ -72,11 +74,12 @@ bool mount_line_is_ours(const struct mount_line *m)
 		return false;
 	if (strcmp(m->type, "tmpfs") == 0 && strcmp(m->source, MOUNT_SOURCE) == 0)
 		return true;
-	if (!jdiag_name_is(point + 1) || !str_ends(m->root, "/dump"))
-		return false;
 	snprintf(root, sizeof(root), "%s", m->root);
+	if (str_ends(root, DELETED)) /* on the node, already */
+		root[strlen(root) - strlen(DELETED)] = '\0';
+	if (!jdiag_name_is(point + 1) || !str_ends(root, "/dump"))
+		return false;
 	*strrchr(root, '/') = '\0';
 	name = strrchr(root, '/');
-	/* Removed on the node already: the kernel says so behind the name. */
 	return name && strcmp(name + 1, point + 1) == 0;
 }

@@ -12,6 +12,7 @@
 /* A file or a FIFO is opened before any collection or safepoint (8 to 26). */
 #define BEGIN_MS 30000
 #define EXPLAIN_MS 2000
+#define BROKEN "Broken pipe"
 #define LAST_WORD_MS 200 /* its connection closes a moment before it is gone */
 
 /* ---- the JVM ---- */
@@ -25,11 +26,11 @@ static bool is_gone(const struct process *p)
 	return !procref_alive(&p->proc, &t->ref);
 }
 
-static void wait_for_end(const struct process *p, int ms)
+static void wait_for(int fd, int ms)
 {
-	struct pollfd fd = {.fd = p->capture.target.ref.pidfd, .events = POLLIN};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	(void)poll(&fd, 1, ms);
+	(void)poll(&p, 1, ms);
 }
 
 static int has_ended(const struct process *p, struct error *err)
@@ -116,6 +117,7 @@ static int run_drain(struct process *p, struct drain_stream *streams, unsigned i
 {
 	const struct capture *c = &p->capture;
 	bool fifos = c->strategy->fifos;
+	const int cancel[] = {p->signals, p->lifeline};
 	struct drain_options o = {
 		.dir = p->node.dir,
 		.dump_dir = p->node.dump,
@@ -127,6 +129,8 @@ static int run_drain(struct process *p, struct drain_stream *streams, unsigned i
 		.id_size = 8,
 		.uid = c->target.jvm.uid,
 		.gid = c->target.jvm.gid,
+		.cancel = cancel,
+		.n_cancel = p->lifeline < 0 ? 1 : 2,
 	};
 
 	p->state.buffer = o.buffer;
@@ -145,7 +149,7 @@ static void offer_to_oom_killer(const struct process *p)
 	snprintf(path, sizeof(path), "%d/oom_score_adj", (int)p->drain.pid);
 	fd = openat(p->proc.fd, path, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0)
-		(void)!write(fd, "800", 3);
+		(void)!write(fd, "1000", 4);
 }
 
 /* Readers first: a JVM that opens a FIFO without one stands still until one comes. */
@@ -289,9 +293,25 @@ static void explain(struct process *p, struct error *err)
 			break;
 		if (!rc && (rc = hotspot_step(&p->attach, &e)))
 			end = now_ms() + LAST_WORD_MS;
-		wait_for_end(p, 20);
+		wait_for(p->capture.target.ref.pidfd, 20);
 	}
-	if (rc > 0 && take_reply(p, &e) < 0 && !strstr(p->state.text, "Broken pipe"))
+	if (rc > 0 && take_reply(p, &e) < 0 && !strstr(p->state.text, BROKEN))
+		*err = e;
+}
+
+/* The reader was the first to fail: why, it tells a moment later. */
+static void blame_drain(struct process *p, struct error *err)
+{
+	uint64_t end = now_ms() + LAST_WORD_MS;
+	struct drain_result ignored;
+	struct error e = {0};
+	int rc = 0;
+
+	while (p->draining && rc == 0 && now_ms() < end) {
+		wait_for(p->drain.fd, LAST_WORD_MS);
+		rc = drain_poll(&p->drain, &ignored, &e);
+	}
+	if (rc < 0)
 		*err = e;
 }
 
@@ -301,7 +321,12 @@ static int dump(struct process *p, struct error *err)
 		return -1;
 	p->state.elapsed_ms = now_ms() - p->asked_at;
 	p->deadline = 0;
-	return take_reply(p, err) < 0 ? -1 : check_streams(p, err);
+	if (take_reply(p, err) < 0) {
+		if (strstr(p->state.text, BROKEN))
+			blame_drain(p, err);
+		return -1;
+	}
+	return check_streams(p, err);
 }
 
 int process_dump(struct process *p, struct error *err)

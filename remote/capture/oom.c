@@ -29,9 +29,12 @@ static bool read_count(int fd, uint64_t *ret)
 static int look(void *ctx, int dir, bool v2)
 {
 	struct oom_watch *w = ctx;
-	auto_fd int fd = openat(dir, v2 ? "memory.events" : "memory.oom_control",
-				O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int fd = -1;
 
+	if (w->fd >= 0) /* its own, the first, is the one that counts */
+		return 1;
+	fd = openat(dir, v2 ? "memory.events" : "memory.oom_control",
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || !read_count(fd, &w->before))
 		return 0;
 	w->fd = STEAL_FD(fd);

@@ -2,6 +2,7 @@
 #include "remote/drain/drain.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,6 +12,8 @@
 
 #include "remote/base/io.h"
 #include "remote/drain/inside.h"
+
+#define MAX_CANCEL 4
 
 static void close_streams(struct drain_stream *streams, unsigned int n)
 {
@@ -74,10 +77,30 @@ static int was_killed(struct error *err)
 	return error_hint(err, "was the node out of memory? A smaller --buffer needs less");
 }
 
-static int wait_until_ready(struct drain *d, struct error *err)
+/* Touching much memory takes long. */
+static int wait_for_word(const struct drain *d, const struct drain_options *o, struct error *err)
+{
+	struct pollfd fds[1 + MAX_CANCEL] = {{.fd = d->fd, .events = POLLIN}};
+	unsigned int n = o->n_cancel < MAX_CANCEL ? o->n_cancel : MAX_CANCEL;
+	int rc;
+
+	for (unsigned int i = 0; i < n; i++)
+		fds[i + 1] = (struct pollfd){.fd = o->cancel[i], .events = POLLIN};
+	do {
+		rc = poll(fds, n + 1, -1);
+	} while (rc < 0 && errno == EINTR);
+	for (unsigned int i = 0; i < n; i++)
+		if (fds[i + 1].revents)
+			return error_set(err, ERR_INTERRUPTED, "the capture was stopped");
+	return 0;
+}
+
+static int wait_until_ready(struct drain *d, const struct drain_options *o, struct error *err)
 {
 	struct message m;
 
+	if (wait_for_word(d, o, err) < 0)
+		return -1;
 	if (hear(d, &m, 0) < 0)
 		return was_killed(err);
 	if (m.type != MESSAGE_FAILED)
@@ -102,7 +125,7 @@ int drain_start(struct drain *d, const struct drain_options *o, struct drain_str
 	}
 	close_streams(streams, n_streams);
 	if (r == 0)
-		r = wait_until_ready(d, err);
+		r = wait_until_ready(d, o, err);
 	if (r < 0)
 		drain_stop(d);
 	return r;

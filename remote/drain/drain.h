@@ -59,7 +59,9 @@ struct drain_options {
 			* (FALLOC_FL_PUNCH_HOLE) */
 	unsigned int workers; /* 0: one a CPU, at most 8 */
 	unsigned int id_size; /* of identifiers, for segments that come before the main header */
-	uid_t uid;	      /* who owns the placeholder files in dump_dir */
+	const int *cancel; /* borrowed; one of these readable ends drain_start: ERR_INTERRUPTED */
+	unsigned int n_cancel; /* at most 4 */
+	uid_t uid;	       /* who owns the placeholder files in dump_dir */
 	gid_t gid;
 };
 

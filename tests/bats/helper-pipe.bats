@@ -7,6 +7,9 @@ setup_file() {
 	chmod 711 "$RIG_RUN"
 	export JDIAG_HELPER=$JDIAG_BUILD/jdiag-helper-$(uname -m)
 	container start --image 17 jvm
+	# With so much to write that one can meddle while it does.
+	container start --image 17 --java -Xmx400m big17 fill=200
+	container start --image 25 --java -Xmx400m big25 fill=200
 	mkdir "$RIG_RUN/app"
 	cp "/proc/$(container pid jvm)/root/app"/*.class "$RIG_RUN/app"
 	# The JDKs of this machine, as plain processes of the node.
@@ -26,6 +29,10 @@ teardown_file() {
 	container stop-all
 	for f in "$RIG_RUN"/plain*.pid; do [[ ! -f $f ]] || kill "$(<"$f")"; done
 	rm -rf "$RIG_RUN"
+}
+
+teardown() {
+	[[ -n $BATS_TEST_COMPLETED ]] || check clean-up || true
 }
 
 check() {
@@ -81,7 +88,7 @@ hostile() {
 		check ps "$(<"$f")"
 		check inspect "$(<"$f")"
 		check capture "$(<"$f")"
-		check capture "$(<"$f")" container-file
+		check capture "$(<"$f")" "" container-file
 	done
 	node_is_clean
 }
@@ -100,19 +107,62 @@ hostile() {
 	container stop nameless
 }
 
-@test "capture, both strategies" {
-	check capture "$(jvm)" growing-file
-	untouched jvm
-	check capture "$(jvm)" container-file
+# each_big CHECK: for a JVM that writes one stream, and for one that writes segments.
+each_big() {
+	local name
+	for name in big17 big25; do
+		check "$1" "$(container pid "$name")" "$(container log "$name")" "${@:2}"
+		untouched "$name"
+	done
+}
+
+# dumped JAVA STRATEGY: in two formats, and the independent reader agrees.
+dumped() {
+	local pid out=$RIG_RUN/dump
+	container start --image "$1" "java$1"
+	pid=$(container pid "java$1")
+	check capture "$pid" "$out.hprof" "" hprof "$2"
+	dump_is_good "$out.hprof" all
+	check capture "$pid" "$out.gz" "" hprof.gz "$2"
+	gunzip -c "$out.gz" >"$out.hprof"
+	dump_is_good "$out.hprof" all
+	check capture "$pid" "$out.zst" "" hprof.zst "$2"
+	zstd -qdf "$out.zst" -o "$out.hprof"
+	dump_is_good "$out.hprof" all
+	untouched "java$1"
+	container stop "java$1"
+}
+
+@test "Java 8: a file that grows" { dumped 8 growing-file; }
+@test "Java 11: a FIFO" { dumped 11 fifo; }
+@test "Java 17: a FIFO" { dumped 17 fifo; }
+@test "Java 21: a FIFO" { dumped 21 fifo; }
+@test "Java 25: a FIFO for each segment" { dumped 25 segments; }
+@test "Java 26: a FIFO for each segment" { dumped 26 segments; }
+
+@test "every other strategy, forced" {
+	local name
+	for name in jvm big25; do
+		check capture "$(container pid "$name")" "" growing-file
+		check capture "$(container pid "$name")" "" container-file hprof.gz
+		untouched "$name"
+	done
+	check capture "$(container pid big25)" "$RIG_RUN/forced" growing-file
+	dump_is_good "$RIG_RUN/forced" all
+}
+
+@test "the connection goes in the middle, another helper fetches the rest" {
+	each_big later
+}
+
+@test "the connection goes at any other time" {
+	check helper-ends "$(jvm)"
+	check begin-alone "$(jvm)"
 	untouched jvm
 }
 
-@test "read again at any offset" {
-	check resume "$(jvm)"
-	untouched jvm
-}
-
-@test "the next strategy where one does not work" {
+@test "requests to begin that cannot be" {
+	check bad-begin "$(jvm)"
 	check fallback "$(jvm)"
 	untouched jvm
 }
@@ -122,7 +172,13 @@ hostile() {
 	untouched jvm
 }
 
-@test "cancel in the middle" {
+@test "stopped" {
+	each_big stop
+	check buffer-stop "$(jvm)"
+	untouched jvm
+}
+
+@test "CANCEL is for requests" {
 	check cancel "$(jvm)"
 	untouched jvm
 }
@@ -142,17 +198,43 @@ hostile() {
 	untouched jvm
 }
 
-@test "the connection goes in the middle" {
-	check eof "$(jvm)"
+@test "the reader is killed in the middle" {
+	each_big killed-drain
+}
+
+@test "the capture process is killed in the middle, then tidy" {
+	each_big killed-capture
+}
+
+@test "all its processes are killed in the middle, then tidy" {
+	each_big killed-all
+}
+
+@test "the disk is full" {
+	local small=$RIG_RUN/small status=0
+	mkdir "$small"
+	mount -t tmpfs -o mode=755,size=32m tmpfs "$small"
+	each_big full-disk "$small" || status=1
+	umount "$small"
+	return $status
+}
+
+@test "the FIFO is replaced by the container's user" {
+	each_big replaced
+}
+
+@test "without a spool" {
+	check ring "$(container pid big17)" "$(container log big17)"
+	untouched big17
+}
+
+@test "the time to live, and a keeper that is told to end" {
+	check ttl "$(jvm)"
+	check keeper-ends "$(jvm)"
 	untouched jvm
 }
 
-@test "signals in the middle" {
-	check signals "$(jvm)"
-	untouched jvm
-}
-
-@test "SIGKILL in the middle, then tidy" {
+@test "SIGKILL while it attaches, then tidy" {
 	check killed "$(jvm)"
 	untouched jvm
 }
@@ -163,13 +245,21 @@ hostile() {
 }
 
 @test "SIGKILL in the middle, then the next capture" {
-	check killed-then-capture "$(jvm)"
-	untouched jvm
+	check killed-then-capture "$(container pid big17)"
+	untouched big17
 }
 
 @test "the JVM exits in the middle" {
-	container start --image 17 exits
-	check jvm-exits "$(container pid exits)"
+	container start --image 17 --java -Xmx400m exits fill=200
+	check jvm-exits "$(container pid exits)" "$(container log exits)"
+	container start --image 25 --java -Xmx400m exits25 fill=200
+	check jvm-exits "$(container pid exits25)" "$(container log exits25)"
+	node_is_clean
+}
+
+@test "the JVM is killed for memory in the middle" {
+	container start --image 17 --java -Xmx400m --memory $((700 << 20)) oom fill=200
+	check oom "$(container pid oom)" "$(container log oom)" "/sys/fs/cgroup/memory/$(container cgroup oom)"
 	node_is_clean
 }
 
@@ -179,7 +269,7 @@ hostile() {
 	untouched ro
 	container start --image 25 --userns userns
 	check capture "$(container pid userns)"
-	check capture "$(container pid userns)" container-file
+	check capture "$(container pid userns)" "" container-file
 	untouched userns
 }
 
@@ -201,7 +291,7 @@ hostile() {
 
 @test "DisableAttachMechanism is seen before the signal" {
 	container start --image 17 --java -XX:+DisableAttachMechanism disabled
-	check fails "$(container pid disabled)" capture attach "DisableAttachMechanism"
+	check fails "$(container pid disabled)" begin attach "DisableAttachMechanism"
 	untouched disabled
 }
 
@@ -227,14 +317,14 @@ hostile() {
 @test "hostile: a reply without end" {
 	hostile flood flood
 	check fails "$(container pid flood)" inspect attach "larger than"
-	check fails "$(container pid flood)" capture attach "larger than"
+	check fails "$(container pid flood)" begin attach "larger than"
 }
 
 @test "hostile: a reply that is rubbish, or none" {
 	hostile rubbish rubbish
 	check fails "$(container pid rubbish)" inspect attach "not attach protocol"
 	hostile close close
-	check fails "$(container pid close)" capture attach "unanswered"
+	check fails "$(container pid close)" begin attach "unanswered"
 }
 
 @test "hostile: a dump that is not there, a link, a FIFO" {
@@ -242,7 +332,7 @@ hostile() {
 	for strategy in growing-file container-file; do
 		for mode in liar link fifo; do
 			hostile "$mode" "$mode" /etc/shadow
-			check fails "$(container pid "$mode")" capture capture "" "$strategy"
+			check fails "$(container pid "$mode")" begin capture "" "$strategy"
 			container stop "$mode"
 		done
 	done

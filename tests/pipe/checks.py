@@ -77,12 +77,106 @@ def inspect(h, pid, **more):
     return h.call("inspect", pid=pid, start_time=wire.start_time(pid), **more)
 
 
-def begin_capture(h, pid, **more):
-    return h.request("capture", pid=pid, start_time=wire.start_time(pid), live=False, **more)
+def place_of(pid, id):
+    """Our directory in the container."""
+    return "/proc/%d/root/tmp/.jdiag-%s" % (pid, id)
 
 
-def wait_until_mounted(pid):
-    until(lambda: mounts_of(pid), "a mount in the container")
+def spool_of(h, id):
+    found = [s for s in h.call("spools")["spools"] if s["id"] == id]
+    return found[0] if found else None
+
+
+def phase_is(h, id, *phases):
+    spool = spool_of(h, id)
+    return spool and spool["state"] and spool["state"]["phase"] in phases
+
+
+def gone(h, id, pid):
+    """Nothing is left of it, on the node and in the container."""
+    until(lambda: not spool_of(h, id), "no spool")
+    expect(not os.path.exists(place_of(pid, id)) and not mounts_of(pid), "left in the container")
+
+
+def process_of(h, id):
+    """The capture process."""
+    with open(spool_of(h, id)["path"] + "/lock") as f:
+        return int(f.read().split()[0])
+
+
+def children_of(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        children = [int(child) for child in f.read().split()]
+    names = {}
+    for child in children:
+        with contextlib.suppress(OSError), open("/proc/%d/comm" % child) as f:
+            names[f.read().strip()] = child
+    return names
+
+
+def fails_with(h, id, code, *words):
+    """Its own error, by `watch` and by `fetch`."""
+    e = refused(h, h.request("watch", id=id), code, *words)
+    refused(h, h.request("fetch", id=id), code, *words)
+    return e
+
+
+@contextlib.contextmanager
+def half_way(h, pid, id):
+    """The JVM is in the middle of the dump, and stays there: its reader is stopped. Yields the
+    process ids of capture, drain and guard. The JVM is held, while the drain touches its memory,
+    until it has been asked; so the drain is stopped before the JVM begins."""
+    capture = process_of(h, id)
+    until(lambda: "jdiag-drain" in children_of(capture), "a drain")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: phase_is(h, id, "dump"), "the dump")
+        children = children_of(capture)
+        drain = children["jdiag-drain"]
+        os.kill(drain, signal.SIGSTOP)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    try:
+        expect(phase_is(h, id, "dump") and spool_of(h, id)["state"]["raw"] == 0, "half way")
+        until(lambda: has_it_open(pid), "the JVM writes")
+        yield capture, drain, children["jdiag-guard"]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(drain, signal.SIGCONT)
+
+
+def has_it_open(pid):
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(OSError):
+            if "/.jdiag-" in os.readlink("/proc/%d/fd/%s" % (pid, fd)):
+                return True
+    return False
+
+
+def check_clean_up():
+    """Behind a test that failed: the next one shall not find what it left."""
+    with wire.Helper() as h:
+        for spool in h.call("spools")["spools"]:
+            with contextlib.suppress(RemoteError):
+                h.call("remove", id=spool["id"])
+        h.call("tidy", finished=True)
+
+
+def ticks(log):
+    with open(log) as f:
+        return sum(line.startswith("tick") for line in f)
+
+
+def runs_on(log, seconds=1):
+    """The JVM works again within a second: its counter goes on."""
+    before = ticks(log)
+    until(lambda: ticks(log) > before, "the JVM goes on", seconds)
+
+
+def stands_still(log):
+    before = ticks(log)
+    time.sleep(0.4)  # four ticks long
+    expect(ticks(log) == before, "the JVM should stand still")
 
 
 # ---- the connection ----
@@ -94,7 +188,8 @@ def check_hello():
         expect(hello["program"] == "jdiag-helper" and hello["version"], "names")
         expect(hello["euid"] == os.geteuid() and hello["pid"] == h.process.pid, "ids")
         expect(hello["arch"] == os.uname().machine and hello["kernel"] == os.uname().release, "uname")
-        expect(set(hello["capabilities"]) >= {"ps", "inspect", "watch", "fetch", "stop", "remove", "spools", "upload", "tidy"},
+        expect(set(hello["capabilities"]) == {"ps", "inspect", "begin", "watch", "fetch", "stop", "remove",
+                                              "spools", "upload", "tidy"},
                "capabilities")
         expect(h.close() == (0, ""), "status")
 
@@ -187,11 +282,11 @@ def check_bad_requests():
         for op, params, code, words in (
                 ("nonsense", {}, "failed", "unknown operation 'nonsense'"),
                 ("", {}, "failed", "unknown operation"),
-                ("read", {}, "failed", "no capture"),
-                ("read", {"offset": -1}, "failed", "not a non-negative integer"),
-                ("release", {}, "failed", "no capture"),
-                ("capture", {}, "failed", "names no process"),
-                ("capture", {"pid": 1 << 40}, "failed", "names no process"),
+                ("fetch", {"id": "0123456789abcdef"}, "target", "no capture"),
+                ("fetch", {"id": "0123456789abcdef", "offset": -1}, "failed", "not a non-negative integer"),
+                ("begin", {}, "failed", "no id"),
+                ("begin", {"id": "0123456789abcdef"}, "failed", "names no process"),
+                ("begin", {"id": "0123456789abcdef", "pid": 1 << 40}, "failed", "names no process"),
                 ("inspect", {"pid": "1"}, "failed", "'pid' is not a number"),
                 ("inspect", {"pid": 1, "start_time": 1}, "target", "another process"),
                 ("inspect", {"pid": 4194305}, "target", "has ended"),
@@ -295,7 +390,10 @@ def check_inspect(pid):
         expect(look["heap"]["source"] == "heap_info", "source")
         expect(0 < look["heap"]["used"] <= look["heap"]["capacity"] < 1 << 34, "heap %r" % look["heap"])
         names = [s["name"] for s in look["strategies"]]
-        expect(names[:1] == ["growing-file"] and names[-1] == "container-file", "strategies")
+        expect(names == ["fifo", "segments", "growing-file", "container-file"], "strategies %r" % names)
+        release = int(look["jvm"]["version"].replace("1.8", "8").split(".")[0])
+        expect(look["strategy"] == ("growing-file" if release < 11 else "fifo" if release < 22 else "segments"),
+               "the choice: %r" % look)
         for s in look["strategies"]:
             expect(s["usable"] == (s["reason"] == ""), "reason of %r" % s)
             expect(not s["usable"] or (s["free"] > 0 and s["where"]), "place of %r" % s)
@@ -304,63 +402,337 @@ def check_inspect(pid):
         refused(h, h.request("inspect", pid=pid, strategy="magic"), "usage", "unknown strategy")
 
 
+# ---- captures ----
+
 def digest_of(path):
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def check_capture(pid, strategy="", out=""):
-    """Dump, read while it grows; the digest is that of the file that arrived."""
+def check_capture(pid, out="", strategy="", format="hprof", want=""):
+    """Begin, watch and fetch, remove: the digest is that of the file that arrived."""
     with wire.Helper() as h, tempfile.TemporaryDirectory() as d:
         path = out or d + "/dump"
-        result = h.dump(pid, path, strategy=strategy)
-        expect(result["strategy"] == (strategy or "growing-file"), "strategy")
-        expect(result["received"] == result["bytes"] == os.path.getsize(path), "length")
-        expect(result["sha256"] == digest_of(path), "digest")
-        expect("Heap dump file created" in result["text"], "text")
-        expect(result["progress"][-1] == {"phase": "written", "bytes": result["bytes"], "final": True},
-               "progress")
-        with open(path, "rb") as f:
-            expect(f.read(18) == b"JAVA PROFILE 1.0.2", "header")
-        expect(not mounts_of(pid), "mounts are gone")
+        state = h.dump(pid, path, strategy=strategy, format=format, owner="ana", label="{}")
+        expect(state["strategy"] == (want or strategy or state["strategy"]), "strategy %r" % state["strategy"])
+        expect(state["received"] == state["stored"] == os.path.getsize(path), "length")
+        expect(state["sha256"] == digest_of(path), "digest")
+        expect("Heap dump file created" in state["text"], "text")
+        expect(state["phase"] == "complete" and state["format"] == format, "state %r" % state)
+        expect(state["owner"] == "ana" and state["pid"] == pid, "whose")
+        expect(all(p["final"] for p in state["parts"]) and state["notice"] == "", "parts %r" % state)
+        expect(state["raw"] > 1000000 and state["records"] > 1000, "size")
+        expect(state["elapsed_ms"] < 10000 and state["pause_ms"] <= state["elapsed_ms"], "times")
+        phases = [p["phase"] for p in state["progress"]]
+        order = ["starting", "attach", "dump", "spool", "complete"]
+        expect(phases == sorted(phases, key=order.index), "phases %r" % phases)
+        gone(h, state["id"], pid)
         expect(h.close() == (0, ""), "status")
 
 
-def check_resume(pid):
-    """Reading again at other offsets, with the digest of the whole each time."""
-    h = wire.Helper()
-    result = h.wait(begin_capture(h, pid))
-    size = result["bytes"]
-    # Nothing is left in the container and on the node from here on.
-    expect(not mounts_of(pid), "mounts are gone")
-    expect(not os.path.exists(result["where"]), "node directory is gone")
-    _, _, late = h.read_all(size - 10)
-    n, digest, end = h.read_all(0)
-    expect(n == size == end["length"] and digest == end["sha256"] == late["sha256"], "digest")
-    for offset in (1, size // 2, size):
-        n, _, end = h.read_all(offset)
-        expect(n == size - offset and end["sha256"] == digest, "offset %d" % offset)
-    refused(h, h.request("read", offset=size + 1), "failed", "has only")
-    refused(h, begin_capture(h, pid), "refused", "open already")
-    h.call("release")
-    refused(h, h.request("release"), "failed", "no capture")
-    expect(h.dump(pid)["bytes"] > 0, "another one")
-    h.close()
+def check_later(pid, log):
+    """The connection goes in the middle of the dump; another helper fetches the rest."""
+    a = wire.Helper()
+    id = a.begin(pid, owner="ana", label="what the client wants to know later")
+    a.request("watch", id=id)
+    a.request("fetch", id=id)
+    with wire.Helper() as b, tempfile.TemporaryFile() as out:
+        with half_way(b, pid, id):
+            stands_still(log)
+            a.process.kill()
+            a.process.communicate()
+            state = spool_of(b, id)
+            expect(state["alive"] and state["state"]["label"].startswith("what"), "it goes on: %r" % state)
+        first, _, end = b.fetch(id, 0, out)
+        expect(first == end["length"], "all of it")
+        out.seek(0)
+        expect(hashlib.file_digest(out, "sha256").hexdigest() == end["sha256"], "digest")
+        # As often as one likes, from any offset, and without anything in the container.
+        expect(not os.path.exists(place_of(pid, id)) and not mounts_of(pid), "left in the container")
+        for offset in (1, first // 2, first):
+            n, _, again = b.fetch(id, offset)
+            expect(n == first - offset and again == end, "offset %d" % offset)
+        refused(b, b.request("fetch", id=id, offset=first + 1), "failed", "has only")
+        # The same id again starts nothing.
+        again = b.call("begin", pid=pid, start_time=wire.start_time(pid), id=id)
+        expect(again == {"id": id, "exists": True}, "exists")
+        expect(b.call("watch", id=id)["sha256"] == end["sha256"], "still the same")
+        refused(b, b.request("stop", id=id), "failed", "complete")
+        capture = process_of(b, id)
+        b.call("remove", id=id)
+        gone(b, id, pid)
+        until(lambda: not os.path.exists("/proc/%d" % capture), "the keeper ends")
+        refused(b, b.request("watch", id=id), "target", "no capture")
+
+
+def check_bad_begin(pid):
+    with wire.Helper() as h:
+        good = {"pid": pid, "start_time": wire.start_time(pid), "id": "0123456789abcdef", "live": False}
+        for change, code, words in (
+                ({"id": "../../etc"}, "failed", "no id"), ({"id": "0123456789ABCDEF"}, "failed", "no id"),
+                ({"strategy": "magic"}, "usage", "unknown strategy"), ({"format": "zip"}, "usage", "format"),
+                ({"redact": "all"}, "usage", "redaction"), ({"parallel": 33}, "usage", "at most"),
+                ({"buffer_percent": 101}, "usage", "101"), ({"live": 1}, "failed", "not a boolean"),
+                ({"label": "x" * 70000}, "failed", "label"), ({"start_time": 1}, "target", "another process"),
+                ({"container": "f" * 64}, "target", "not in container"),
+                ({"dir": "/nonexistent"}, "node", "/nonexistent"), ({"dir": "relative"}, "usage", "absolute")):
+            refused(h, h.request("begin", **dict(good, **change)), code, words)
+        expect(not spool_of(h, good["id"]), "nothing was made")
 
 
 def check_fallback(pid):
-    """Where the first way does not work, the next one does."""
+    """Where the first way does not work, the next one does, and says so; a forced one does not."""
     with wire.Helper() as h:
-        look = inspect(h, pid, dir="/nonexistent")
-        expect(not look["strategies"][0]["usable"] and "/nonexistent" in look["strategies"][0]["reason"],
-               "reason")
-        expect(look["strategy"] == "container-file", "choice")
-        expect(h.dump(pid, dir="/nonexistent")["strategy"] == "container-file", "strategy")
-        result = h.dump(pid, dir="/var/tmp")
-        expect(result["where"].startswith("/var/tmp/.jdiag-"), "where")
-        refused(h, begin_capture(h, pid, dir="/nonexistent", strategy="growing-file"), "node",
-                "/nonexistent")
-        refused(h, begin_capture(h, pid, dir="relative", strategy="growing-file"), "usage", "absolute")
+        fails_with(h, h.begin(pid, strategy="segments"), "capture", "segments", "before JDK 22")
+        fails_with(h, h.begin(pid, strategy="growing-file", spool=False), "capture", "without a spool")
+        for spool in h.call("spools")["spools"]:
+            expect(spool["state"]["phase"] == "failed", "phase")
+            expect(os.listdir(spool["path"]) and "data.0" not in os.listdir(spool["path"]), "data")
+            h.call("remove", id=spool["id"])
+            gone(h, spool["id"], pid)
+
+
+def check_two_helpers(pid):
+    a, b = wire.Helper(), wire.Helper()
+    with held(pid):
+        id = a.begin(pid, owner="ana@bastion")
+        until(lambda: os.path.exists(place_of(pid, id)), "it attaches")
+        e = refused(b, b.request("begin", pid=pid, start_time=wire.start_time(pid), id="0" * 16),
+                    "refused", "another capture", id, "ana@bastion")
+        expect(id in e.hint, "hint")
+        attach = b.request("inspect", pid=pid, start_time=wire.start_time(pid), attach=True)
+        refused(b, attach, "refused", "another capture")
+        kept = b.call("tidy", dry_run=False)
+        expect(os.path.exists(place_of(pid, id)), "the directory of a capture under way")
+        expect(any("running helper" in k["reason"] for k in kept["kept"]), "kept %r" % kept)
+    a.call("remove", id=a.follow(id)["id"])
+    b.dump(pid)  # free again
+    a.close()
+    b.close()
+
+
+def check_stop(pid, log):
+    """In the middle of the dump, and before it."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        watch = h.request("watch", id=id)
+        with wire.Helper() as other, half_way(other, pid, id) as (capture, _, guard):
+            stands_still(log)
+            other.call("stop", id=id)
+            runs_on(log)
+            gone(other, id, pid)
+            for process in (capture, guard):
+                until(lambda p=process: not os.path.exists("/proc/%d" % p), "its processes end")
+        try:
+            h.wait(watch)
+            expect(False, "it was stopped")
+        except RemoteError as e:
+            expect("stopped" in e.message, e.message)
+        with held(pid):
+            id = h.begin(pid)
+            until(lambda: os.path.exists(place_of(pid, id)), "it attaches")
+            h.call("remove", id=id)
+            gone(h, id, pid)
+
+
+def check_buffer_stop(pid):
+    """While much memory is touched."""
+    with wire.Helper() as h:
+        id = h.begin(pid, buffer=1 << 30)
+        until(lambda: mounts_of(pid), "a mount in the container")
+        h.call("stop", id=id)
+        gone(h, id, pid)
+
+
+def check_cancel(pid):
+    """CANCEL ends a request, and not the capture."""
+    with wire.Helper() as h:
+        with held(pid):
+            id = h.begin(pid)
+            watch, fetch = h.request("watch", id=id), h.request("fetch", id=id)
+            h.cancel(watch)
+            h.cancel(fetch)
+            errors = {}
+            while len(errors) < 2:
+                kind, request, body = h.next()
+                if kind == ERROR:
+                    errors[request] = body
+            expect(errors[watch]["code"] == errors[fetch]["code"] == "interrupted", "errors %r" % errors)
+        h.call("remove", id=h.follow(id)["id"])
+
+
+def check_killed_drain(pid, log):
+    """The JVM's reader dies in the middle of the dump."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id) as (_, drain, _):
+            stands_still(log)
+            os.kill(drain, signal.SIGKILL)
+            runs_on(log)
+        fails_with(h, id, "capture", "the process that reads the dump was killed")
+        until(lambda: not os.path.exists(place_of(pid, id)) and not mounts_of(pid), "undone")
+        spool = spool_of(h, id)
+        until(lambda: sorted(os.listdir(spool["path"])) == ["lock", "state"], "its data are removed")
+        expect(spool["alive"] and spool["state"]["expires"] - time.time() < 700, "kept for a while")
+        h.call("remove", id=id)
+        gone(h, id, pid)
+        h.dump(pid)
+
+
+def check_killed_capture(pid, log):
+    """SIGKILL for the capture process, and with it for its drain; then tidy."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id) as (capture, _, guard):
+            stands_still(log)
+            os.kill(capture, signal.SIGKILL)
+            runs_on(log)
+        fails_with(h, id, "capture", "the capture process was killed")
+        until(lambda: not os.path.exists("/proc/%d" % guard), "the guard ends")
+        tidy_up(h, pid, "mount on")
+        gone(h, id, pid)
+
+
+def tidy_up(h, pid, *words):
+    """What tidy would do, and does: something with each of these words, of this JVM."""
+    what = "in the container of process %d" % pid
+    would = [x for x in h.call("tidy", dry_run=True)["removed"] if what in x]
+    removed = [x for x in h.call("tidy")["removed"] if what in x]
+    expect(removed == would, "removed %r, announced %r" % (removed, would))
+    for word in words:
+        expect(any(word in x for x in removed), "removed %r" % removed)
+
+
+def check_killed_all(pid, log):
+    """All processes of a capture at once: tidy lets the JVM go."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id) as (capture, _, guard):
+            os.kill(guard, signal.SIGKILL)
+            os.kill(capture, signal.SIGKILL)
+        h.call("tidy")
+        runs_on(log)
+        gone(h, id, pid)
+        h.dump(pid)
+
+
+def check_full_disk(pid, log, small):
+    """ENOSPC in the middle of the dump."""
+    with wire.Helper() as h:
+        id = h.begin(pid, dir=small)
+        fails_with(h, id, "capture", "No space left")
+        runs_on(log)
+        spool = spool_of(h, id)
+        expect(spool["path"].startswith(small), "where")
+        until(lambda: sorted(os.listdir(spool["path"])) == ["lock", "state"], "its data are removed")
+        h.call("remove", id=id)
+        gone(h, id, pid)
+        expect(os.listdir(small) == [], "nothing is left")
+
+
+@contextlib.contextmanager
+def user_of(pid):
+    """With the rights of the container's user."""
+    uid = os.stat("/proc/%d" % pid).st_uid
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def replace(path, pid):
+    fd = os.open(os.path.dirname(path), os.O_PATH)
+    try:
+        with user_of(pid):
+            os.unlink(os.path.basename(path), dir_fd=fd)
+            os.close(os.open(os.path.basename(path), os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=fd))
+    finally:
+        os.close(fd)
+
+
+def check_replaced(pid, log):
+    """The container's user puts a file in the place of the FIFO: before the JVM is asked (while the
+    memory is touched), and in the middle."""
+    with wire.Helper() as h:
+        id = h.begin(pid, buffer=256 << 20)
+        until(lambda: mounts_of(pid), "a mount in the container")
+        replace(place_of(pid, id) + "/h.hprof", pid)
+        fails_with(h, id, "capture", "replaced in the container")
+        h.call("remove", id=id)
+        id = h.begin(pid)
+        with half_way(h, pid, id):
+            stands_still(log)
+            replace(place_of(pid, id) + "/h.hprof", pid)
+        fails_with(h, id, "capture", "replaced in the container")
+        runs_on(log)
+        h.call("remove", id=id)
+        gone(h, id, pid)
+
+
+def check_jvm_exits(pid, log):
+    """In the middle of the dump."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id):
+            os.kill(pid, signal.SIGKILL)
+        fails_with(h, id, "capture", "the JVM has ended in the middle of the dump")
+        h.call("remove", id=id)
+
+
+def check_oom(pid, log, memory):
+    """The kernel kills it for memory: its cgroup is filled until it does."""
+    with open("/proc/%d/oom_score_adj" % pid, "w") as f:
+        f.write("1000")
+    hog = "import os, sys\n" \
+        "open(sys.argv[1] + '/cgroup.procs', 'w').write(str(os.getpid()))\nkeep = []\n" \
+        "while os.path.exists('/proc/' + sys.argv[2] + '/exe'):\n keep.append(b'x' * (1 << 20))\n"
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id):
+            subprocess.run([sys.executable, "-c", hog, memory, str(pid)], timeout=30, check=True)
+        fails_with(h, id, "capture", "the JVM has ended in the middle of the dump", "OOM")
+        h.call("remove", id=id)
+
+
+def check_ring(pid, log):
+    """Without a spool: in memory, and it ends with its connection."""
+    with wire.Helper() as h:
+        state = h.dump(pid, spool=False)
+        expect(state["ring"] and state["strategy"] == "fifo" and state["stored"] == state["received"], "ring")
+        gone(h, state["id"], pid)
+        a = wire.Helper()
+        id = a.begin(pid, spool=False)
+        with half_way(h, pid, id):
+            stands_still(log)
+            expect(spool_of(h, id)["path"].startswith("/run/"), "where")
+            a.process.kill()
+            a.process.communicate()
+            runs_on(log)
+            gone(h, id, pid)
+
+
+def check_ttl(pid):
+    """Nobody fetches it: it goes by itself, with its process."""
+    with wire.Helper() as h:
+        id = h.begin(pid, ttl=1, sync=True)
+        capture = process_of(h, id)
+        h.call("watch", id=id)
+        gone(h, id, pid)
+        until(lambda: not os.path.exists("/proc/%d" % capture), "the keeper ends")
+
+
+def check_keeper_ends(pid):
+    """What is complete stays when its keeper is told to end (a node that goes down)."""
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        end = h.call("watch", id=id)
+        capture = process_of(h, id)
+        os.kill(capture, signal.SIGTERM)
+        until(lambda: not os.path.exists("/proc/%d" % capture), "the keeper ends")
+        expect(h.call("tidy")["removed"] == [], "tidy keeps it")
+        expect(h.fetch(id)[1] == end["sha256"], "it can be fetched")
+        h.call("remove", id=id)
 
 
 def check_old_trigger(pid):
@@ -377,42 +749,6 @@ def check_old_trigger(pid):
         expect(not os.path.exists(path), "removed")
 
 
-def check_two_helpers(pid):
-    a, b = wire.Helper(), wire.Helper()
-    with held(pid):
-        first = begin_capture(a, pid)
-        wait_until_mounted(pid)
-        refused(b, begin_capture(b, pid), "refused", "another capture")
-        attach = b.request("inspect", pid=pid, start_time=wire.start_time(pid), attach=True)
-        refused(b, attach, "refused", "another capture")
-        kept = b.call("tidy", dry_run=False)
-        expect(mounts_of(pid), "the mount of a running helper")
-        expect(any("running helper" in k["reason"] for k in kept["kept"]), "kept %r" % kept)
-    a.wait(first)
-    expect(b.dump(pid)["bytes"] > 0, "free again")
-    a.close()
-    b.close()
-
-
-def check_cancel(pid):
-    with wire.Helper() as h:
-        with held(pid):
-            capture = begin_capture(h, pid)
-            read = h.request("read", offset=0)
-            wait_until_mounted(pid)
-            h.cancel(capture)
-            errors = {}
-            while len(errors) < 2:
-                kind, request, body = h.next()
-                if kind == ERROR:
-                    errors[request] = body
-            expect(errors[capture]["code"] == errors[read]["code"] == "interrupted", "errors %r" % errors)
-            expect(not mounts_of(pid), "mounts are gone")
-        expect(h.dump(pid)["bytes"] > 0, "it works again")
-        read = h.request("read", offset=0)
-        refused(h, read, "failed", "no capture")
-
-
 def check_five_requests(*pids):
     """The targets answer nobody, so that all requests stay open."""
     h = wire.Helper()
@@ -423,83 +759,88 @@ def check_five_requests(*pids):
 
 def check_deadline(pid):
     with wire.Helper() as h, held(pid):
-        refused(h, begin_capture(h, pid, deadline=1000), "capture", "in time")
-        expect(not mounts_of(pid), "mounts are gone")
+        id = h.begin(pid, deadline=1000)
+        fails_with(h, id, "capture", "in time")
+        expect(not os.path.exists(place_of(pid, id)) and not mounts_of(pid), "undone")
+        h.call("remove", id=id)
 
 
-def during_capture(pid, how):
-    """End the helper while a capture waits for the JVM: nothing is left within 5 s."""
-    h = wire.Helper()
-    with held(pid):
-        begin_capture(h, pid)
-        h.request("read", offset=0)
-        wait_until_mounted(pid)
-        start = time.monotonic()
-        how(h)
-        expect(ends(h.process) == 0, "status")
-        expect(time.monotonic() - start < 5, "within 5 s")
-        expect(not mounts_of(pid), "mounts are gone")
-    for f in (h.process.stdout, h.process.stderr):
-        f.close()
+def check_helper_ends(pid):
+    """However the helper ends, the capture goes on."""
+    for how in (lambda h: h.process.stdin.close(), lambda h: h.process.terminate(),
+                lambda h: h.process.send_signal(signal.SIGHUP), lambda h: h.process.kill()):
+        h = wire.Helper()
+        with held(pid):
+            id = h.begin(pid)
+            h.request("fetch", id=id)
+            until(lambda: os.path.exists(place_of(pid, id)), "it attaches")
+            how(h)
+            ends(h.process)
+            # No process of the capture has its pipes: they end with it.
+            h.process.stdout.read()
+            expect(h.process.stderr.read() == b"", "stderr")
+            for f in (h.process.stdout, h.process.stderr):
+                f.close()
+        with wire.Helper() as n:
+            state = n.follow(id)
+            expect(state["phase"] == "complete", "it went on")
+            n.call("remove", id=id)
 
 
-def check_eof(pid):
-    during_capture(pid, lambda h: h.process.stdin.close())
-
-
-def check_signals(pid):
-    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        during_capture(pid, lambda h, s=sig: h.process.send_signal(s))
+def check_begin_alone(pid):
+    """The connection goes before `begin` was answered: then nothing was begun, or it can be
+    followed; sent again it is the same."""
+    for ms in range(0, 40, 5):
+        id = os.urandom(8).hex()
+        h = wire.Helper()
+        h.request("begin", pid=pid, start_time=wire.start_time(pid), id=id, live=False)
+        time.sleep(ms / 1000)
+        h.process.kill()
+        h.process.communicate()
+        with wire.Helper() as n:
+            n.begin(pid, id=id)
+            expect(n.follow(id)["phase"] == "complete", "it went on")
+            n.call("remove", id=id)
 
 
 def check_killed(pid):
-    """SIGKILL leaves things; the next run's tidy removes them."""
-    h = wire.Helper()
-    with held(pid):
-        begin_capture(h, pid)
-        wait_until_mounted(pid)
-        h.process.kill()
-        h.process.communicate()
-        expect(mounts_of(pid), "a mount that was left")
-        with wire.Helper() as t:
-            # Other helpers on this machine may sweep the node's directories, not this mount.
-            what = ["mount on", "in the container of process %d" % pid]
-            would = [x for x in t.call("tidy", dry_run=True)["removed"] if all(w in x for w in what)]
-            expect(mounts_of(pid), "dry run")
-            removed = [x for x in t.call("tidy")["removed"] if all(w in x for w in what)]
-            expect(removed and removed == would, "removed %r, announced %r" % (removed, would))
-            expect(not mounts_of(pid), "mounts are gone")
+    """SIGKILL while it attaches; the next run's tidy removes what is left."""
+    with wire.Helper() as h:
+        with held(pid):
+            id = h.begin(pid)
+            until(lambda: os.path.exists(place_of(pid, id)), "it attaches")
+            os.kill(process_of(h, id), signal.SIGKILL)
+            until(lambda: not spool_of(h, id)["alive"], "it dies")
+            tidy_up(h, pid, "directory")
+        gone(h, id, pid)
 
 
 def check_killed_then_capture(pid):
     """The same, and the next capture sweeps by itself."""
-    h = wire.Helper()
-    with held(pid):
-        begin_capture(h, pid)
-        wait_until_mounted(pid)
-        h.process.kill()
-        h.process.communicate()
-    with wire.Helper() as n:
-        expect(n.dump(pid)["bytes"] > 0, "dump")
-    expect(not mounts_of(pid), "mounts are gone")
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id) as (capture, _, _):
+            os.kill(capture, signal.SIGKILL)
+        until(lambda: not spool_of(h, id)["alive"], "it dies")
+        h.dump(pid)
+        gone(h, id, pid)
 
 
 def check_cut_while_attaching(pid, how):
     """A JVM that was signalled must find its trigger, or it never listens again: stopped or killed
     at any moment of the attaching, the next run works."""
     for ms in range(0, 60, 4):
-        h = wire.Helper()
-        begin_capture(h, pid)
-        h.request("read", offset=0)
-        time.sleep(ms / 1000)
-        if how == "kill":
-            h.process.kill()
-        else:
-            h.process.stdin.close()
-            h.process.stdin = None
-        h.process.communicate(timeout=6)
+        with wire.Helper() as h:
+            id = h.begin(pid)
+            time.sleep(ms / 1000)
+            if how == "kill":
+                os.kill(process_of(h, id), signal.SIGKILL)
+                until(lambda: not spool_of(h, id)["alive"], "it dies")
+            else:
+                h.call("remove", id=id)
     with wire.Helper() as h:
-        expect(h.dump(pid)["bytes"] > 0, "dump")
+        h.dump(pid)
+        h.call("tidy")
     expect(not mounts_of(pid), "mounts are gone")
 
 
@@ -516,37 +857,28 @@ def check_eof_when_deaf(pid):
     expect(not os.path.exists(trigger), "removed")
 
 
-def check_jvm_exits(pid):
-    with wire.Helper() as h:
-        with held(pid):
-            capture = begin_capture(h, pid)
-            wait_until_mounted(pid)
-            os.kill(pid, signal.SIGKILL)
-        try:
-            h.wait(capture)
-            expect(False, "a capture of a JVM that is gone")
-        except wire.RemoteError as e:
-            # The mount is seen a moment before the helper goes on: it may not have begun to attach.
-            expect((e.code, "exited" in e.message) == ("attach", True) or
-                   (e.code, "has ended" in e.message) == ("target", True), "%s: %s" % (e.code, e.message))
-
-
 # ---- hostile containers: a program that says it is a JVM, or a JVM with a strange /tmp ----
 
-def fails(pid, code, words, op="capture", **params):
+def fails(pid, code, words, op="inspect", **params):
     with wire.Helper() as h:
-        params.update(pid=pid, start_time=wire.start_time(pid))
-        e = refused(h, h.request(op, **params), code, *words.split("|"))
+        if op == "begin":
+            id = h.begin(pid, **params)
+            e = fails_with(h, id, code, *words.split("|"))
+            h.call("remove", id=id)
+            gone(h, id, pid)
+        else:
+            params.update(pid=pid, start_time=wire.start_time(pid))
+            e = refused(h, h.request(op, **params), code, *words.split("|"))
         expect(all(c >= " " for c in e.message), "no control characters")
         expect(h.close() == (0, ""), "status")
 
 
 def check_fails(pid, op, code, words, strategy=""):
-    fails(pid, code, words, op, strategy=strategy, attach=True)
+    fails(pid, code, words, op, strategy=strategy, **({"attach": True} if op == "inspect" else {}))
 
 
 def check_silent(pid):
-    fails(pid, "capture", "in time", deadline=1500)
+    fails(pid, "capture", "in time", "begin", deadline=1500)
 
 
 def check_foreign_socket(pid):
@@ -558,9 +890,9 @@ def check_foreign_socket(pid):
         try:
             s.listen(5)
             os.chown(path, uid, uid)
-            fails(pid, "attach", "served by process %d" % os.getpid())
+            fails(pid, "attach", "served by process %d" % os.getpid(), "begin")
             os.chown(path, uid + 1, uid + 1)
-            fails(pid, "attach", "socket")
+            fails(pid, "attach", "socket", "begin")
         finally:
             os.unlink(path)
 

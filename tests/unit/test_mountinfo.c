@@ -64,6 +64,10 @@ static void test_ours(void **state)
 	assert_true(ours("36 35 0:9 / /tmp rw,nosuid - tmpfs jdiag-tmp rw,size=1024k"));
 	assert_true(ours("36 35 8:1 /var/lib" NAME "/dump /tmp" NAME " rw - ext4 /dev/sda1 rw"));
 	assert_true(ours("36 35 8:1 " NAME "/dump /x/tmp" NAME " rw shared:1 - xfs /dev/md0 rw"));
+	assert_true(ours("36 35 8:1 " NAME "/dump//deleted /tmp" NAME
+			 " rw shared:1 - xfs /dev/md0 rw"));
+	assert_false(ours("36 35 8:1 " NAME "//deleted /tmp" NAME " rw - xfs /dev/md0 rw"));
+	assert_false(ours("36 35 8:1 //deleted /tmp" NAME " rw - xfs /dev/md0 rw"));
 	assert_false(ours("36 35 0:9 / /tmp rw - tmpfs tmpfs rw"));
 	assert_false(ours("36 35 0:9 / /media rw - tmpfs jdiag rw"));
 	assert_false(ours("36 35 0:9 / /tmp rw - ext4 jdiag-tmp rw"));
