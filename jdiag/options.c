@@ -24,7 +24,7 @@ const struct option_spec option_table[] = {
 	{"redact", 0, "WHAT", "none strings primitives", OPTION_OWN, OPTION_WORD, AT(redact), false,
 	 "make zero: none (default), strings (each char[] and byte[]), primitives (fields too)"},
 	{"max-pause", 0, "DURATION", NULL, OPTION_OWN, OPTION_DURATION, AT(max_pause_ms), false,
-	 "refuse when the JVM would stand still for longer; --force does not override it"},
+	 "refuse when the JVM would stand still for longer; nothing overrides it"},
 	{"parallel", 0, "N", NULL, OPTION_OWN, OPTION_COUNT, AT(parallel), true,
 	 "threads of the JVM that write, since Java 22 (default: its CPUs, at most 4)"},
 	{"buffer", 0, "SIZE|PERCENT", NULL, OPTION_OWN, OPTION_STRING, AT(buffer), false,
