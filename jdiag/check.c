@@ -21,6 +21,15 @@ struct tap {
 	struct check_result *result;
 };
 
+/* 8 hexadecimal digits. */
+static bool parse_crc32c(const char *text, uint32_t *ret)
+{
+	if (strlen(text) != 8 || !str_only(text, "0123456789abcdef"))
+		return false;
+	*ret = (uint32_t)strtoul(text, NULL, 16);
+	return true;
+}
+
 int check_claim_manifest(const json_t *manifest, struct check_claim *ret, struct error *err)
 {
 	struct check_claim claim = CHECK_CLAIM("the manifest");
@@ -31,9 +40,11 @@ int check_claim_manifest(const json_t *manifest, struct check_claim *ret, struct
 	claim.format = json_str_at(manifest, "format", NULL);
 	claim.sha256 = json_str_at(manifest, "sha256", NULL);
 	claim.size = json_u64_at(manifest, "size", CHECK_UNSAID);
+	claim.raw_size = json_u64_at(manifest, "rawSize", CHECK_UNSAID);
 	claim.records = json_u64_at(manifest, "capture.records", CHECK_UNSAID);
 	if (!claim.sha256 || claim.size == CHECK_UNSAID)
 		return error_set(err, ERR_CAPTURE, "the manifest lacks the size or the digest");
+	claim.has_crc32c = parse_crc32c(json_str_at(manifest, "crc32c", ""), &claim.crc32c);
 	*ret = claim;
 	return 0;
 }
@@ -100,6 +111,7 @@ static void compare(struct check_result *r, const struct check_claim *claim)
 	compare_text(r, claim, "format", codec_format(r->codec), claim->format);
 	compare_number(r, claim, "size", r->stored, claim->size);
 	compare_text(r, claim, "sha256", r->sha256, claim->sha256);
+	compare_number(r, claim, "rawSize", r->dump.bytes, claim->raw_size);
 	compare_number(r, claim, "records", r->dump.records, claim->records);
 	if (!claim->has_crc32c)
 		return;

@@ -24,13 +24,16 @@ struct progress;
 struct check_claim {
 	const char *by; /* "the manifest", "the bucket": for messages */
 	const char *format, *sha256;
-	uint64_t size, records; /* CHECK_UNSAID */
+	uint64_t size, raw_size, records; /* CHECK_UNSAID; as stored, unpacked */
 	uint32_t crc32c;
 	bool has_crc32c;
 };
 
-#define CHECK_CLAIM(who) \
-	((struct check_claim){.by = (who), .size = CHECK_UNSAID, .records = CHECK_UNSAID})
+#define CHECK_CLAIM(who)                                \
+	((struct check_claim){.by = (who),              \
+			      .size = CHECK_UNSAID,     \
+			      .raw_size = CHECK_UNSAID, \
+			      .records = CHECK_UNSAID})
 
 /* What a manifest says (borrowed from it). ERR_CAPTURE when it does not describe a heap dump. */
 int check_claim_manifest(const struct json_t *manifest, struct check_claim *ret,
@@ -61,7 +64,7 @@ struct check_result {
 	char sha256[SHA256_HEX_SIZE];
 	uint32_t crc32c;
 	struct hprof_summary dump;
-	char compared[128]; /* "format, size, sha256, records"; "" nothing */
+	char compared[128]; /* "format, size, sha256, records ..."; "" nothing */
 	struct error error; /* unless CHECK_SAME: what is wrong */
 };
 

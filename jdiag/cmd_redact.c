@@ -1,6 +1,7 @@
 /* jdiag redact: the same dump without its contents. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -153,27 +154,40 @@ static json_t *describe_source(const struct job *j)
 	return source;
 }
 
-/* Where it comes from stays, what it is now is new. */
+/* What was captured, when and how; but for what the capture's own artifact was. */
+static json_t *describe_capture(const struct job *j)
+{
+	json_t *capture = json_deep_copy(json_object_get(j->original, "capture"));
+
+	if (!json_is_object(capture)) {
+		json_decref(capture);
+		capture = json_object();
+	}
+	json_object_set_new(capture, "redact", json_string(hprof_redact_name(j->r.rule)));
+	json_object_set_new(capture, "records", json_integer((json_int_t)j->result.dump.records));
+	return capture;
+}
+
 static void make_manifest(struct job *j)
 {
-	static const char *const kept[] = {"target", "jvm", "capture"};
+	const struct redact_result *r = &j->result;
 	const char *url = sink_url(j->r.out);
+	char crc[9];
 	json_t *m = json_pack("{s:s, s:s}", "apiVersion", "jdiag/v1", "kind", "HeapDump");
 
+	snprintf(crc, sizeof(crc), "%08x", r->crc32c);
 	json_set_text(m, "name", last_part(url));
-	json_object_set_new(m, "format", json_string(codec_format(j->r.codec)));
-	json_set_text(m, "url", url);
-	json_object_set_new(m, "size", json_integer((json_int_t)j->result.bytes));
-	json_object_set_new(m, "sha256", json_string(j->result.sha256));
-	json_object_set_new(m, "redact", json_string(hprof_redact_name(j->r.rule)));
+	json_object_set(m, "target", json_object_get(j->original, "target"));
+	json_object_set(m, "jvm", json_object_get(j->original, "jvm"));
+	json_object_set_new(m, "capture", describe_capture(j));
 	json_object_set_new(m, "source", describe_source(j));
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		json_object_set(m, kept[i], json_object_get(j->original, kept[i]));
-	if (!json_is_object(json_object_get(m, "capture")))
-		json_object_set_new(m, "capture", json_object());
-	json_object_set_new(json_object_get(m, "capture"), "records",
-			    json_integer((json_int_t)j->result.dump.records));
 	json_object_set_new(m, "jdiag", json_string(JDIAG_VERSION));
+	json_set_text(m, "url", url);
+	json_object_set_new(m, "format", json_string(codec_format(j->r.codec)));
+	json_object_set_new(m, "size", json_integer((json_int_t)r->bytes));
+	json_object_set_new(m, "rawSize", json_integer((json_int_t)r->dump.bytes));
+	json_object_set_new(m, "sha256", json_string(r->sha256));
+	json_object_set_new(m, "crc32c", json_string(crc));
 	j->manifest = m;
 }
 

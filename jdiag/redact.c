@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "jdiag/crypto/crypto.h"
 #include "jdiag/encoders.h"
 #include "jdiag/interrupt.h"
 #include "jdiag/progress.h"
@@ -16,6 +17,7 @@ struct work {
 	struct codec_sizes *blocks; /* owned: of all that was written */
 	size_t n_blocks, room;
 	uint64_t written;
+	uint32_t crc32c;
 };
 
 static int write_out(struct work *w, const void *data, size_t len, struct error *err)
@@ -23,6 +25,7 @@ static int write_out(struct work *w, const void *data, size_t len, struct error 
 	uint64_t unused;
 
 	sha256_add(w->sha256, data, len);
+	w->crc32c = crc32c(w->crc32c, data, len);
 	w->written += len;
 	/* A sink that could ask for bytes again was refused: SINK_REWIND cannot come. */
 	return sink_extent(w->r->out, w->written, false, err) < 0 ||
@@ -117,6 +120,7 @@ static int finish(struct work *w, struct redact_result *ret, struct error *err)
 	    sink_finish(w->r->out, &unused, err) != 0)
 		return -1;
 	result.bytes = w->written;
+	result.crc32c = w->crc32c;
 	sha256_hex(w->sha256, result.sha256);
 	*ret = result;
 	return 0;

@@ -25,6 +25,7 @@ struct redaction {
 struct redact_result {
 	uint64_t bytes; /* written */
 	char sha256[SHA256_HEX_SIZE];
+	uint32_t crc32c;
 	struct hprof_summary dump;
 };
 

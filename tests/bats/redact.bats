@@ -97,7 +97,7 @@ left() { ls -A | grep -vxF "$(printf '%s\n' "$@")" || true; }
 	sum=$(sha256sum <in.hprof | cut -d' ' -f1)
 	cat >in.hprof.manifest.json <<-EOF
 		{"kind": "HeapDump", "sha256": "$sum", "target": {"pod": "web-0"}, "jvm": {"version": "17.0.1"},
-		 "capture": {"pauseMs": 12}, "url": "gs://private/in.hprof", "name": "in.hprof"}
+		 "capture": {"pauseMs": 12, "redact": "none"}, "url": "gs://private/in.hprof", "name": "in.hprof"}
 	EOF
 	jdiag 0 redact in.hprof out.hprof.gz --redact strings -o json
 	[[ $(stat -c %a out.hprof.gz out.hprof.gz.manifest.json) == $'600\n600' ]]
@@ -106,7 +106,8 @@ left() { ls -A | grep -vxF "$(printf '%s\n' "$@")" || true; }
 		m = json.load(open("out.hprof.gz.manifest.json"))
 		data = open("out.hprof.gz", "rb").read()
 		assert m["sha256"] == hashlib.sha256(data).hexdigest() and m["size"] == len(data)
-		assert (m["name"], m["format"], m["redact"]) == ("out.hprof.gz", "hprof.gz", "strings")
+		assert (m["name"], m["format"], m["capture"]["redact"]) == ("out.hprof.gz", "hprof.gz", "strings")
+		assert m["rawSize"] == os.path.getsize("in.hprof")
 		assert m["url"] == os.getcwd() + "/out.hprof.gz"
 		assert m["source"] == {"name": "in.hprof", "sha256": sys.argv[2]}
 		assert m["target"] == {"pod": "web-0"} and m["jvm"]["version"] == "17.0.1"
@@ -114,7 +115,7 @@ left() { ls -A | grep -vxF "$(printf '%s\n' "$@")" || true; }
 		assert json.loads(sys.argv[1]) == m
 	PY
 	jdiag 0 check out.hprof.gz
-	says "same as the manifest: format, size, sha256, records"
+	says "same as the manifest: format, size, sha256, rawSize, records, crc32c"
 	# Without one there is less to tell, but still a manifest.
 	jdiag 0 redact "$DUMPS/8.hprof" other.hprof --redact primitives
 	grep -F '"redact": "primitives"' other.hprof.manifest.json

@@ -85,11 +85,12 @@ static void test_all_said_is_true(void **state)
 	claims[0].size = claims[1].size = sizeof(dump);
 	claims[0].sha256 = sha256;
 	claims[0].records = 2;
+	claims[0].raw_size = sizeof(dump);
 	claims[1].has_crc32c = true;
 	claims[1].crc32c = crc32c(0, dump, sizeof(dump));
 	check(claims, 2);
 	assert_int_equal(result.mark, CHECK_SAME);
-	assert_string_equal(result.compared, "format, size, sha256, records, crc32c");
+	assert_string_equal(result.compared, "format, size, sha256, rawSize, records, crc32c");
 }
 
 static void test_differences_of_several(void **state)
@@ -142,7 +143,12 @@ static void test_manifests(void **state)
 	assert_string_equal(c.by, "the manifest");
 	assert_int_equal(c.size, 5);
 	assert_null(c.format);
-	assert_true(c.records == CHECK_UNSAID && !c.has_crc32c);
+	assert_true(c.records == CHECK_UNSAID && c.raw_size == CHECK_UNSAID && !c.has_crc32c);
+	assert_int_equal(claim("{\"kind\":\"HeapDump\",\"size\":5,\"sha256\":\"ab\",\"rawSize\":6,"
+			       "\"crc32c\":\"0000beef\",\"capture\":{\"records\":7}}",
+			       &c),
+			 0);
+	assert_true(c.records == 7 && c.raw_size == 6 && c.has_crc32c && c.crc32c == 0xbeef);
 	assert_int_equal(claim("{\"kind\":\"HeapDump\",\"size\":5}", &c), -1);
 	assert_int_equal(err.code, ERR_CAPTURE);
 	assert_int_equal(claim("{\"kind\":\"HeapDump\",\"size\":-5,\"sha256\":\"ab\"}", &c), -1);
