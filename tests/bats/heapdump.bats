@@ -32,11 +32,22 @@ dump_to_file() {
 @test "a user namespace" { dump_to_file 17 --userns --read-only; }
 @test "a JVM with -Xrs" { dump_to_file 17 --java -Xrs; }
 
+@test "every format opens, and holds the same objects" {
+	local format
+	pod_up web
+	for format in hprof hprof.gz hprof.zst; do
+		run_jdiag -s 0 heapdump web -n shop --to "$RIG_RUN/out/f.$format"
+		manifest_agrees "$output"
+		dump_is_good "$output" live
+	done
+	untouched web
+}
+
 @test "to a directory: the name says where it comes from" {
 	pod_up web
 	mkdir "$RIG_RUN/out/dir"
 	run_jdiag -s 0 heapdump web -n shop --to "$RIG_RUN/out/dir/"
-	[[ $output =~ /out/dir/shop_web_app-0_[0-9]{8}T[0-9]{6}Z_1\.hprof$ ]]
+	[[ $output =~ /out/dir/shop_web_app-0_[0-9]{8}T[0-9]{6}Z_1\.hprof\.gz$ ]]
 	[ "$(find "$RIG_RUN/out/dir" -type f | wc -l)" = 2 ]
 	manifest_agrees "$output"
 	dump_is_good "$output" live
@@ -64,12 +75,11 @@ only_object() { find "$RIG_RUN/bucket/data/objects/$1" -type f -name "*$2" -not 
 @test "to a bucket, with metadata and a manifest" {
 	pod_up web
 	run_jdiag -s 0 heapdump web -n shop --to gs://dumps/incident/
-	[[ $output =~ ^gs://dumps/incident/shop_web_app-0_[0-9TZ]*_1\.hprof$ ]]
-	object=$(only_object dumps .hprof)
-	cp "$object" "$RIG_RUN/out/object.hprof"
-	dump_is_good "$RIG_RUN/out/object.hprof" live
+	[[ $output =~ ^gs://dumps/incident/shop_web_app-0_[0-9TZ]*_1\.hprof\.gz$ ]]
+	object=$(only_object dumps .hprof.gz)
+	dump_is_good "$object" live
 	grep -q '"jdiag-pod": "web"' "$object.meta"
-	[ -n "$(only_object dumps .hprof.manifest.json)" ]
+	[ -n "$(only_object dumps .hprof.gz.manifest.json)" ]
 	untouched web
 }
 

@@ -122,10 +122,24 @@ untouched() {
 
 # --- dumps ------------------------------------------------------------------------------------------
 
+# plain FILE: the dump in it, as a file. (The reader takes gzip of one member only, also not what a JDK
+# writes with -gz.)
+plain() {
+	case $(head -c 4 "$1" | od -An -tx1 | tr -d ' ') in
+	1f8b*) gzip -dc "$1" >"$RIG_RUN/out/plain" ;;
+	28b52ffd) zstd -qdc "$1" >"$RIG_RUN/out/plain" ;;
+	*) ln -f "$1" "$RIG_RUN/out/plain" ;;
+	esac || return 1
+	echo "$RIG_RUN/out/plain"
+}
+
 # dump_is_good FILE live|all: the independent reader finds the objects of Checkout.java in it.
 dump_is_good() {
-	local classes
-	classes=$("$RIG/read_dump.sh" "$1") || { echo "the reader refuses $1" && return 1; }
+	local classes file
+	rm -f "$RIG_RUN/out/plain"
+	file=$(plain "$1") || { echo "cannot unpack $1" && return 1; }
+	classes=$("$RIG/read_dump.sh" "$file") || { echo "the reader refuses $1" && return 1; }
+	rm "$file"
 	grep Checkout <<<"$classes"
 	grep -qE '^ +1000 .* Checkout\$Order$' <<<"$classes" &&
 		grep -qE '^ +5000 .* Checkout\$Item$' <<<"$classes" &&
