@@ -1,4 +1,5 @@
-# A run that is stopped, in every phase and by every hand: nothing is left, the JVM is at work.
+# A run that is stopped, in every phase and by every hand: nothing is left, or the capture that has cost a
+# pause; the JVM is at work.
 load lib
 
 setup_file() {
@@ -9,7 +10,7 @@ teardown_file() { rig_down; }
 
 teardown() {
 	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
-	rm -f "$RIG_RUN/job" "$RIG_RUN/kube/faults.json"
+	rm -rf "$RIG_RUN/job" "$RIG_RUN/kube/faults.json" "$RIG_RUN/home/.local"
 	bucket_faults '[]'
 	server_stop silent
 	untouched web
@@ -32,7 +33,7 @@ begin() {
 }
 
 # phase NAME: jdiag has come to it, and its helper with it.
-phase() { wait_for 30 told "^jdiag: $1" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
+phase() { wait_for 30 told "^jdiag: \($1\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 
@@ -101,26 +102,95 @@ time.sleep(600)'
 	untouched deaf
 }
 
-@test "Ctrl-C while the JVM dumps" { in_phase dump INT --to "$RIG_RUN/out/to/"; }
-
-@test "Ctrl-C while the dump is written to a file" { in_phase transfer INT --to "$RIG_RUN/out/to/"; }
-
-@test "Ctrl-C while the dump goes to a slow bucket" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
-	in_phase transfer INT --to gs://dumps/slow/
+# A JVM that has begun its dump and does not go on.
+stalled() {
+	pod_up stall --exec fakejvm -- stall
+	begin heapdump stall -n shop --to "$RIG_RUN/out/to/" --force "$@"
+	phase pause
 }
 
-@test "SIGTERM while the JVM dumps" { in_phase dump TERM --to "$RIG_RUN/out/to/"; }
+nothing_came_of_it() {
+	told "nothing was kept: the node and the destination are as before"
+	nothing_at "$RIG_RUN/out/to"
+	[[ -z $(records) ]]
+	run_jdiag -s 0 spool "node/$NODE" -o name
+	[ -z "$output" ]
+	untouched stall
+}
 
-@test "SIGHUP while the JVM dumps" { in_phase dump HUP --to "$RIG_RUN/out/to/"; }
+@test "Ctrl-C while the JVM stands still" {
+	stalled
+	signal INT
+	ends 130 15
+	nothing_came_of_it
+}
+
+@test "SIGTERM while the JVM stands still" {
+	stalled
+	signal TERM
+	ends 130 15
+	nothing_came_of_it
+}
+
+@test "SIGHUP while the JVM stands still" {
+	stalled
+	signal HUP
+	ends 130 15
+	nothing_came_of_it
+}
+
+@test "--timeout while the JVM stands still" {
+	stalled --timeout 6s
+	ends 130 20
+	told "timed out"
+	nothing_came_of_it
+}
+
+slow_bucket() { bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'; }
+
+records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
+
+no_spool() { [[ -z $(compgen -G '/var/lib/.jdiag-*/state') ]]; }
+
+# was_kept: one capture is on the node, and said to be, and it has cost one pause.
+was_kept() {
+	ID=$(basename "$(records)" .json)
+	told "the capture is kept on node '$NODE': jdiag resume $ID"
+	told "or throw it away: jdiag spool rm $ID"
+	[ ! -d "$RIG_RUN/bucket/data/objects/dumps" ] || nothing_at "$RIG_RUN/bucket/data/objects/dumps"
+}
+
+# resumes [ARGUMENT...]: it can be finished, and nothing is left then.
+resumes() {
+	bucket_faults '[]'
+	run_jdiag -s 0 resume "$@" --to "$RIG_RUN/out/resumed.hprof.gz"
+	manifest_agrees "$RIG_RUN/out/resumed.hprof.gz"
+	dump_is_good "$RIG_RUN/out/resumed.hprof.gz" live
+	rm "$RIG_RUN/out/resumed.hprof.gz"*
+	[[ -z $(records) ]]
+	untouched web
+}
+
+@test "Ctrl-C while a slow bucket takes the dump: kept" {
+	slow_bucket
+	begin heapdump web -n shop --to gs://dumps/slow/
+	phase 'upload\|spool'
+	signal INT
+	ends 130 15
+	told "jdiag: interrupted"
+	was_kept
+	resumes "$ID"
+}
 
 @test "a second Ctrl-C stops at once" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
+	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/twice/
-	phase transfer
+	phase 'upload\|spool'
 	signal INT
 	signal INT
 	ends 130 5
+	run_jdiag -s 0 spool rm "$(basename "$(records)" .json)"
+	wait_for 10 no_spool
 }
 
 @test "--timeout is an interruption" {
@@ -128,79 +198,105 @@ time.sleep(600)'
 	run_jdiag -s 130 heapdump web -n shop --timeout 1s -p "$(<"$RIG_RUN/silent/port")"
 }
 
-@test "jdiag is killed: the helper undoes all by itself" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
-	begin heapdump web -n shop --to gs://dumps/killed/
-	phase transfer
-	[ -n "$(helper_pids)" ]
+killed() {
 	signal KILL
 	wait "$(<"$RIG_RUN/job")" || true
 	rm -f "$RIG_RUN/job"
-	wait_for 6 no_helper
 }
 
-@test "the connection is cut: status 5, nothing left" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
-	begin heapdump web -n shop --to gs://dumps/cut/
-	phase transfer
-	pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"
-	ends 5 30
+@test "jdiag is killed while the JVM dumps: the capture goes on, and resume finishes it" {
+	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
+	phase pause
+	killed
+	[ "$(records | wc -l)" = 1 ]
+	resumes
+	rm "$RIG_RUN"/out/to/*.partial
 }
 
-# A JVM that has begun its dump and does not go on.
-stalled() {
-	pod_up stall --exec fakejvm -- stall
-	begin heapdump stall -n shop --to "$RIG_RUN/out/to/" --force
-	phase dump
-	wait_for 10 bash -c 'compgen -G "/var/lib/.jdiag-*/dump/h.hprof"'
+@test "jdiag is killed while a slow bucket takes the dump: resume finishes it" {
+	slow_bucket
+	begin heapdump web -n shop --to gs://dumps/killed/
+	phase upload
+	killed
+	resumes
 }
 
-@test "the helper is killed while the JVM dumps: an error, and tidy removes what is left" {
+# The sessions of sshd, in whatever depth.
+break_links() { pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"; }
+
+@test "the connection is cut while the JVM dumps: connected again, one dump" {
+	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof.gz"
+	phase pause
+	break_links
+	wait_for 60 job_has_ended
+	told "the connection to node '$NODE' broke"
+	dump_is_good "$RIG_RUN/out/to/x.hprof.gz" live
+	rm -r "$RIG_RUN/out/to"
+}
+
+job_has_ended() {
+	local job
+	job=$(<"$RIG_RUN/job")
+	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
+}
+
+@test "the connection is cut while a slow bucket takes the dump: connected again" {
+	bucket_faults '[{"on": "put", "rate": 4000000, "times": 1}]'
+	begin heapdump web -n shop --to gs://dumps/cut/x.hprof.gz
+	phase upload
+	break_links
+	wait_for 60 job_has_ended
+	told "connected again"
+	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/cut%2Fx.hprof.gz" live
+	rm "$RIG_RUN"/bucket/data/objects/dumps/cut*
+}
+
+@test "all of the helper is killed while the JVM dumps: an error, and tidy removes what is left" {
 	stalled
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
-	ends 6 30
+	ends 8 30
 	nothing_at "$RIG_RUN/out/to"
 	run_jdiag -s 0 tidy "node/$NODE"
-	says "/var/lib/.jdiag-"
-	says "in the container of process $(container pid stall)"
 	untouched stall
 }
 
-@test "Ctrl-C while the JVM does not go on with its dump" {
-	stalled
-	signal INT
-	ends 130 10
-	nothing_at "$RIG_RUN/out/to"
-	untouched stall
-}
-
-@test "the helper is killed later: nothing is left to tidy" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
-	begin heapdump web -n shop --to gs://dumps/helper/
-	phase transfer
+@test "all of the helper is killed when the dump is complete: its spool is delivered" {
+	bucket_faults '[{"on": "put", "rate": 4000000, "times": 1}]'
+	begin heapdump web -n shop --to gs://dumps/helper/x.hprof.gz
+	phase upload
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
-	ends 6 30
+	wait_for 60 job_has_ended
+	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/helper%2Fx.hprof.gz" live
+	rm "$RIG_RUN"/bucket/data/objects/dumps/helper*
 }
 
-@test "tidy leaves alone what a live helper holds" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'
+@test "tidy leaves alone what is under way, and what is complete; with --force that goes" {
+	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/live/
-	phase transfer
-	run_jdiag -s 0 tidy "node/$NODE"
+	phase 'upload\|spool'
+	run_jdiag tidy "node/$NODE"
 	for pid in $(helper_pids); do [[ $output != *"process $pid"* ]]; done
-	told '^jdiag: transfer'
+	phase upload
 	signal INT
-	ends 130 10
+	ends 130 15
+	was_kept
+	run_jdiag tidy "node/$NODE"
+	run_jdiag -s 0 spool -o name
+	[ "$output" = "$ID" ]
+	run_jdiag tidy "node/$NODE" --force
+	wait_for 10 no_spool
+	run_jdiag -s 0 spool rm "$ID"
+	[[ -z $(records) ]]
 }
 
 @test "the container restarts in the middle" {
 	pod_up other --java -Xmx900m -- fill=300
 	begin heapdump other -n shop --to "$RIG_RUN/out/to/"
-	phase dump
+	phase pause
 	container restart other
-	wait_for 30 bash -c "! kill -0 $(<"$RIG_RUN/job") 2>/dev/null || grep -q '^State:.Z' /proc/$(<"$RIG_RUN/job")/status"
+	wait_for 30 job_has_ended
 	nothing_at "$RIG_RUN/out/to" || [ "$(find "$RIG_RUN/out/to" -name '*.partial')" = "" ]
 	rm -rf "$RIG_RUN/out/to"
 }
