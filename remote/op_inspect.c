@@ -63,6 +63,11 @@ static void tell_strategies(struct jsonw *w, const struct work *k)
 		struct strategy_info info = {0};
 
 		s->probe(&k->target, k->budget.dir, &info);
+		if (k->budget.ring && s->needs_spool && info.usable) {
+			info.usable = false;
+			snprintf(info.reason, sizeof(info.reason),
+				 "it cannot be used without a spool");
+		}
 		jsonw_open(w, NULL, '{');
 		jsonw_string(w, "name", s->name);
 		jsonw_bool(w, "usable", info.usable);
