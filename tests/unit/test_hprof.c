@@ -1,4 +1,6 @@
 /* remote: heap dumps, whole and in pieces, redacted or not. */
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "remote/base/limits.h"
+#include "remote/hprof/classes.h"
 #include "remote/hprof/parser.h"
 #include "tests/unit/hprof_builder.h"
 
@@ -595,6 +599,118 @@ static void test_main_stream(void **state)
 	hb_release(&b);
 }
 
+/* One thread learns while others wait for it, then read, as the drain's do. */
+struct stream {
+	struct hprof_parser_options o;
+	const struct hprof_builder *b;
+	char *out; /* owned */
+	int rc;
+};
+
+static void *read_stream(void *arg)
+{
+	struct stream *s = arg;
+	struct hprof_parser *p = hprof_parser_new(&s->o);
+	struct error e = {0};
+	struct hprof_summary unused;
+
+	s->out = xmalloc(s->b->dump.len);
+	memcpy(s->out, s->b->dump.data, s->b->dump.len);
+	while (!s->o.writes_classes && !hprof_classes_complete(s->o.classes))
+		sched_yield();
+	for (size_t at = 0; at < s->b->dump.len && !s->rc; at += 100)
+		s->rc = hprof_parser_add(p, s->out + at,
+					 s->b->dump.len - at < 100 ? s->b->dump.len - at : 100, &e);
+	if (!s->rc)
+		s->rc = hprof_parser_finish(p, false, &unused, &e);
+	hprof_parser_free(p);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct hprof_classes *classes = hprof_classes_new();
+	struct hprof_builder first, others;
+	struct stream streams[4];
+	pthread_t threads[ARRAY_SIZE(streams)];
+	char *want;
+
+	(void)state;
+	hb_init(&first, 8);
+	hb_open(&first, 0x1c);
+	for (uint64_t i = 0; i < 5000; i++)
+		hb_class(&first, 0x1000 + 8 * i, i ? 0x1000 : 0, "", "J", i % 2 ? "BL" : "L");
+	for (uint64_t i = 0; i < 2000; i++)
+		hb_instance(&first, 0x90000, 0x1008 + 16 * i, "BLL");
+	hb_close(&first);
+	hb_init(&others, 8);
+	hb_open(&others, 0x1c);
+	for (uint64_t i = 0; i < 4000; i++)
+		hb_instance(&others, 0x90000, 0x1008 + 8 * i, i % 2 ? "LL" : "BLL");
+	hb_close(&others);
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		streams[i] = (struct stream){.b = i ? &others : &first};
+		streams[i].o = (struct hprof_parser_options){
+			.segment = true,
+			.id_size = 8,
+			.redact = HPROF_REDACT_PRIMITIVES,
+			.classes = classes,
+			.writes_classes = i == 0,
+		};
+	}
+	for (size_t i = ARRAY_SIZE(streams); i--;)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_stream, &streams[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(streams[i].rc, 0);
+		want = hb_redacted(streams[i].b, HPROF_REDACT_PRIMITIVES);
+		assert_memory_equal(streams[i].out, want, streams[i].b->dump.len);
+		free(want);
+		free(streams[i].out);
+	}
+	hprof_classes_free(classes);
+	hb_release(&first);
+	hb_release(&others);
+}
+
+/* ---- maxima ---- */
+
+static void test_too_many_classes(void **state)
+{
+	struct hprof_classes *c = hprof_classes_new();
+
+	(void)state;
+	for (uint64_t i = 0; i < MAX_HPROF_CLASSES; i++) {
+		assert_int_equal(classes_begin(c, i << 3, 0, &err), 0);
+		assert_int_equal(classes_end(c, &err), 0);
+	}
+	err = (struct error){0};
+	assert_int_equal(classes_begin(c, 1, 0, &err), -1);
+	assert_int_equal(err.code, ERR_CAPTURE);
+	hprof_classes_free(c);
+}
+
+static void test_too_many_fields(void **state)
+{
+	struct hprof_classes *c = hprof_classes_new();
+	size_t fields = 0;
+	int rc = 0;
+
+	(void)state;
+	err = (struct error){0};
+	for (uint64_t i = 1; !rc; i++) {
+		rc = classes_begin(c, i, 0, &err);
+		for (int f = 0; f < 0xffff && !rc; f++, fields++)
+			rc = classes_field(c, 8, f % 2, &err);
+		if (!rc)
+			rc = classes_end(c, &err);
+	}
+	assert_int_equal(err.code, ERR_CAPTURE);
+	/* every second field is a range of two numbers */
+	assert_in_range(fields, MAX_HPROF_LAYOUTS / 4 - 0xffff, MAX_HPROF_LAYOUTS / 4);
+	hprof_classes_free(c);
+}
+
 /* ---- flips ---- */
 
 /* Whatever the bytes are: the same verdict and the same bytes, in one portion and in small ones. */
@@ -731,15 +847,27 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_portions),     cmocka_unit_test(test_summary),
-		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_tags),	     cmocka_unit_test(test_record_sizes),
-		cmocka_unit_test(test_ends),	     cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_types),	     cmocka_unit_test(test_unknown_layouts),
-		cmocka_unit_test(test_late_classes), cmocka_unit_test(test_many_classes),
-		cmocka_unit_test(test_segments),     cmocka_unit_test(test_segment_stream),
-		cmocka_unit_test(test_main_stream),  cmocka_unit_test(test_flips),
-		cmocka_unit_test(test_visitor),	     cmocka_unit_test(test_names),
+		cmocka_unit_test(test_portions),
+		cmocka_unit_test(test_summary),
+		cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_record_sizes),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_unknown_layouts),
+		cmocka_unit_test(test_late_classes),
+		cmocka_unit_test(test_many_classes),
+		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_segment_stream),
+		cmocka_unit_test(test_main_stream),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_too_many_classes),
+		cmocka_unit_test(test_too_many_fields),
+		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_visitor),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
