@@ -3,45 +3,30 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "remote/drain/inside.h"
+#include "remote/enter.h"
 
 #define RESERVE 2	/* chunks for what is read back from disk */
 #define CLASS_RESERVE 4 /* chunks for the streams that must go on before the others can */
 
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 /* All but 0 to 2 and what was asked for: a descriptor of the caller may be what its peer waits for
  * the end of. */
-static void close_others(const struct drain_options *o, const struct drain_stream *streams,
-			 unsigned int n_streams, int socket)
+static int close_others(const struct inside *d, const struct drain_stream *streams,
+			struct error *err)
 {
-	int kept[2 * SPOOL_MAX_PARTS + 4];
-	unsigned int n = 0;
-	int from = STDERR_FILENO + 1;
+	int kept[2 * SPOOL_MAX_PARTS + 3] = {d->socket, d->o.dir, d->o.dump_dir};
+	unsigned int n = 3;
 
-	kept[n++] = socket;
-	kept[n++] = o->dir;
-	kept[n++] = o->dump_dir;
-	for (unsigned int i = 0; i < n_streams; i++) {
+	for (unsigned int i = 0; i < d->n_streams; i++) {
 		kept[n++] = streams[i].fd;
-		kept[n++] = streams[i].hold;
+		if (streams[i].hold >= 0)
+			kept[n++] = streams[i].hold;
 	}
-	qsort(kept, n, sizeof(kept[0]), compare_fds);
-	for (unsigned int i = 0; i < n; i++) {
-		if (kept[i] > from)
-			close_range((unsigned int)from, (unsigned int)kept[i] - 1, 0);
-		if (kept[i] >= from)
-			from = kept[i] + 1;
-	}
-	close_range((unsigned int)from, ~0u, 0);
+	return enter_keep_only(kept, n, err);
 }
 
 /* What the dump holds must not get into a core file, and nobody may look in. */
@@ -180,7 +165,8 @@ static int start_threads(struct inside *d, struct error *err)
 int inside_set_up(struct inside *d, const struct drain_stream *streams, struct error *err)
 {
 	secure();
-	close_others(&d->o, streams, d->n_streams, d->socket);
+	if (close_others(d, streams, err) < 0)
+		return -1;
 	d->stop_fd = eventfd(0, EFD_CLOEXEC);
 	d->report_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->stop_fd < 0 || d->report_fd < 0)

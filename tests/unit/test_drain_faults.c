@@ -9,7 +9,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
+#include "tests/unit/deny.h"
 #include "tests/unit/drain_rig.h"
 
 static void start_one_fifo(size_t len)
@@ -271,6 +273,22 @@ static void test_closes_what_it_does_not_need(void **state)
 	close(fds[0]);
 }
 
+/* Kernels before 5.9 cannot close a range. */
+static void test_closes_without_close_range(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		deny_syscall(SYS_close_range, ENOSYS);
+		test_closes_what_it_does_not_need(state);
+		drain_stop(&rig.drain);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* ---- bounds ---- */
 
 static uint64_t *map_read_position(void)
@@ -386,6 +404,7 @@ int main(void)
 		test(test_stopped),
 		test(test_parent_killed),
 		test(test_closes_what_it_does_not_need),
+		test(test_closes_without_close_range),
 		test(test_ring),
 		test(test_memory),
 	};
