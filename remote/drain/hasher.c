@@ -61,7 +61,7 @@ void *hasher_main(void *hasher)
 	auto_free unsigned char *block = xmalloc(BLOCK);
 	struct error e = {0};
 
-	idle_begin(h->d, &h->tid);
+	idle_join(h->d, &h->tid);
 	while (!atomic_load(&h->d->hurried))
 		wait_for_more(h);
 	for (unsigned int i = 0; i < h->d->n_parts; i++) {

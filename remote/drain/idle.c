@@ -1,4 +1,5 @@
 /* Priorities. What cannot be set stays as it is: then the work is only less polite. */
+#include <errno.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,22 +11,37 @@
 #define IOPRIO_IDLE (3 << 13)
 #define IOPRIO_BEST_EFFORT (2 << 13 | 4)
 
-void idle_begin(struct inside *d, pid_t *ret_tid)
+void idle_join(struct inside *d, pid_t *ret_tid)
 {
-	const struct sched_param none = {0};
-
 	*ret_tid = gettid();
 	sem_post(&d->started);
-	(void)sched_setscheduler(0, SCHED_IDLE, &none);
-	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_IDLE);
 }
 
-void idle_end(pid_t tid)
+static void set_all(const struct inside *d, int policy, int io_priority)
 {
 	const struct sched_param none = {0};
 
-	(void)sched_setscheduler(tid, SCHED_BATCH, &none);
-	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, tid, IOPRIO_BEST_EFFORT);
+	for (unsigned int i = 0; i < d->n_workers + 1; i++) {
+		pid_t tid = i < d->n_workers ? d->workers[i].tid : d->hasher.tid;
+
+		(void)sched_setscheduler(tid, policy, &none);
+		syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, tid, io_priority);
+	}
+}
+
+/* Not by each for itself: one that came late would be idle again when it is awaited. */
+void idle_begin(struct inside *d)
+{
+	for (unsigned int i = 0; i < d->n_workers + 1; i++)
+		while (sem_wait(&d->started) < 0 && errno == EINTR)
+			;
+	set_all(d, SCHED_IDLE, IOPRIO_IDLE);
+}
+
+void idle_end(struct inside *d)
+{
+	if (!atomic_load(&d->awaited) && !atomic_exchange(&d->awaited, true))
+		set_all(d, SCHED_BATCH, IOPRIO_BEST_EFFORT);
 }
 
 unsigned int idle_count(const struct inside *d, unsigned int cpus)

@@ -38,7 +38,7 @@ struct stream {
 	uint32_t chunk; /* being filled; NO_CHUNK: `bounce` is, or nothing */
 	unsigned char *data;
 	size_t fill, size;
-	unsigned char *bounce;		/* owned */
+	unsigned char *bounce;		/* owned; when it may overflow */
 	unsigned char tail[END_RECORD]; /* not handed on yet; the end when it has ended */
 	size_t n_tail;
 
@@ -113,7 +113,7 @@ struct inside {
 	char notice[256];
 
 	_Atomic uint64_t on_disk;
-	_Atomic bool failing, failed, stopping, hurried, pressed;
+	_Atomic bool failing, failed, stopping, hurried, pressed, awaited;
 	_Atomic unsigned int parts_done;
 	struct error error; /* once failed */
 	sem_t started, more, work, hash;
@@ -190,8 +190,10 @@ bool ring_wait(struct part *p, size_t len) must_check;
 unsigned int idle_count(const struct inside *d, unsigned int cpus) must_check;
 void idle_hurry(struct inside *d);
 void idle_press(struct inside *d);
-/* The calling thread becomes idle; one that is awaited now does not stay so. */
-void idle_begin(struct inside *d, pid_t *ret_tid);
-void idle_end(pid_t tid);
+/* First thing in each of them. */
+void idle_join(struct inside *d, pid_t *ret_tid);
+/* All have joined, and become idle; from idle_end on, once they are awaited, they are not. */
+void idle_begin(struct inside *d);
+void idle_end(struct inside *d);
 
 #endif

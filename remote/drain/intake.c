@@ -50,8 +50,10 @@ static bool wait_for_chunk(struct stream *s)
 	uint64_t since = now_ns();
 	bool got = false;
 
-	if (!s->in.file)
+	if (!s->in.file) {
 		idle_hurry(s->d);
+		idle_end(s->d);
+	}
 	while (!got && !atomic_load(&s->d->failed)) {
 		uint32_t given = pool_given(&s->d->pool);
 
@@ -71,8 +73,6 @@ bool intake_target(struct stream *s)
 	if (!s->may_overflow)
 		return wait_for_chunk(s);
 	idle_press(s->d);
-	if (!s->bounce)
-		s->bounce = xmalloc(BOUNCE);
 	fill_into(s, s->bounce, BOUNCE);
 	return true;
 }
@@ -230,9 +230,12 @@ void intake_end(struct stream *s)
 	fd_close(&s->in.hold);
 	if (!atomic_load(&s->d->failed))
 		check_end(s);
-	free(STEAL(s->bounce));
 	atomic_store(&s->ended, true);
 	sem_post(&s->d->work);
+	/* The writer is done; or it was not the JVM, which then waits for a reader until somebody
+	 * has seen that these bytes are no dump. */
+	if (!s->index)
+		idle_hurry(s->d);
 }
 
 void *intake_main(void *stream)

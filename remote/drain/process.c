@@ -56,9 +56,7 @@ static void begin_to_finish(struct inside *d)
 	atomic_store(&d->stopping, true);
 	eventfd_write(d->stop_fd, 1);
 	/* The JVM goes on, and a person waits. */
-	for (unsigned int i = 0; i < d->n_workers; i++)
-		idle_end(d->workers[i].tid);
-	idle_end(d->hasher.tid);
+	idle_end(d);
 	idle_hurry(d);
 }
 
@@ -99,12 +97,14 @@ static int append_trailer(struct inside *d, struct error *err)
 static void fill_result(struct inside *d, struct drain_result *r)
 {
 	struct drain_progress *p = d->progress;
+	uint64_t first = atomic_load(&p->first_ns), last = atomic_load(&p->last_ns);
 
 	*r = (struct drain_result){
 		.raw = atomic_load(&p->raw),
 		.overflow = atomic_load(&p->overflow),
 		.stalled_ms = atomic_load(&p->stalled_ns) / 1000000,
-		.written_ms = (atomic_load(&p->last_ns) - atomic_load(&p->first_ns)) / 1000000,
+		/* Two streams may have begun at once, and noted it in the other order. */
+		.written_ms = last > first ? (last - first) / 1000000 : 0,
 		.crc32c = d->hasher.crc32c,
 	};
 	for (unsigned int i = 0; i < d->n_parts; i++)

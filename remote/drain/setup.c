@@ -107,6 +107,9 @@ static void set_up_stream(struct inside *d, unsigned int i, const struct drain_s
 			     .raw = -1};
 	if (d->classes && i > 1)
 		s->reserve += CLASS_RESERVE;
+	/* Now: to allocate is to take a lock that an idle thread may hold. */
+	if (s->may_overflow)
+		s->bounce = xmalloc(BOUNCE);
 	s->queue = xcalloc(size, sizeof(*s->queue));
 	s->parser = hprof_parser_new(&o);
 }
@@ -150,9 +153,7 @@ static int start_threads(struct inside *d, struct error *err)
 		if (start_thread(&w->thread, work_main, w, err) < 0)
 			return -1;
 	}
-	for (unsigned int i = 0; i < d->n_workers + 1; i++)
-		while (sem_wait(&d->started) < 0 && errno == EINTR)
-			;
+	idle_begin(d);
 	for (unsigned int i = 0; i < d->n_streams; i++) {
 		struct stream *s = &d->streams[i];
 

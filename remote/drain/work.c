@@ -180,7 +180,7 @@ void *work_main(void *worker)
 {
 	struct worker *w = worker;
 
-	idle_begin(w->d, &w->tid);
+	idle_join(w->d, &w->tid);
 	while (w->held && sem_wait(&w->d->more) < 0 && errno == EINTR)
 		;
 	while (!atomic_load(&w->d->failed)) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,6 +38,28 @@ static void wait_for_raw(uint64_t bytes)
 
 	while (atomic_load(&rig.drain.progress->raw) < bytes)
 		assert_true(now_ms() < deadline);
+}
+
+/* On a node with no processor to spare the idle threads are held back while the JVM writes. If it
+ * was not the JVM that wrote and closed the FIFO, they must be let go to see that: the JVM hangs
+ * in opening it, with no reader. */
+static void test_another_writer(void **state)
+{
+	cpu_set_t all, one;
+	int cpu = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	start_one_fifo(MiB);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	rig_write_bytes(0, "no dump", 7, false);
+	assert_int_equal(rig_wait(), -1);
+	assert_int_equal(rig.err.code, ERR_CAPTURE);
 }
 
 /* ---- no room ---- */
@@ -397,6 +420,7 @@ int main(void)
 		test(test_garbage),
 		test(test_cut),
 		test(test_nothing_written),
+		test(test_another_writer),
 		test(test_no_end_record),
 		test(test_file_cut_while_read),
 		test(test_redacted_and_failed),
