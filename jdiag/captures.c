@@ -84,6 +84,7 @@ int capture_state_from_json(const json_t *state, struct capture_state *ret, stru
 		.stalled_ms = json_u64_at(state, "stalled_ms", 0),
 		.overflow = json_u64_at(state, "overflow", 0),
 		.records = json_u64_at(state, "records", 0),
+		.crc32c = (uint32_t)json_u64_at(state, "crc32c", 0),
 	};
 
 	if (!phase_from_name(json_str_at(state, "phase", ""), &s.phase) || s.stored > INT64_MAX)
@@ -93,6 +94,7 @@ int capture_state_from_json(const json_t *state, struct capture_state *ret, stru
 	copy_text(s.format, sizeof(s.format), state, "format");
 	copy_text(s.redact, sizeof(s.redact), state, "redact");
 	copy_text(s.notice, sizeof(s.notice), state, "notice");
+	copy_text(s.sha256, sizeof(s.sha256), state, "sha256");
 	*ret = s;
 	return 0;
 }

@@ -38,6 +38,8 @@ struct capture_state {
 	uint64_t pause_ms, elapsed_ms, written_ms, stalled_ms, overflow, records;
 	char strategy[32], format[16], redact[16];
 	char notice[512];
+	char sha256[SHA256_HEX_SIZE]; /* of the artifact, when complete */
+	uint32_t crc32c;
 };
 
 /* A new random id. */

@@ -113,7 +113,10 @@ static int check_options(const struct options *o, const struct target *t, struct
 				 "--detach leaves the dump on the node, nothing can go to stdout");
 	if (o->detach && o->no_spool)
 		return error_set(err, ERR_USAGE, "--detach needs the spool: leave out --no-spool");
-	return 0;
+	if (o->upload_from == UPLOAD_FROM_NODE && o->no_spool)
+		return error_set(err, ERR_USAGE,
+				 "--upload-from node needs the spool: leave out --no-spool");
+	return delivery_check_upload(o, o->to, err);
 }
 
 static int resolve(struct job *j, const struct target *t, struct error *err)
@@ -358,6 +361,7 @@ static int capture(struct job *j, struct error *err)
 	auto_json json_t *label = NULL, *params = NULL;
 	struct delivery_options d = {
 		.id = j->id,
+		.from_node = j->o->upload_from == UPLOAD_FROM_NODE && !j->o->detach,
 		.last_phase = str_starts(j->url, "gs://") ? "upload" : "transfer",
 		.expected = j->preflight.size,
 	};
@@ -545,7 +549,7 @@ const struct command cmd_heapdump = {
 	.arguments = "TARGET",
 	.summary = "take a heap dump, verify it and deliver it",
 	.options = "to live all-objects format redact strategy parallel max-pause buffer no-spool "
-		   "detach container jvm pid force dry-run yes token-command",
+		   "detach upload-from container jvm pid force dry-run yes token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",

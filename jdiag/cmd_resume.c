@@ -188,7 +188,8 @@ static void set_end(struct resume *r)
 
 static int resume(struct resume *r, struct error *err)
 {
-	struct delivery_options d = {.id = r->id};
+	struct delivery_options d = {.id = r->id,
+				     .from_node = r->o.upload_from == UPLOAD_FROM_NODE};
 
 	if (resolve(r, err) < 0)
 		return -1;
@@ -197,6 +198,8 @@ static int resume(struct resume *r, struct error *err)
 	    open_sink(r, err) < 0)
 		return -1;
 	set_end(r);
+	if (delivery_check_upload(&r->o, sink_url(r->sink), err) < 0)
+		return -1;
 	d.sink = r->sink;
 	d.last_phase = str_starts(sink_url(r->sink), "gs://") ? "upload" : "transfer";
 	d.expected = json_u64_at(capture_find(r->list, r->id, r->session.node, err),
@@ -241,7 +244,7 @@ const struct command cmd_resume = {
 	.name = "resume",
 	.arguments = "[ID] [TARGET]",
 	.summary = "finish a heap dump that lost its connection or its upload",
-	.options = "to token-command",
+	.options = "to upload-from token-command",
 	.examples = "$ jdiag resume\n"
 		    "$ jdiag resume 3f09c1d2a4b5e678 --to gs://dumps/incident-42/\n"
 		    "$ jdiag resume 3f09c1d2a4b5e678 node/gke-pool-1-x7k2",

@@ -7,6 +7,7 @@
 #include "jdiag/helper/helper.h"
 #include "jdiag/interrupt.h"
 #include "jdiag/json.h"
+#include "jdiag/node_upload.h"
 #include "jdiag/progress.h"
 #include "jdiag/reconnect.h"
 #include "jdiag/session.h"
@@ -19,6 +20,7 @@
 struct delivery {
 	struct session *session;
 	const struct delivery_options *o;
+	struct sink *sink; /* that gets its bytes from here; NULL: none, or (yet) from the node */
 	struct progress *progress;
 	struct reconnect reconnect;
 	uint32_t begin_id, watch_id, fetch_id; /* 0: not open */
@@ -121,12 +123,12 @@ static int rewind_to(struct delivery *d, uint64_t offset, struct error *err)
 /* Only more is news; the total is set once, when the capture is complete. */
 static int set_extent(struct delivery *d, uint64_t bytes, bool final, struct error *err)
 {
-	if (!d->o->sink || (bytes <= d->extent && !final))
+	if (!d->sink || (bytes <= d->extent && !final))
 		return 0;
 	if (bytes < d->extent || (d->complete && bytes != d->state.stored))
 		return protocol_error("the artifact has another length than it said", err);
 	d->extent = bytes;
-	return from_sink(sink_extent(d->o->sink, bytes, final, err), err);
+	return from_sink(sink_extent(d->sink, bytes, final, err), err);
 }
 
 static void keep_facts(struct delivery *d)
@@ -169,7 +171,7 @@ static int on_state(struct delivery *d, const json_t *body, struct error *err)
 
 	if (take_state(d, body, err) < 0)
 		return -1;
-	if (first && d->o->sink && !d->fetch_id && start_fetch(d, err) < 0)
+	if (first && d->sink && !d->fetch_id && start_fetch(d, err) < 0)
 		return -1;
 	return set_extent(d, d->state.readable, false, err);
 }
@@ -191,7 +193,7 @@ static int on_complete(struct delivery *d, const json_t *body, struct error *err
 	}
 	if (set_extent(d, d->state.stored, true, err) < 0)
 		return -1;
-	return d->o->sink && !d->fetch_id && !d->fetched ? start_fetch(d, err) : 0;
+	return d->sink && !d->fetch_id && !d->fetched ? start_fetch(d, err) : 0;
 }
 
 static int on_begun(struct delivery *d, struct error *err)
@@ -227,7 +229,7 @@ static int on_data(struct delivery *d, const struct helper_message *m, struct er
 	if (set_extent(d, d->next + m->len, false, err) < 0)
 		return -1;
 	hash_new_bytes(d, m->data, m->len);
-	rc = from_sink(sink_write(d->o->sink, m->data, m->len, &back, err), err);
+	rc = from_sink(sink_write(d->sink, m->data, m->len, &back, err), err);
 	if (rc < 0)
 		return -1;
 	d->next += m->len;
@@ -343,9 +345,9 @@ static void show_progress(const struct delivery *d)
 	} else if (s->phase == CAPTURE_DUMP) {
 		progress_phase(d->progress, "pause");
 		progress_bytes(d->progress, s->raw, d->o->expected);
-	} else if (s->phase == CAPTURE_SPOOL || !d->o->sink) {
+	} else if (s->phase == CAPTURE_SPOOL || !d->sink) {
 		progress_phase(d->progress, "spool");
-		progress_bytes(d->progress, d->o->sink ? d->next : s->stored, 0);
+		progress_bytes(d->progress, d->sink ? d->next : s->stored, 0);
 	} else {
 		progress_phase(d->progress, d->o->last_phase);
 		progress_bytes(d->progress, d->next, s->stored);
@@ -364,7 +366,7 @@ static int turn(struct delivery *d, struct error *err)
 
 static bool is_done(const struct delivery *d)
 {
-	return d->complete && (d->fetched || !d->o->sink);
+	return d->complete && (d->fetched || !d->sink);
 }
 
 /* After an error: 0 when it was only the connection, and there is a new one. */
@@ -427,7 +429,8 @@ static int verify(struct delivery *d, struct error *err)
 	return 0;
 }
 
-static int deliver(struct delivery *d, struct error *err)
+/* All bytes to the sink, verified, and the sink finished. */
+static int deliver_from_here(struct delivery *d, struct error *err)
 {
 	for (;;) {
 		uint64_t back;
@@ -435,12 +438,12 @@ static int deliver(struct delivery *d, struct error *err)
 
 		if (run(d, err) < 0)
 			return -1;
-		if (!d->o->sink)
+		if (!d->sink)
 			return 0;
 		if (verify(d, err) < 0)
 			return -1;
 		progress_phase(d->progress, "finish");
-		rc = from_sink(sink_finish(d->o->sink, &back, err), err);
+		rc = from_sink(sink_finish(d->sink, &back, err), err);
 		if (rc <= 0)
 			return rc;
 		if (rewind_to(d, back, err) < 0) {
@@ -451,6 +454,51 @@ static int deliver(struct delivery *d, struct error *err)
 	}
 }
 
+/* ---- --upload-from node ---- */
+
+/* The node cannot: as if nobody had asked for it. */
+static int send_from_here(struct delivery *d, const struct error *why, struct error *err)
+{
+	progress_note(d->progress, "%s: the bytes go through here instead", why->msg);
+	d->sink = d->o->sink;
+	d->started = false;
+	return set_extent(d, d->state.stored, true, err);
+}
+
+/* Over as many connections as it takes. 0: done; 1: from here, please. */
+static int send_from_node(struct delivery *d, struct error *err)
+{
+	for (bool again = false;; again = true) {
+		const struct node_upload u = {.id = d->o->id,
+					      .size = d->state.stored,
+					      .crc32c = d->state.crc32c,
+					      .again = again};
+		struct error why = {0};
+		int rc = upload_from_node(d->session->helper, d->o->sink, &u, d->progress, &why,
+					  err);
+
+		if (rc > 0)
+			return send_from_here(d, &why, err) < 0 ? -1 : 1;
+		if (rc == 0) {
+			d->result->crc32c = d->state.crc32c;
+			(void)!str_copy(d->result->sha256, sizeof(d->result->sha256),
+					d->state.sha256);
+			return 0;
+		}
+		if (over_the_wire(d, rc, err) < 0 && connect_again(d, err) < 0)
+			return from_sink(-1, err);
+	}
+}
+
+static int deliver(struct delivery *d, struct error *err)
+{
+	int sent = 1;
+
+	if (d->o->from_node)
+		sent = run(d, err) < 0 ? -1 : send_from_node(d, err);
+	return sent > 0 ? deliver_from_here(d, err) : sent;
+}
+
 int deliver_capture(struct session *s, const struct delivery_options *o, struct progress *progress,
 		    struct delivery_result *ret, struct error *err)
 {
@@ -458,6 +506,7 @@ int deliver_capture(struct session *s, const struct delivery_options *o, struct 
 		.session = s,
 		.o = o,
 		.progress = progress,
+		.sink = o->from_node ? NULL : o->sink,
 		.exists = !o->begin,
 		.sha = sha256_new(),
 		.result = ret,

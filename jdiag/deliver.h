@@ -23,8 +23,9 @@ struct delivery_options {
 	const char *id;
 	const struct json_t *begin; /* parameters of `begin`; NULL: the capture exists already */
 	struct sink *sink;	    /* NULL: only wait until it is complete */
-	const char *last_phase;	    /* "upload", "transfer": how progress calls what comes last */
-	uint64_t expected;	    /* size of the dump, an estimate */
+	bool from_node; /* the node sends the bytes itself, as far as it can (node_upload.h) */
+	const char *last_phase; /* "upload", "transfer": how progress calls what comes last */
+	uint64_t expected;	/* size of the dump, an estimate */
 };
 
 /* Also set when the delivery failed, as far as it got. */

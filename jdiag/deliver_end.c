@@ -17,6 +17,15 @@
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
+int delivery_check_upload(const struct options *o, const char *to, struct error *err)
+{
+	if (o->upload_from == UPLOAD_FROM_BASTION || (to && str_starts(to, "gs://")))
+		return 0;
+	error_set(err, ERR_USAGE, "--upload-from node goes with a bucket, not with '%s'",
+		  to ? to : "./");
+	return error_hint(err, "name it: --to gs://BUCKET/PREFIX/");
+}
+
 int delivery_tick(void *session, struct error *err)
 {
 	const struct session *s = session;

@@ -29,6 +29,9 @@ struct delivery_job {
 	struct delivery_result result;
 };
 
+/* --upload-from node is for buckets: ERR_USAGE when `to` (NULL: "./") is none. */
+int delivery_check_upload(const struct options *o, const char *to, struct error *err) must_check;
+
 /* The tick of a sink, with the session: while a destination makes us wait, the node must not think
  * that we are gone. If the node has gone, the destination may have all bytes already: whoever needs
  * more from there will notice. */

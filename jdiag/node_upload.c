@@ -66,26 +66,33 @@ static int follow(struct helper *h, uint32_t id, const struct node_upload *u,
 	}
 }
 
+static int send_once(struct helper *h, struct sink *sink, const struct node_upload *u,
+		     uint64_t offset, struct progress *progress, struct error *why,
+		     struct error *err)
+{
+	auto_json json_t *params = parameters(sink, u, offset);
+	uint32_t id;
+
+	if (helper_request(h, "upload", params, &id, err) < 0)
+		return -1;
+	return follow(h, id, u, progress, why, err);
+}
+
 int upload_from_node(struct helper *h, struct sink *sink, const struct node_upload *u,
 		     struct progress *progress, struct error *why, struct error *err)
 {
 	uint64_t offset = 0;
+	bool ask = u->again;
 
 	progress_phase(progress, "upload");
-	for (;;) {
-		auto_json json_t *params = parameters(sink, u, offset);
-		uint32_t id;
-		int rc;
+	for (;; ask = true) {
+		int rc = ask ? sink_check(sink, u->size, u->crc32c, &offset, err) : SINK_REWIND;
 
-		if (helper_request(h, "upload", params, &id, err) < 0)
-			return -1;
-		rc = follow(h, id, u, progress, why, err);
-		if (rc)
-			return rc;
-		rc = sink_check(sink, u->size, u->crc32c, &offset, err);
 		if (rc != SINK_REWIND)
 			return rc;
-		progress_note(progress, "the bucket lacks bytes: the node sends again from %llu on",
-			      (unsigned long long)offset);
+		log_at(LOG_STEP, "the node sends from byte %llu on", (unsigned long long)offset);
+		rc = send_once(h, sink, u, offset, progress, why, err);
+		if (rc)
+			return rc;
 	}
 }

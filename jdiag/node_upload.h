@@ -6,6 +6,7 @@
 #ifndef JDIAG_NODE_UPLOAD_H
 #define JDIAG_NODE_UPLOAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "remote/base/error.h"
@@ -18,6 +19,7 @@ struct node_upload {
 	const char *id; /* of the capture, which is complete */
 	uint64_t size;	/* of the artifact */
 	uint32_t crc32c;
+	bool again; /* a connection broke in the middle: first ask the bucket what it has */
 };
 
 /* 0: the bucket has the artifact, size and CRC32C agree. 1: the node cannot (it has no curl; *why

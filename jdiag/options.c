@@ -33,6 +33,9 @@ const struct option_spec option_table[] = {
 	 "nothing on the node's disk; the network then makes the pause longer"},
 	{"detach", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(detach), true,
 	 "leave the dump on the node when it is safe there, for 'jdiag resume'"},
+	{"upload-from", 0, "WHERE", "bastion node", OPTION_OWN, OPTION_ENUM, AT(upload_from), false,
+	 "who sends to a bucket: bastion (here, the default) or node, which gets one upload's "
+	 "address"},
 	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
 	 "a command that prints an access token for the bucket"},
 	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,

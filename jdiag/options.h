@@ -15,6 +15,7 @@
 #include "remote/base/error.h"
 
 enum output_format { OUTPUT_TEXT, OUTPUT_WIDE, OUTPUT_NAME, OUTPUT_JSON };
+enum upload_from { UPLOAD_FROM_BASTION, UPLOAD_FROM_NODE };
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 #define MAX_IDENTITIES 16
@@ -53,6 +54,7 @@ struct options {
 	uint64_t parallel;     /* 0: by the CPUs */
 	const char *buffer;    /* "2GiB", "40%"; NULL: the default share */
 	bool no_spool, detach;
+	enum upload_from upload_from;
 	const char *token_command;
 	uint64_t limit; /* --limit; 0: not given, UINT64_MAX: all */
 

@@ -168,16 +168,18 @@ int upload_ask(struct gcs_upload *u, uint64_t *ret_offset, struct error *err)
 	int rc = ask_once(u, &why, &wait, ret_offset, err);
 
 	if (rc == ASK_AGAIN)
-		return recover(u, &why, wait, ret_offset, err);
-	/* whoever sends makes no progress */
-	if (rc == GCS_REWIND && u->stored <= before) {
-		if (++u->failures >= GCS_TRIES) {
-			error_set(&why, ERR_UPLOAD, "the service takes no bytes");
-			return give_up(u, &why, err);
-		}
-		return gcs_backoff(u->g, u->failures, 0, err) < 0 ? -1 : rc;
+		rc = recover(u, &why, wait, ret_offset, err);
+	if (rc < 0 || u->done)
+		return rc;
+	/* nothing is held here: what the service lacks has to come again */
+	upload_rewind(u, u->stored, ret_offset);
+	if (u->stored > before)
+		return GCS_REWIND;
+	if (++u->failures >= GCS_TRIES) {
+		error_set(&why, ERR_UPLOAD, "the service takes no bytes");
+		return give_up(u, &why, err);
 	}
-	return rc;
+	return gcs_backoff(u->g, u->failures, 0, err) < 0 ? -1 : GCS_REWIND;
 }
 
 int upload_failed(struct gcs_upload *u, struct error *why, uint64_t *ret_offset, struct error *err)
