@@ -192,6 +192,6 @@ const struct command cmd_check = {
 	.summary = "is an artifact valid, and what its manifest says it is",
 	.examples = "$ jdiag check web.hprof.gz\n"
 		    "$ jdiag check *.hprof.zst -o json",
-	.flags = CMD_ARGS,
+	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };

@@ -267,6 +267,6 @@ const struct command cmd_redact = {
 	.options = "redact format",
 	.examples = "$ jdiag redact web.hprof.gz web-safe.hprof.gz --redact strings\n"
 		    "$ jdiag redact web.hprof - --redact primitives --format hprof.zst > web.zst",
-	.flags = CMD_ARGS,
+	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };

@@ -155,6 +155,6 @@ const struct command cmd_top = {
 	.options = "limit",
 	.examples = "$ jdiag top checkout.hprof.gz\n"
 		    "$ jdiag top checkout.hprof --limit 0 -o json",
-	.flags = CMD_ARGS,
+	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };

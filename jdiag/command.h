@@ -15,6 +15,7 @@ enum command_flags {
 	CMD_MANY_TARGETS = 1 << 1, /* one target, or -l */
 	CMD_ARGS = 1 << 2,	   /* takes what is left as it likes (help, completion) */
 	CMD_HIDDEN = 1 << 3,
+	CMD_FILES = 1 << 4, /* the positional arguments are files: completions offer them */
 };
 
 struct command {

@@ -20,6 +20,18 @@ void completion_add_commands(struct buf *b)
 	}
 }
 
+void completion_add_file_commands(struct buf *b, const char *between)
+{
+	const char *before = "";
+
+	for (const struct command *const *c = commands; *c; c++) {
+		if (!((*c)->flags & CMD_FILES))
+			continue;
+		buf_addf(b, "%s%s", before, (*c)->name);
+		before = between;
+	}
+}
+
 void completion_add_valued(struct buf *b, const char *between)
 {
 	const char *before = "";

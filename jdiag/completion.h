@@ -21,6 +21,9 @@ bool completion_is_file(const struct option_spec *s);
 /* The names of the visible commands, separated by blanks. */
 void completion_add_commands(struct buf *b);
 
+/* The commands whose arguments are files; between: "|". */
+void completion_add_file_commands(struct buf *b, const char *between);
+
 /* "--to|-n|--namespace|...": the options that take a value from the next word; between: "|". */
 void completion_add_valued(struct buf *b, const char *between);
 

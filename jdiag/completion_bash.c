@@ -1,5 +1,9 @@
 #include "jdiag/completion.h"
 
+#define COMPLETE_FILES                       \
+	"compopt -o filenames 2>/dev/null\n" \
+	"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n"
+
 /* case "$prev": what follows an option that takes a value. */
 static void add_values(struct buf *b)
 {
@@ -13,9 +17,7 @@ static void add_values(struct buf *b)
 			buf_addf(b, ") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
 				 s->values);
 		else
-			buf_adds(b, ") compopt -o filenames 2>/dev/null\n"
-				    "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return "
-				    ";;\n");
+			buf_adds(b, ") " COMPLETE_FILES);
 	}
 	buf_adds(b, "\t");
 	completion_add_valued(b, "|");
@@ -77,8 +79,9 @@ void completion_bash(struct buf *b)
 		    "\t\tcase $verb in\n"
 		    "\t\t''|help|man) words='");
 	completion_add_commands(b);
-	buf_adds(b, "' ;;\n"
-		    "\t\tcompletion) words='bash zsh fish kubectl' ;;\n"
+	buf_adds(b, "' ;;\n\t\t");
+	completion_add_file_commands(b, "|");
+	buf_adds(b, ") " COMPLETE_FILES "\t\tcompletion) words='bash zsh fish kubectl' ;;\n"
 		    "\t\tesac\n"
 		    "\tfi\n"
 		    "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"

@@ -65,7 +65,10 @@ void completion_fish(struct buf *b)
 	buf_adds(b, "complete -c jdiag -n '__jdiag_in help man' -a '");
 	completion_add_commands(b);
 	buf_adds(b, "'\n"
-		    "complete -c jdiag -n '__jdiag_in completion' -a 'bash zsh fish kubectl'\n");
+		    "complete -c jdiag -n '__jdiag_in completion' -a 'bash zsh fish kubectl'\n"
+		    "complete -c jdiag -n '__jdiag_in ");
+	completion_add_file_commands(b, " ");
+	buf_adds(b, "' -F\n");
 	for (const struct option_spec *s = option_table; s->name; s++)
 		add_option(b, s);
 }

@@ -72,7 +72,9 @@ void completion_zsh(struct buf *b)
 		    "\tcase $words[1] in\n"
 		    "\thelp|man) options+=('1:command:(");
 	completion_add_commands(b);
-	buf_adds(b, ")') ;;\n"
+	buf_adds(b, ")') ;;\n\t");
+	completion_add_file_commands(b, "|");
+	buf_adds(b, ") options+=('*:file:_files') ;;\n"
 		    "\tcompletion) options+=('1:shell:(bash zsh fish kubectl)') ;;\n"
 		    "\tesac\n"
 		    "\t_arguments -s $options\n"

@@ -113,6 +113,9 @@ fish_complete() { # LINE
 	touch key.pem
 	[ "$(bash_complete jdiag ps -i key)" = key.pem ]
 	[ -z "$(bash_complete jdiag ps -n '')" ]
+	[ "$(bash_complete jdiag top key)" = key.pem ]
+	[ "$(fish_complete 'jdiag top key')" = key.pem ]
+	[ -z "$(bash_complete jdiag ps key)" ]
 	[ "$(bash_complete jdiag help heap)" = heapdump ]
 	[ "$(fish_complete 'jdiag -n shop heapd')" = heapdump ]
 	[ "$(fish_complete 'jdiag ps --host-key ' | tr '\n' ' ')" = "accept-new ignore strict " ]
