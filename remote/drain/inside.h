@@ -185,7 +185,8 @@ bool ring_wait(struct part *p, size_t len) must_check;
  * idle.c: SCHED_IDLE counts only among the threads of one control group, and the JVM is in another
  * one. So during the pause no more of them run than there are CPUs that the JVM's writers leave
  * free; the others, and the hasher, are held back. They are let go when the JVM is done; all of
- * them when it would have to wait for us, one of them when the buffer is half full.
+ * them when it would have to wait for us, one of them when an eighth of the buffer is left. (Not
+ * earlier: the buffer is as large as the dump, nearly always.)
  */
 unsigned int idle_count(const struct inside *d, unsigned int cpus) must_check;
 void idle_hurry(struct inside *d);

@@ -85,7 +85,7 @@ static void publish(struct stream *s, size_t len)
 	s->queue[in & s->mask] = s->chunk;
 	atomic_store(&s->queue_in, in + 1);
 	sem_post(&s->d->work);
-	if (atomic_load(&s->d->pool.free) < s->d->pool.n / 2)
+	if (atomic_load(&s->d->pool.free) < s->d->pool.n / 8)
 		idle_press(s->d);
 }
 
