@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jdiag/check.h"
+#include "jdiag/check_object.h"
 #include "jdiag/command.h"
 #include "jdiag/json.h"
 #include "jdiag/manifest.h"
@@ -150,7 +151,10 @@ static int check_each(struct progress *p, const struct options *o, char *const *
 	for (; argv[n]; n++) {
 		struct checking c = {.o = o, .progress = p, .result.mark = CHECK_ERROR};
 
-		check_file(&c, argv[n]);
+		if (str_starts(argv[n], "gs://"))
+			check_object(argv[n], o->token_command, p, &c.result, &c.has_manifest);
+		else
+			check_file(&c, argv[n]);
 		if (c.result.error.code == ERR_INTERRUPTED) {
 			*err = c.result.error;
 			return -1;
@@ -176,7 +180,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	int rc;
 
 	if (!argv[0]) {
-		error_set(err, ERR_USAGE, "check needs a FILE");
+		error_set(err, ERR_USAGE, "check needs a FILE or an object");
 		return error_hint(err, "usage: %s check %s", command_program(),
 				  cmd_check.arguments);
 	}
@@ -188,10 +192,13 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 
 const struct command cmd_check = {
 	.name = "check",
-	.arguments = "FILE...",
-	.summary = "is an artifact valid, and what its manifest says it is",
-	.examples = "$ jdiag check web.hprof.gz\n"
-		    "$ jdiag check *.hprof.zst -o json",
+	.arguments = "FILE|gs://BUCKET/OBJECT...",
+	.summary = "is an artifact valid, and what its manifest and its bucket say it is",
+	.options = "token-command",
+	.examples =
+		"$ jdiag check web.hprof.gz\n"
+		"$ jdiag check *.hprof.zst -o json\n"
+		"$ jdiag check gs://dumps/incident-42/shop_web-0_app-0_20261121T031522Z_1.hprof.gz",
 	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };

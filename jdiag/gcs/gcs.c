@@ -126,6 +126,24 @@ int gcs_check_names(const char *bucket, const char *object, struct error *err)
 	return 0;
 }
 
+int gcs_split_url(const char *url, char **ret_bucket, char **ret_object, struct error *err)
+{
+	const char *at = str_starts(url, "gs://") ? url + strlen("gs://") : "";
+	size_t n = strcspn(at, "/");
+	auto_free char *bucket = xstrndup(at, n);
+	auto_free char *object = xstrdup(at + n + (at[n] == '/'));
+
+	if (!*object) {
+		error_set(err, ERR_USAGE, "'%s' names no object", url);
+		return error_hint(err, "an object is gs://BUCKET/OBJECT");
+	}
+	if (gcs_check_names(bucket, object, err) < 0)
+		return -1;
+	*ret_bucket = STEAL(bucket);
+	*ret_object = STEAL(object);
+	return 0;
+}
+
 char *gcs_bucket_url(const struct gcs *g, const char *prefix, const char *bucket)
 {
 	return xasprintf("%s%s/b/%s/o", g->base, prefix, bucket);

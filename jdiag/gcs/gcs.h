@@ -35,6 +35,10 @@ void gcs_close(struct gcs *g);
  * is refused. ERR_USAGE. */
 int gcs_check_names(const char *bucket, const char *object, struct error *err) must_check;
 
+/* "gs://BUCKET/OBJECT" into its names (free both), checked by gcs_check_names. ERR_USAGE. */
+int gcs_split_url(const char *url, char **ret_bucket, char **ret_object,
+		  struct error *err) must_check;
+
 /* Fails when the object is known to exist. Not being allowed to look is no failure: the upload's
  * own precondition decides in the end. */
 int gcs_check_absent(struct gcs *g, const char *bucket, const char *object,

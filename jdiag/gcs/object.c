@@ -31,10 +31,11 @@ static int refused(const struct gcs *g, const struct http_response *r, const cha
 	gcs_answer_error(g, r, doing, bucket, err);
 	if (r->status != 403)
 		return -1;
-	return error_hint(err,
-			  "the credentials need the permission storage.objects.get on bucket '%s',\n"
-			  "for example by the role roles/storage.objectViewer",
-			  bucket);
+	return error_hint(
+		err,
+		"the credentials need the permission storage.objects.get on bucket '%s',\n"
+		"for example by the role roles/storage.objectViewer",
+		bucket);
 }
 
 static int not_there(const char *bucket, const char *object, struct error *err)

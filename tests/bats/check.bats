@@ -244,7 +244,7 @@ sys.stdout.buffer.write(data[: len(data) - len(d.unused_data)])' >x.hprof.gz
 	jdiag 8 check x.hprof
 	says "- x.hprof  "
 	jdiag 2 check
-	tells "jdiag: check needs a FILE"
+	tells "jdiag: check needs a FILE or an object"
 }
 
 @test "a bomb unfolds in bounded memory, and is no dump" {
