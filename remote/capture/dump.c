@@ -329,6 +329,23 @@ static int dump(struct process *p, struct error *err)
 	return check_streams(p, err);
 }
 
+/* What is not as good as it could be. */
+static void note_ways(struct process *p)
+{
+	const struct capture *c = &p->capture;
+
+	if (*c->notice)
+		snprintf(p->state.notice, sizeof(p->state.notice), "%s", c->notice);
+	else if (c->strategy->fifos && *p->budget.why)
+		snprintf(p->state.notice, sizeof(p->state.notice),
+			 "the dump may be larger than its buffer: %s", p->budget.why);
+	else if (!c->strategy->fifos && p->request->redact != HPROF_REDACT_NONE)
+		snprintf(p->state.notice, sizeof(p->state.notice),
+			 "the JVM writes its dump into a file, not redacted, which was removed "
+			 "after "
+			 "it was read");
+}
+
 int process_dump(struct process *p, struct error *err)
 {
 	struct capture *c = &p->capture;
@@ -339,7 +356,7 @@ int process_dump(struct process *p, struct error *err)
 	    capture_prepare(c, p->request->strategy, err) < 0)
 		return -1;
 	snprintf(p->state.strategy, sizeof(p->state.strategy), "%s", c->strategy->name);
-	snprintf(p->state.notice, sizeof(p->state.notice), "%s", c->notice);
+	note_ways(p);
 	oom_watch_open(&p->oom, &p->proc, c->target.ref.pid, NULL);
 	if (c->strategy->fifos && open_fifos(p, err) < 0)
 		return -1;

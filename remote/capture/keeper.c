@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -79,7 +80,27 @@ static bool look(struct process *p, int timer)
 	return true;
 }
 
-void process_keep(struct process *p, uint64_t seconds)
+/*
+ * The helper was started in a mount namespace of its own, a private copy: for as long as somebody
+ * lives there, no disk of the node that is unmounted is really free. So back to the node's, when
+ * that has the same directory in the same place.
+ */
+static void return_to_node(const struct process *p)
+{
+	auto_fd int own = openat(p->proc.fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	auto_fd int node = openat(p->proc.fd, "1/ns/mnt", O_RDONLY | O_CLOEXEC);
+	struct stat held, there;
+
+	if (own < 0 || node < 0 || setns(node, CLONE_NEWNS) < 0)
+		return;
+	if (fstat(p->node.dir, &held) == 0 && lstat(p->node.path, &there) == 0 &&
+	    held.st_dev == there.st_dev && held.st_ino == there.st_ino)
+		return;
+	if (setns(own, CLONE_NEWNS) < 0)
+		log_at(LOG_WARN, "cannot return to the helper's mount namespace");
+}
+
+static void keep(struct process *p, uint64_t seconds)
 {
 	auto_fd int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	auto_fd int watch = watch_directory(p->node.path);
@@ -103,4 +124,10 @@ void process_keep(struct process *p, uint64_t seconds)
 		}
 		empty(watch);
 	}
+}
+
+void process_keep(struct process *p, uint64_t seconds)
+{
+	return_to_node(p);
+	keep(p, seconds);
 }

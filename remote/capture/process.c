@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "remote/base/io.h"
+#include "remote/base/limits.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 #include "remote/capture/inside.h"
@@ -64,6 +65,7 @@ struct holder {
 	const struct procref *ref;
 	struct spool_state state;
 	bool found;
+	unsigned int others; /* captures under way on this node */
 };
 
 static int is_holder(void *ctx, const struct spool *s, const struct spool_state *state,
@@ -72,13 +74,26 @@ static int is_holder(void *ctx, const struct spool *s, const struct spool_state 
 	struct holder *h = ctx;
 
 	(void)e;
-	if (!s->alive || !state || state->phase >= SPOOL_COMPLETE || state->pid != h->ref->pid ||
-	    state->start_time != h->ref->start_time)
+	if (!s->alive || !state || state->phase >= SPOOL_COMPLETE)
+		return 0;
+	h->others++;
+	if (state->pid != h->ref->pid || state->start_time != h->ref->start_time)
 		return 0;
 	h->found = true;
 	h->state = *state;
 	h->state.label = NULL;
 	return 1;
+}
+
+static int check_others(const struct target *t, struct error *err)
+{
+	struct holder h = {.ref = &t->ref};
+
+	(void)spool_each(is_holder, &h);
+	if (h.others < MAX_CAPTURES)
+		return 0;
+	error_set(err, ERR_REFUSED, "%u captures are under way on this node", h.others);
+	return error_hint(err, "wait until one of them has ended");
 }
 
 static int lock_jvm(struct target *t, struct error *err)
@@ -150,7 +165,8 @@ static int set_up(struct process *p, const struct jsonr *params, struct error *e
 	struct nodedir_base base = {0};
 	char name[JDIAG_NAME_SIZE];
 
-	if (target_open(&c->target, &p->proc, params, err) < 0 || lock_jvm(&c->target, err) < 0)
+	if (target_open(&c->target, &p->proc, params, err) < 0 || lock_jvm(&c->target, err) < 0 ||
+	    check_others(&c->target, err) < 0)
 		return -1;
 	spool_sweep(false, false, ignore, NULL);
 	if (plan(p, err) < 0)
