@@ -611,6 +611,7 @@ def check_killed_all(pid, log):
         with half_way(h, pid, id) as (capture, _, guard):
             os.kill(guard, signal.SIGKILL)
             os.kill(capture, signal.SIGKILL)
+            until(lambda: not spool_of(h, id)["alive"], "it dies")
         h.call("tidy")
         runs_on(log)
         gone(h, id, pid)
