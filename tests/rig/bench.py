@@ -33,10 +33,11 @@ class Table:
         self.add(name, value, "<= %g%s" % (limit, unit), "ok" if value <= limit else "MISSED", unit, details, samples)
 
     def at_least(self, name, value, limit, unit, details="", **samples):
-        if limit is None:
-            self.add(name, value, None, "", unit, details, samples)
-        else:
-            self.add(name, value, ">= %g%s" % (limit, unit), "ok" if value >= limit else "MISSED", unit, details, samples)
+        self.add(name, value, ">= %g%s" % (limit, unit), "ok" if value >= limit else "MISSED", unit, details, samples)
+
+    def note(self, name, value, unit, details="", **samples):
+        """A figure without a limit."""
+        self.add(name, value, None, "", unit, details, samples)
 
     def missing(self, name, why):
         """Not measured is not reached."""
