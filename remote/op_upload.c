@@ -31,7 +31,7 @@ static int add_header(void *ctx, const char *line, struct error *err)
 {
 	struct work *k = ctx;
 
-	if (k->n_headers == MAX_HEADERS || !strstr(line, ": ") || !curl_text_is_safe(line))
+	if (k->n_headers == MAX_HEADERS || !curl_header_is_safe(line))
 		return error_set(err, ERR_USAGE, "a header of the upload cannot be used");
 	k->headers[k->n_headers++] = xstrdup(line);
 	return 0;

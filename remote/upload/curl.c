@@ -13,8 +13,11 @@
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
+#include "remote/enter.h"
 
-#define NOBODY 65534
+/* Nobody else's (systemd's list of uids leaves this range unused). What runs as 65534 may be a
+ * container that sees the node's processes, and could read the address in curl's memory. */
+#define UPLOADER 1885628769
 #define BODY_FD 3
 #define MAX_SAID (64 * KiB)
 #define MAX_CONFIG (32 * KiB) /* less than a pipe holds: written before curl reads */
@@ -29,6 +32,13 @@ bool curl_text_is_safe(const char *text)
 		if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
 			return false;
 	return true;
+}
+
+bool curl_header_is_safe(const char *line)
+{
+	size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n && line[n] == ':' && line[n + 1] == ' ' && curl_text_is_safe(line);
 }
 
 static const char *find_curl(void)
@@ -56,10 +66,10 @@ static void write_config(struct buf *b, const char *uri, const char *const *head
 		    "write-out = \"\\njdiag-status %{http_code}\"\n");
 }
 
-static void become_nobody(void)
+static void become_uploader(void)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(UPLOADER, UPLOADER, UPLOADER) < 0 ||
+	    setresuid(UPLOADER, UPLOADER, UPLOADER) < 0)
 		_exit(126);
 }
 
@@ -68,6 +78,8 @@ _Noreturn static void run_curl(const char *path, pid_t parent, int config, int b
 {
 	char *const argv[] = {(char[]){"curl"}, (char[]){"-q"}, (char[]){"--config"}, (char[]){"-"},
 			      NULL};
+	int keep[] = {BODY_FD};
+	struct error ignored = {0};
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -78,9 +90,9 @@ _Noreturn static void run_curl(const char *path, pid_t parent, int config, int b
 	body = fcntl(body, F_DUPFD, 16);
 	out = fcntl(out, F_DUPFD, 16);
 	if (config < 0 || body < 0 || out < 0 || dup2(config, 0) < 0 || dup2(out, 1) < 0 ||
-	    dup2(out, 2) < 0 || dup2(body, BODY_FD) < 0 || close_range(BODY_FD + 1, ~0u, 0) < 0)
+	    dup2(out, 2) < 0 || dup2(body, BODY_FD) < 0 || enter_keep_only(keep, 1, &ignored) < 0)
 		_exit(126);
-	become_nobody();
+	become_uploader();
 	/* changing the user clears it, so only now */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(126);
@@ -110,8 +122,8 @@ static int open_pipes(struct pipes *p, struct error *err)
 	(void)fcntl(p->body[1], F_SETPIPE_SZ, (int)MiB); /* fewer turns; smaller works too */
 	if (io_set_nonblock(p->body[1]) < 0 || io_set_nonblock(p->out[0]) < 0)
 		return error_sys(err, ERR_FAILED, errno, "cannot set up a pipe");
-	/* /dev/fd/3 is opened by name, as nobody */
-	if (fchown(p->body[0], NOBODY, NOBODY) < 0)
+	/* /dev/fd/3 is opened by name, as that user */
+	if (fchown(p->body[0], UPLOADER, UPLOADER) < 0)
 		return error_sys(err, ERR_FAILED, errno, "cannot set up a pipe");
 	return 0;
 }

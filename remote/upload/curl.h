@@ -1,9 +1,9 @@
 /*
  * One PUT by the node's own curl: the address, which is a secret, and the headers go to it on its
  * standard input (`--config -`), the bytes through a pipe; nothing of either is in its arguments or
- * its environment, which every user of the node can read. It runs as nobody, with no descriptor but
- * these. Debian's curl since 7.64 was run; nothing newer than `--config`, `write-out` and
- * `upload-file` is used.
+ * its environment, which every user of the node can read. It runs as a user that nobody else is,
+ * with no descriptor but these. Debian's curl since 7.64 was run; nothing newer than `--config`,
+ * `write-out` and `upload-file` is used.
  */
 #ifndef REMOTE_UPLOAD_CURL_H
 #define REMOTE_UPLOAD_CURL_H
@@ -27,6 +27,9 @@ struct curl {
 
 /* May text stand in a configuration file of curl: printable ASCII, no quote, no backslash? */
 bool curl_text_is_safe(const char *text);
+
+/* Is line "Name: value", safe, and no more to curl ('@' begins the name of a file)? */
+bool curl_header_is_safe(const char *line);
 
 /* Start it. uri: http or https, safe. headers: whole lines "Name: value", safe; its Content-Length
  * (length) is added. ERR_NODE when there is no curl on the node. */
