@@ -69,7 +69,7 @@ static int take_buffer(struct job *j, struct error *err)
 			  MAX_BUFFER_PERCENT);
 }
 
-/* --format, else what the name of a file or an object says, else what opens everywhere. */
+/* --format, else what the name of a file or an object says, else .gz, which Eclipse MAT opens. */
 static enum codec choose_codec(const struct options *o)
 {
 	enum codec codec = CODEC_GZIP;

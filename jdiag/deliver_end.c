@@ -112,20 +112,22 @@ void delivery_settle(struct delivery_job *j)
 		j->recorded ? "" : j->target);
 }
 
+/* Eclipse MAT reads .hprof.gz itself; VisualVM reads plain dumps alone, and nothing reads zst. */
 static void tell_next(const struct delivery_job *j, const char *url)
 {
 	const char *file = strrchr(url, '/') ? strrchr(url, '/') + 1 : url;
 	bool remote = str_starts(url, "gs://"), zst = strcmp(j->result.format, "hprof.zst") == 0;
-	auto_free char *fetch = remote ? xasprintf("gcloud storage cp %s . && ", url) : xstrdup("");
+	const char *viewer = strcmp(j->result.format, "hprof.gz") == 0 ? "Eclipse MAT"
+								       : "Eclipse MAT or VisualVM";
+	auto_free char *fetch = remote ? xasprintf("gcloud storage cp %s .", url) : xstrdup("");
 
 	if (zst)
-		progress_note(j->progress, "next: %szstd -d '%s' and open it in Eclipse MAT", fetch,
-			      remote ? file : url);
+		progress_note(j->progress, "next: %s%szstd -d '%s' and open it in %s", fetch,
+			      remote ? " && " : "", remote ? file : url, viewer);
 	else if (remote)
-		progress_note(j->progress,
-			      "next: gcloud storage cp %s . and open it in Eclipse MAT", url);
+		progress_note(j->progress, "next: %s and open it in %s", fetch, viewer);
 	else
-		progress_note(j->progress, "next: open '%s' in Eclipse MAT or VisualVM", url);
+		progress_note(j->progress, "next: open '%s' in %s", url, viewer);
 }
 
 void delivery_print(const struct delivery_job *j)

@@ -15,7 +15,7 @@ int disk_claim(struct inside *d, uint64_t bytes, struct error *err)
 		return 0;
 	error_sys(err, ERR_CAPTURE, ENOSPC, "the spool would be larger than %llu bytes",
 		  (unsigned long long)d->o.max_bytes);
-	return error_hint(err, "see --dir, or make room on the node");
+	return error_hint(err, "make room on the node, or leave the spool out: --no-spool");
 }
 
 void disk_release(struct inside *d, uint64_t bytes)

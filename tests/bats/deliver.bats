@@ -434,6 +434,10 @@ END
 	for name in x.hprof x.hprof.gz x.hprof.zst; do
 		dump "gs://dumps/formats/$name" -s 0
 		grep -q "\"format\": \"${name#x.}\"" "$(object formats/$name.manifest.json)"
+		tells "next: gcloud storage cp gs://dumps/formats/$name ."
+		tells "open it in Eclipse MAT"
+		[[ $name == *.gz || $stderr == *VisualVM* ]]
+		[[ $name != *.gz || $stderr != *VisualVM* ]] # which reads plain dumps alone
 	done
 	tells "zstd -d 'x.hprof.zst'"
 	grep -q application/zstd "$(object formats/x.hprof.zst).meta"
