@@ -75,7 +75,11 @@ class Good:
                 "heap": {"used": 1 << 20, "capacity": 1 << 21, "max": 1 << 22, "source": "heap_info"},
                 "memory": {"limit": 0, "usage": 0}, "strategy": "growing-file",
                 "strategies": [{"name": "growing-file", "usable": True, "reason": "", "where": "/var/lib/x",
-                                "free": 1 << 40, "memory": False}]}
+                                "free": 1 << 40, "memory": False}],
+                "budget": {"available": 1 << 32, "buffer": 1 << 26, "ring": 0, "why": "", "base": "/var/lib",
+                           "disk_free": 1 << 40, "disk_size": 1 << 41, "max_bytes": 1 << 40, "cpus": 2, "jvm_cpus": 2,
+                           "jvm_millicpus": 0, "error": ""},
+                "rate": {"cpu_mbps": 0}}
 
     # --- captures: each is complete as soon as it is watched
 
