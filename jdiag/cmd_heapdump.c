@@ -552,6 +552,8 @@ const struct command cmd_heapdump = {
 		   "detach upload-from container jvm pid force dry-run yes token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
+		    "$ jdiag heapdump web-0 --redact strings --max-pause 20s --dry-run\n"
+		    "$ jdiag heapdump web-0 --to gs://dumps/incident-42/ --detach\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",
 	.flags = CMD_ONE_TARGET,
 	.run = run,

@@ -15,7 +15,9 @@ static const struct {
 	{ERR_NODE, "not permitted on the node (sudo), or the helper cannot run there"},
 	{ERR_ATTACH, "the JVM cannot be attached to"},
 	{ERR_CAPTURE, "the capture failed or is not valid"},
-	{ERR_UPLOAD, "the delivery failed; the message says what was kept"},
+	{ERR_UPLOAD,
+	 "the upload failed, or the connection was lost for too long; a capture that was "
+	 "taken is kept, and the message has the line that resumes it"},
 	{ERR_REFUSED, "refused because it could hurt the target (--force goes on)"},
 	{ERR_INTERRUPTED, "interrupted by a signal or by --timeout"},
 };

@@ -11,13 +11,14 @@
 /* name, letter, argument, values, group, kind, member, once, help */
 const struct option_spec option_table[] = {
 	{"to", 0, "DEST", NULL, OPTION_OWN, OPTION_STRING, AT(to), true,
-	 "where the artifact goes: gs://bucket/prefix/, a file, a directory or - (default ./)"},
+	 "where it goes: gs://bucket/prefix/, a file, a directory or - (default ./; resume: as "
+	 "begun)"},
 	{"live", 0, NULL, NULL, OPTION_OWN, OPTION_UNFLAG, AT(all_objects), true,
 	 "only objects that are reachable; runs a full GC first (the default)"},
 	{"all-objects", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(all_objects), true,
 	 "garbage too; no GC before the dump"},
 	{"strategy", 0, "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(strategy), true,
-	 "the way of capturing, instead of the first that works"},
+	 "fifo, segments, growing-file or container-file (default: the first that works)"},
 	{"format", 0, "FORMAT", "hprof hprof.gz hprof.zst", OPTION_OWN, OPTION_WORD, AT(format),
 	 true,
 	 "of the artifact: hprof, hprof.gz or hprof.zst (default: by the name, else hprof.gz)"},
@@ -28,14 +29,14 @@ const struct option_spec option_table[] = {
 	{"parallel", 0, "N", NULL, OPTION_OWN, OPTION_COUNT, AT(parallel), true,
 	 "threads of the JVM that write, since Java 22 (default: its CPUs, at most 4)"},
 	{"buffer", 0, "SIZE|PERCENT", NULL, OPTION_OWN, OPTION_STRING, AT(buffer), false,
-	 "memory of the node for the dump, as 2GiB or 40% (default: at most 25% of what is free)"},
+	 "memory of the node for the dump, as 2GiB or 40% (default: 25% at most; 1 GiB stays "
+	 "free)"},
 	{"no-spool", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(no_spool), true,
 	 "nothing on the node's disk; the network then makes the pause longer"},
 	{"detach", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(detach), true,
 	 "leave the dump on the node when it is safe there, for 'jdiag resume'"},
 	{"upload-from", 0, "WHERE", "bastion node", OPTION_OWN, OPTION_ENUM, AT(upload_from), false,
-	 "who sends to a bucket: bastion (here, the default) or node, which gets one upload's "
-	 "address"},
+	 "who sends to a bucket: bastion (here, the default) or node (its curl, for this upload)"},
 	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
 	 "a command that prints an access token for the bucket"},
 	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,
@@ -47,9 +48,9 @@ const struct option_spec option_table[] = {
 	{"limit", 0, "N", NULL, OPTION_OWN, OPTION_LIMIT, AT(limit), false,
 	 "how many classes, the largest first; 0: all (default 20)"},
 	{"dry-run", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(dry_run), true,
-	 "do everything up to the first action on the target and print the plan"},
+	 "do everything up to the first action on the target and print what would be done"},
 	{"force", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(force), true,
-	 "go on where jdiag refuses because it could hurt the target"},
+	 "go on where jdiag refuses because it could hurt (tidy: remove finished captures, too)"},
 	{"yes", 'y', NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(yes), true,
 	 "do not ask before an action that pauses the JVM"},
 
