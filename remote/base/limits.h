@@ -26,7 +26,7 @@
 #define MAX_SPOOL_LABEL (64 * KiB)   /* the client's text */
 #define MAX_SPOOL_STATE (512 * KiB)  /* a label may take six bytes for each of its own */
 #define MAX_SPOOLS 256		     /* on one node */
-#define MAX_CAPTURES 8		     /* under way at the same time on one node */
+#define MAX_CAPTURES 4		     /* under way at the same time on one node */
 #define MAX_HPROF_CLASSES (4 * MiB)  /* number of classes, not bytes */
 #define MAX_HPROF_LAYOUTS (64 * MiB) /* which of their fields are contents */
 #define MAX_HPROF_TEXT (4 * KiB)     /* of a name that a visitor is shown */

@@ -231,6 +231,8 @@ static int step(struct process *p, struct error *err)
 
 	if (p->draining && drain_poll(&p->drain, &early, err) < 0)
 		return -1;
+	if (p->capture.strategy->fifos)
+		guard_renew(&p->guard, &p->proc, &p->capture.fifos, &p->node);
 	rc = answered(p, err);
 	if (rc)
 		return rc;
@@ -362,9 +364,9 @@ int process_dump(struct process *p, struct error *err)
 		return -1;
 	rc = dump(p, err);
 	if (rc < 0) {
+		guard_alarm(&p->guard); /* first: the drain may hang in a broken disk */
 		drain_stop(&p->drain);
 		p->draining = false;
-		guard_alarm(&p->guard);
 		if (err->code != ERR_INTERRUPTED)
 			explain(p, err);
 	}

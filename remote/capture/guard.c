@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "remote/base/io.h"
+#include "remote/base/log.h"
 #include "remote/enter.h"
 
 #define ROUND_MS 5
@@ -33,6 +35,15 @@ static void let_go(const struct procfs *p, const struct fifos *f, const struct n
 		fifos_touch(f, p);
 		(void)nanosleep(&(struct timespec){.tv_nsec = ROUND_MS * 1000000}, NULL);
 	}
+}
+
+/* Not before the JVM, for whose sake it is there. */
+static void evade_oom_killer(const struct procfs *p)
+{
+	auto_fd int fd = openat(p->fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, "-1000", 5);
 }
 
 /* 1: all is well; 0: alarm. */
@@ -65,6 +76,7 @@ static _Noreturn void child(const struct procfs *p, const struct fifos *f,
 		_exit(1);
 	(void)prctl(PR_SET_NAME, "jdiag-guard");
 	(void)setpriority(PRIO_PROCESS, 0, -10); /* the JVM's threads take all CPUs */
+	evade_oom_killer(p);
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGCHLD)
 			signal(sig, SIG_IGN);
@@ -93,6 +105,19 @@ int guard_start(struct guard *g, const struct procfs *p, const struct fifos *f,
 	}
 	*g = (struct guard){.pid = pid, .line = STEAL_FD(out)};
 	return 0;
+}
+
+void guard_renew(struct guard *g, const struct procfs *p, const struct fifos *f,
+		 const struct nodedir *node)
+{
+	struct pollfd line = {.fd = g->line}; /* POLLERR: nobody has the other end */
+	struct error e = {0};
+
+	if (g->pid > 0 && (g->line < 0 || poll(&line, 1, 0) <= 0))
+		return;
+	guard_end(g);
+	if (guard_start(g, p, f, node, &e) < 0)
+		log_at(LOG_WARN, "%s", e.msg);
 }
 
 void guard_alarm(struct guard *g)

@@ -25,6 +25,11 @@ struct guard {
 int guard_start(struct guard *g, const struct procfs *p, const struct fifos *f,
 		const struct nodedir *node, struct error *err) must_check;
 
+/* If it was killed, start another: cheap, to be called as long as the JVM may hang. What cannot be
+ * started now may be the next time. Not behind guard_alarm or guard_end. */
+void guard_renew(struct guard *g, const struct procfs *p, const struct fifos *f,
+		 const struct nodedir *node);
+
 /*
  * The alarm: the FIFOs and dump/ are removed, so that nothing in there can be opened or made any
  * more, and whoever hangs in an open of one is let go. It has begun when this comes back, and takes

@@ -35,6 +35,15 @@ struct process {
 	uint64_t saved_at, saved_mark; /* of the last save */
 };
 
+/* ---- setup.c ---- */
+
+/* Lock the JVM, make the directory, save the first state. params: of `begin`. */
+int process_set_up(struct process *p, const struct jsonr *params, struct error *err) must_check;
+
+/* ERR_REFUSED when there are too many captures on this node, with one's own, whose state is saved:
+ * of some that begin at the same time too many may give up, but never too few. */
+int process_check_crowd(struct error *err) must_check;
+
 /* ---- follow.c ---- */
 
 /* Go on until it is met: 1 met, 0 not yet, -1 failed. -1 also when the capture is to stop or the

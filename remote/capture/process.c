@@ -12,9 +12,7 @@
 #include <unistd.h>
 
 #include "remote/base/io.h"
-#include "remote/base/limits.h"
 #include "remote/base/log.h"
-#include "remote/base/str.h"
 #include "remote/capture/inside.h"
 #include "remote/enter.h"
 
@@ -57,134 +55,6 @@ static int detach(struct process *p, int report, struct error *err)
 	if (procfs_open(&p->proc, NULL) < 0)
 		return error_set(err, ERR_NODE, "cannot use /proc");
 	return 0;
-}
-
-/* ---- the beginning ---- */
-
-struct holder {
-	const struct procref *ref;
-	struct spool_state state;
-	bool found;
-	unsigned int others; /* captures under way on this node */
-};
-
-static int is_holder(void *ctx, const struct spool *s, const struct spool_state *state,
-		     const struct error *e)
-{
-	struct holder *h = ctx;
-
-	(void)e;
-	if (!s->alive || !state || state->phase >= SPOOL_COMPLETE)
-		return 0;
-	h->others++;
-	if (state->pid != h->ref->pid || state->start_time != h->ref->start_time)
-		return 0;
-	h->found = true;
-	h->state = *state;
-	h->state.label = NULL;
-	return 1;
-}
-
-static int check_others(const struct target *t, struct error *err)
-{
-	struct holder h = {.ref = &t->ref};
-
-	(void)spool_each(is_holder, &h);
-	if (h.others < MAX_CAPTURES)
-		return 0;
-	error_set(err, ERR_REFUSED, "%u captures are under way on this node", h.others);
-	return error_hint(err, "wait until one of them has ended");
-}
-
-static int lock_jvm(struct target *t, struct error *err)
-{
-	struct holder h = {.ref = &t->ref};
-	char age[16];
-	int64_t ms;
-
-	if (target_lock(t, err) == 0)
-		return 0;
-	if (err->code != ERR_REFUSED || !spool_each(is_holder, &h) || !h.found)
-		return -1;
-	ms = (time(NULL) - h.state.created) * 1000;
-	error_set(err, ERR_REFUSED,
-		  "another capture of JVM %d is under way: '%s' of '%s', begun %s ago",
-		  (int)t->ref.pid, h.state.id, *h.state.owner ? h.state.owner : "somebody",
-		  str_format_ms(age, ms > 0 ? (uint64_t)ms : 0));
-	return error_hint(err, "wait until it has ended; or 'jdiag spool rm %s' stops it",
-			  h.state.id);
-}
-
-/* A dump is hardly larger than what the JVM has of memory. */
-static int plan(struct process *p, struct error *err)
-{
-	const struct capture_request *r = p->request;
-	struct budget_request q = {
-		.expected = r->expected ? r->expected : p->capture.target.jvm.rss,
-		.buffer = r->buffer,
-		.percent = r->percent,
-		.ring = !r->spool,
-	};
-
-	snprintf(q.dir, sizeof(q.dir), "%s", r->dir);
-	return budget_plan(&p->proc, p->capture.target.ref.pid, &q, &p->budget, err);
-}
-
-static void describe(struct process *p)
-{
-	const struct capture_request *r = p->request;
-	const struct target *t = &p->capture.target;
-	struct spool_state *s = &p->state;
-
-	s->version = SPOOL_VERSION;
-	snprintf(s->program, sizeof(s->program), "jdiag-helper " JDIAG_VERSION);
-	snprintf(s->id, sizeof(s->id), "%s", r->id);
-	snprintf(s->owner, sizeof(s->owner), "%s", r->owner);
-	snprintf(s->container, sizeof(s->container), "%.79s", t->jvm.container);
-	snprintf(s->format, sizeof(s->format), "%s", codec_format(r->codec));
-	snprintf(s->redact, sizeof(s->redact), "%s", hprof_redact_name(r->redact));
-	s->label = r->label;
-	s->ring = !r->spool;
-	s->pid = t->ref.pid;
-	s->start_time = t->ref.start_time;
-	s->created = time(NULL);
-	s->expected = r->expected;
-}
-
-static void ignore(void *ctx, const char *what, const char *kept)
-{
-	(void)ctx;
-	if (kept)
-		log_at(LOG_STEP, "%s is kept: %s", what, kept);
-}
-
-/* The lock, the directory, the first state. */
-static int set_up(struct process *p, const struct jsonr *params, struct error *err)
-{
-	struct capture *c = &p->capture;
-	struct nodedir_base base = {0};
-	char name[JDIAG_NAME_SIZE];
-
-	if (target_open(&c->target, &p->proc, params, err) < 0 || lock_jvm(&c->target, err) < 0 ||
-	    check_others(&c->target, err) < 0)
-		return -1;
-	spool_sweep(false, false, ignore, NULL);
-	if (plan(p, err) < 0)
-		return -1;
-	snprintf(base.path, sizeof(base.path), "%s", p->budget.base);
-	spool_name(p->request->id, name);
-	if (nodedir_create(&p->node, &base, name, c->target.jvm.uid, c->target.jvm.gid, err) < 0 ||
-	    nodedir_note_pid(&p->node, &p->proc, err) < 0)
-		return -1;
-	c->node = &p->node;
-	c->ring = !p->request->spool;
-	c->live = p->request->live;
-	c->parallel = p->request->parallel	? p->request->parallel
-		      : p->budget.jvm_cpus > 4	? 4
-		      : p->budget.jvm_cpus == 0 ? 1
-						: p->budget.jvm_cpus;
-	describe(p);
-	return process_save(p, err);
 }
 
 /* ---- the end ---- */
@@ -233,6 +103,7 @@ static void fail(struct process *p, const struct error *why)
 	p->state.n_parts = 0;
 	p->state.stored = 0;
 	p->state.expires = time(NULL) + FAILED_S;
+	spool_unreserve(p->node.dir);
 	if (process_save(p, &e) < 0)
 		log_at(LOG_WARN, "%s", e.msg);
 	if (!stopped)
@@ -297,6 +168,7 @@ static int finish(struct process *p, struct error *err)
 	p->state.phase = SPOOL_COMPLETE;
 	if (process_save(p, err) < 0)
 		return -1;
+	spool_unreserve(p->node.dir);
 	drain_stop(&p->drain);
 	p->draining = false;
 	return 0;
@@ -346,7 +218,7 @@ static _Noreturn void run(const struct jsonr *params, const struct capture_reque
 		.guard = GUARD_INIT,
 		.drain = DRAIN_INIT,
 	};
-	good = detach(p, report, &e) == 0 && set_up(p, params, &e) == 0;
+	good = detach(p, report, &e) == 0 && process_set_up(p, params, &e) == 0;
 	/* Nobody there any more to be told: the JVM was not touched yet, and is not. */
 	if (tell(report, !good, &e) && good) {
 		fd_close(&report);

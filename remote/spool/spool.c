@@ -13,6 +13,8 @@
 #include "remote/base/io.h"
 #include "remote/base/str.h"
 
+#define SPARE "spare"
+
 bool spool_id_is(const char *id)
 {
 	return strlen(id) == SPOOL_ID_SIZE - 1 && str_only(id, "0123456789abcdef");
@@ -99,6 +101,20 @@ static int write_state(int dir, const struct buf *b)
 	return rc;
 }
 
+void spool_reserve(int dir)
+{
+	auto_fd int fd =
+		openat(dir, SPARE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		(void)fallocate(fd, 0, 0, MAX_SPOOL_STATE);
+}
+
+void spool_unreserve(int dir)
+{
+	(void)unlinkat(dir, SPARE, 0);
+}
+
 int spool_save(int dir, const struct spool_state *s, struct error *err)
 {
 	auto_buf struct buf b = BUF_INIT(MAX_SPOOL_STATE);
@@ -107,6 +123,8 @@ int spool_save(int dir, const struct spool_state *s, struct error *err)
 
 	spool_state_write(&w, NULL, s);
 	rc = b.overflow ? -EFBIG : write_state(dir, &b);
+	if ((rc == -ENOSPC || rc == -EDQUOT) && unlinkat(dir, SPARE, 0) == 0)
+		rc = write_state(dir, &b);
 	return rc < 0 ? error_sys(err, ERR_NODE, -rc, "cannot write the state of the capture") : 0;
 }
 

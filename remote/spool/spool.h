@@ -3,6 +3,7 @@
  * capture process as long as it lives) with
  *	state	what is known (state.h)
  *	data.N	the parts of the artifact, in the artifact's own format
+ *	spare	room for the state on a full disk, until the capture has ended
  *	raw.N	what did not fit into the buffer, as the JVM wrote it; gone when it is processed
  *	dump/	belongs to the JVM's user and is mounted into its container: FIFOs or the dump file
  *	read	(ring only) how far the reader has come: u64 of this machine, written by it through
@@ -66,6 +67,11 @@ enum spool_phase spool_phase(const struct spool *s);
 
 /* Replace the state in an own directory (writer side). */
 int spool_save(int dir, const struct spool_state *s, struct error *err) must_check;
+
+/* Keep some room for it, which is used when the disk is full: a dump that has cost a pause must not
+ * be lost because of its last state. Without that room it may be lost, that is all. */
+void spool_reserve(int dir);
+void spool_unreserve(int dir);
 
 /* Each spool of this node; fn's non-zero return ends it. state is NULL and e says why when it
  * cannot be read (another version, a capture that was killed before its first state). */

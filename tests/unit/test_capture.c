@@ -301,6 +301,34 @@ static void test_orphan(void **state)
 	unmake(&p);
 }
 
+/* Another one takes its place. */
+static void test_killed_guard(void **state)
+{
+	struct guard g = GUARD_INIT;
+	uint64_t end = now_ms() + PATIENCE_MS;
+	struct place p;
+	pid_t writer, first;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	make(&p);
+	writer = hang(&p, "h", O_WRONLY);
+	assert_int_equal(guard_start(&g, &p.proc, &p.fifos, &p.node, &err), 0);
+	first = g.pid;
+	guard_renew(&g, &p.proc, &p.fifos, &p.node);
+	assert_int_equal(g.pid, first);
+	assert_int_equal(kill(first, SIGKILL), 0);
+	while (g.pid == first) {
+		assert_true(now_ms() < end);
+		guard_renew(&g, &p.proc, &p.fifos, &p.node);
+	}
+	assert_int_equal(kill(first, 0), -1); /* reaped */
+	guard_alarm(&g);
+	assert_ends(writer);
+	guard_end(&g);
+	unmake(&p);
+}
+
 static void test_all_is_well(void **state)
 {
 	struct guard g = GUARD_INIT;
@@ -367,6 +395,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_replaced, tempdir_make, tempdir_remove),
 		cmocka_unit_test_setup_teardown(test_alarm, tempdir_make, tempdir_remove),
 		cmocka_unit_test_setup_teardown(test_orphan, tempdir_make, tempdir_remove),
+		cmocka_unit_test_setup_teardown(test_killed_guard, tempdir_make, tempdir_remove),
 		cmocka_unit_test_setup_teardown(test_all_is_well, tempdir_make, tempdir_remove),
 		cmocka_unit_test_setup_teardown(test_oom, tempdir_make, tempdir_remove),
 	};

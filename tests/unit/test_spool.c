@@ -86,6 +86,33 @@ static const char *reason(void)
 	return r;
 }
 
+/* The last state of a dump is saved all the same. */
+static void test_full_disk(void **state)
+{
+	struct nodedir n = NODEDIR_INIT;
+	struct spool s;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mount("none", BASE, "tmpfs", 0, "size=1m"), 0);
+	n = spools_make(ID);
+	s = find(ID);
+	spools_save_phase(&n, SPOOL_DUMP);
+	spool_reserve(n.dir);
+	assert_int_equal(fstatat(n.dir, "spare", &st, 0), 0);
+	fd = openat(n.dir, "data.0", O_WRONLY | O_CREAT, 0600);
+	while (write(fd, BASE, 4) > 0)
+		;
+	close(fd);
+	spools_save_phase(&n, SPOOL_SPOOL);
+	assert_int_equal(spool_phase(&s), SPOOL_SPOOL);
+	assert_int_equal(fstatat(n.dir, "spare", &st, 0), -1);
+	spool_close(&s);
+	spools_remove(&n);
+	assert_int_equal(umount2(BASE, MNT_DETACH), 0);
+}
+
 static void test_keep_reason(void **state)
 {
 	struct nodedir n = spools_make(ID);
@@ -431,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_and_load),
 		cmocka_unit_test(test_state_that_is_none),
+		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_keep_reason),
 		cmocka_unit_test(test_keep_other_version),
 		cmocka_unit_test(test_keep_while_it_is_read),
