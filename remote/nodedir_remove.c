@@ -12,9 +12,15 @@
 #include "remote/nodedir.h"
 
 #define MAX_DEPTH 16
-#define MAX_ENTRIES 65536
+#define MAX_ENTRIES (1u << 20) /* at once; what is left is for the next time */
 
-static int remove_entry(int dir, const char *name, int depth, unsigned int *left);
+struct removal {
+	int top;	     /* the directory of ours: nobody else can make a name in it */
+	unsigned int left;   /* entries that may be removed yet */
+	unsigned int n_deep; /* directories that were moved up into it */
+};
+
+static int remove_entry(struct removal *r, int dir, const char *name, int depth);
 
 /* A thread of the JVM may hang in open(2) of a FIFO whose reader is dead: one that comes and goes
  * lets it out, and what it writes then fails. Through the descriptor: behind the name there may be
@@ -43,7 +49,7 @@ static int unlink_file(int dir, const char *name)
 }
 
 /* Everything in the directory, whose descriptor is taken. 0 or -errno. */
-static int remove_contents(int fd, int depth, unsigned int *left)
+static int remove_contents(struct removal *r, int fd, int depth)
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *e;
@@ -56,30 +62,63 @@ static int remove_contents(int fd, int depth, unsigned int *left)
 	}
 	while (rc == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			rc = remove_entry(fd, e->d_name, depth, left);
+			rc = remove_entry(r, fd, e->d_name, depth);
 	closedir(d);
 	return rc;
 }
 
-/* The JVM's user can put anything into `dump` while it is mounted: nothing is followed, depth and
- * number are bounded. */
-static int remove_entry(int dir, const char *name, int depth, unsigned int *left)
+static void deep_name(unsigned int i, char name[32])
+{
+	snprintf(name, 32, "deep.%u", i);
+}
+
+/* However deep a container nests directories, it gets no descriptor and no stack of ours by that.
+ */
+static int move_up(struct removal *r, int dir, const char *name)
+{
+	char to[32];
+	int rc;
+
+	do {
+		deep_name(r->n_deep++, to);
+		rc = renameat(dir, name, r->top, to) < 0 ? -errno : 0;
+	} while ((rc == -ENOTEMPTY || rc == -EEXIST) && r->n_deep < MAX_ENTRIES);
+	return rc;
+}
+
+/* What was moved up, and what is moved up meanwhile. */
+static int remove_deep(struct removal *r)
+{
+	char name[32];
+	int rc = 0;
+
+	for (unsigned int i = 0; rc == 0 && i < r->n_deep; i++) {
+		deep_name(i, name);
+		rc = remove_entry(r, r->top, name, 1);
+	}
+	return rc;
+}
+
+/* The JVM's user can put anything into `dump` while it is mounted: nothing is followed, the number
+ * is bounded. */
+static int remove_entry(struct removal *r, int dir, const char *name, int depth)
 {
 	int fd, rc;
 
-	if ((*left)-- == 0)
+	if (r->left == 0)
 		return -E2BIG;
+	r->left--;
 	rc = unlink_file(dir, name);
 	if (rc == 0 || rc == -ENOENT)
 		return 0;
 	if (rc != -EISDIR && rc != -EPERM)
 		return rc;
 	if (depth >= MAX_DEPTH)
-		return -ELOOP;
+		return move_up(r, dir, name);
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) /* somebody else removes it as well */
 		return errno == ENOENT ? 0 : -errno;
-	rc = remove_contents(fd, depth + 1, left);
+	rc = remove_contents(r, fd, depth + 1);
 	if (rc < 0)
 		return rc;
 	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
@@ -95,10 +134,29 @@ static void remove_link(const char *name)
 		(void)unlinkat(run, name, 0);
 }
 
+/* With the deep ones, which are entries of `top`, before it goes itself. */
+static int remove_directory(int base, const char *name)
+{
+	auto_fd int top = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct removal r = {.top = top, .left = MAX_ENTRIES};
+	int fd, rc;
+
+	if (top < 0 && errno != ENOTDIR && errno != ELOOP)
+		return errno == ENOENT ? 0 : -errno;
+	if (top < 0) /* not what it was any more: never ours */
+		return remove_entry(&r, base, name, 0);
+	fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = fd < 0 ? -errno : remove_contents(&r, fd, 1);
+	if (rc == 0)
+		rc = remove_deep(&r);
+	if (rc == 0 && unlinkat(base, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = -errno;
+	return rc;
+}
+
 int nodedir_delete(const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	unsigned int left = MAX_ENTRIES;
 	auto_fd int base = -1;
 	char parent[320];
 	int rc;
@@ -107,7 +165,7 @@ int nodedir_delete(const char *path)
 	base = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (base < 0)
 		return -errno;
-	rc = remove_entry(base, name, 0, &left);
+	rc = remove_directory(base, name);
 	if (rc == 0)
 		remove_link(name);
 	return rc;
@@ -115,9 +173,10 @@ int nodedir_delete(const char *path)
 
 int nodedir_remove_inside(const struct nodedir *n, const char *name)
 {
-	unsigned int left = MAX_ENTRIES;
+	struct removal r = {.top = n->dir, .left = MAX_ENTRIES};
+	int rc = remove_entry(&r, n->dir, name, 1);
 
-	return remove_entry(n->dir, name, 0, &left);
+	return rc == 0 ? remove_deep(&r) : rc;
 }
 
 int nodedir_remove(struct nodedir *n, struct error *err)

@@ -118,24 +118,58 @@ static void test_remove_planted(void **state)
 	assert_int_equal(rmdir(victim), 0); /* still there, still empty */
 }
 
-static void test_remove_too_deep(void **state)
+static void dig(int from, int depth)
 {
-	char name[JDIAG_NAME_SIZE];
-	struct nodedir n = make(tempdir, name);
-	int at = dup(n.dump);
+	int at = dup(from);
 
-	(void)state;
-	for (int i = 0; i < 40; i++) {
-		int next;
+	for (int i = 0; i < depth; i++) {
+		int next, fd = openat(at, "file", O_CREAT | O_WRONLY, 0600);
 
+		assert_true(fd >= 0);
+		close(fd);
 		assert_int_equal(mkdirat(at, "d", 0700), 0);
 		next = openat(at, "d", O_RDONLY | O_DIRECTORY);
 		close(at);
 		at = next;
 	}
 	close(at);
-	assert_int_equal(nodedir_remove(&n, &err), -1);
-	assert_int_equal(err.sys, ELOOP);
+}
+
+static void test_remove_deep(void **state)
+{
+	char name[JDIAG_NAME_SIZE];
+	struct nodedir n = make(tempdir, name);
+
+	(void)state;
+	dig(n.dump, 500);
+	assert_int_equal(nodedir_remove_inside(&n, "dump"), 0);
+	assert_int_equal(faccessat(n.dir, "dump", F_OK, 0), -1);
+	assert_int_equal(mkdirat(n.dir, "dump", 0700), 0);
+	close(n.dump);
+	n.dump = openat(n.dir, "dump", O_RDONLY | O_DIRECTORY);
+	dig(n.dump, 500);
+	dig(n.dir, 100);
+	/* of a removal that was killed */
+	assert_int_equal(mkdirat(n.dir, "deep.0", 0700), 0);
+	assert_int_equal(mkdirat(n.dir, "deep.0/x", 0700), 0);
+	assert_int_equal(nodedir_remove(&n, &err), 0);
+	assert_int_equal(rmdir(tempdir), 0); /* nothing is left */
+	assert_int_equal(mkdir(tempdir, 0700), 0);
+}
+
+static void test_remove_many(void **state)
+{
+	char name[JDIAG_NAME_SIZE], file[16];
+	struct nodedir n = make(tempdir, name);
+
+	(void)state;
+	for (int i = 0; i < 70000; i++) {
+		snprintf(file, sizeof(file), "%d", i);
+		assert_int_equal(symlinkat(".", n.dump, file), 0);
+	}
+	assert_int_equal(nodedir_remove(&n, &err), 0);
+	assert_int_equal(rmdir(tempdir), 0);
+	assert_int_equal(mkdir(tempdir, 0700), 0);
 }
 
 /* Bases of our own: other helpers on this machine look there as well. */
@@ -355,7 +389,8 @@ int main(void)
 		cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_create_and_remove),
 		cmocka_unit_test(test_remove_planted),
-		cmocka_unit_test(test_remove_too_deep),
+		cmocka_unit_test(test_remove_deep),
+		cmocka_unit_test(test_remove_many),
 		cmocka_unit_test(test_name_that_is_taken),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_planted),
