@@ -193,7 +193,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 const struct command cmd_check = {
 	.name = "check",
 	.arguments = "FILE|gs://BUCKET/OBJECT...",
-	.summary = "is an artifact valid, and what its manifest and its bucket say it is",
+	.summary = "check an artifact against itself, its manifest and its bucket",
 	.options = "token-command",
 	.examples =
 		"$ jdiag check web.hprof.gz\n"
