@@ -198,7 +198,7 @@ const struct command cmd_check = {
 	.examples =
 		"$ jdiag check web.hprof.gz\n"
 		"$ jdiag check *.hprof.zst -o json\n"
-		"$ jdiag check gs://dumps/incident-42/shop_web-0_app-0_20261121T031522Z_1.hprof.gz",
+		"$ jdiag check gs://dumps/i-42/shop_web-0_app-0_20261121T031522Z_1.hprof.gz",
 	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };
