@@ -195,10 +195,9 @@ const struct command cmd_check = {
 	.arguments = "FILE|gs://BUCKET/OBJECT...",
 	.summary = "check an artifact against itself, its manifest and its bucket",
 	.options = "token-command",
-	.examples =
-		"$ jdiag check web.hprof.gz\n"
-		"$ jdiag check *.hprof.zst -o json\n"
-		"$ jdiag check gs://dumps/i-42/shop_web-0_app-0_20261121T031522Z_1.hprof.gz",
+	.examples = "$ jdiag check web.hprof.gz\n"
+		    "$ jdiag check *.hprof.zst -o json\n"
+		    "$ jdiag check gs://dumps/i-42/shop_web-0_app-0_20261121T031522Z_1.hprof.gz",
 	.flags = CMD_ARGS | CMD_FILES,
 	.run = run,
 };
