@@ -9,6 +9,7 @@
 #include "remote/base/log.h"
 #include "remote/budget.h"
 #include "remote/capture/capture.h"
+#include "remote/capture/holder.h"
 #include "remote/mount.h"
 #include "remote/ops.h"
 
@@ -164,7 +165,7 @@ static int ask_jvm(struct work *k, struct error *err)
 static int begin_attach(struct work *k, struct error *err)
 {
 	k->started = now_ms();
-	if (target_lock(&k->target, err) < 0)
+	if (capture_lock(&k->target, err) < 0)
 		return -1;
 	k->tmp = mount_open_tmp(k->target.root, err);
 	if (k->tmp < 0 || encode(k, err) < 0)

@@ -4,29 +4,8 @@
 
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
-#include "remote/base/str.h"
+#include "remote/capture/holder.h"
 #include "remote/capture/inside.h"
-
-struct holder {
-	const struct procref *ref;
-	struct spool_state state;
-	bool found;
-};
-
-static int is_holder(void *ctx, const struct spool *s, const struct spool_state *state,
-		     const struct error *e)
-{
-	struct holder *h = ctx;
-
-	(void)e;
-	if (!s->alive || !state || state->phase >= SPOOL_COMPLETE || state->pid != h->ref->pid ||
-	    state->start_time != h->ref->start_time)
-		return 0;
-	h->found = true;
-	h->state = *state;
-	h->state.label = NULL;
-	return 1;
-}
 
 struct crowd {
 	unsigned int all, under_way;
@@ -57,25 +36,6 @@ int process_check_crowd(struct error *err)
 		return 0;
 	error_set(err, ERR_REFUSED, "there are %d spools on this node already", MAX_SPOOLS - 1);
 	return error_hint(err, "'jdiag spool list' shows them, 'jdiag spool rm' removes them");
-}
-
-static int lock_jvm(struct target *t, struct error *err)
-{
-	struct holder h = {.ref = &t->ref};
-	char age[16];
-	int64_t ms;
-
-	if (target_lock(t, err) == 0)
-		return 0;
-	if (err->code != ERR_REFUSED || !spool_each(is_holder, &h) || !h.found)
-		return -1;
-	ms = (time(NULL) - h.state.created) * 1000;
-	error_set(err, ERR_REFUSED,
-		  "another capture of JVM %d is under way: '%s' of '%s', begun %s ago",
-		  (int)t->ref.pid, h.state.id, *h.state.owner ? h.state.owner : "somebody",
-		  str_format_ms(age, ms > 0 ? (uint64_t)ms : 0));
-	return error_hint(err, "wait until it has ended; or 'jdiag spool rm %s' stops it",
-			  h.state.id);
 }
 
 /* A dump is hardly larger than what the JVM has of memory. */
@@ -128,7 +88,7 @@ int process_set_up(struct process *p, const struct jsonr *params, struct error *
 	struct nodedir_base base = {0};
 	char name[JDIAG_NAME_SIZE];
 
-	if (target_open(&c->target, &p->proc, params, err) < 0 || lock_jvm(&c->target, err) < 0)
+	if (target_open(&c->target, &p->proc, params, err) < 0 || capture_lock(&c->target, err) < 0)
 		return -1;
 	spool_sweep(false, false, ignore, NULL);
 	if (plan(p, err) < 0)

@@ -502,7 +502,7 @@ def check_two_helpers(pid):
                     "refused", "another capture", id, "ana@bastion")
         expect(id in e.hint, "hint")
         attach = b.request("inspect", pid=pid, start_time=wire.start_time(pid), attach=True)
-        refused(b, attach, "refused", "another capture")
+        refused(b, attach, "refused", "another capture", id, "ana@bastion")
         kept = b.call("tidy", dry_run=False)
         expect(os.path.exists(place_of(pid, id)), "the directory of a capture under way")
         expect(any("running helper" in k["reason"] for k in kept["kept"]), "kept %r" % kept)
