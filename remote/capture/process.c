@@ -104,9 +104,8 @@ static void fail(struct process *p, const struct error *why)
 	p->state.stored = 0;
 	p->state.expires = time(NULL) + FAILED_S;
 	spool_unreserve(p->node.dir);
-	if (process_save(p, &e) < 0)
-		log_at(LOG_WARN, "%s", e.msg);
-	if (!stopped)
+	/* Without its last state nobody would know that it has ended: better gone. */
+	if (process_save(p, &e) == 0 && !stopped)
 		process_keep(p, FAILED_S);
 	else
 		remove_all(p);
