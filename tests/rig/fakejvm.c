@@ -10,6 +10,7 @@
  *	rubbish        one that answers with control characters and no status
  *	close          one that closes at once
  *	liar           "Heap dump file created", and no file
+ *	says TEXT      it answers TEXT to the request for a dump, and writes none
  *	broken         a file that is no HPROF
  *	short          an HPROF that ends in the middle
  *	lengths        an HPROF with a record that is longer than the file
@@ -143,13 +144,18 @@ static void answer_dump(int fd, char *request, size_t len)
 {
 	static const char done[] = "0\nHeap dump file created [140 bytes in 0.001 secs]\n";
 	static const char fine[] = "0\n";
-	const char *path = dump_path(request, len);
+	const char *path = dump_path(request, len), *reply = path ? done : fine;
+	char said[1024];
 
 	if (path)
 		make_dump(path);
 	if (path && strcmp(mode, "stall") == 0)
 		pause();
-	if (write(fd, path ? done : fine, strlen(path ? done : fine)) < 0)
+	if (path && strcmp(mode, "says") == 0) {
+		snprintf(said, sizeof(said), "0\nDumping heap to %s ...\n%s\n", path, target);
+		reply = said;
+	}
+	if (write(fd, reply, strlen(reply)) < 0)
 		perror("answer");
 }
 
