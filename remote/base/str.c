@@ -230,6 +230,30 @@ char *str_format_ms(char dst[16], uint64_t ms)
 	return dst;
 }
 
+char *str_shell_word(const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789@%+=:,./_-";
+	size_t size = strlen(text) * 4 + 3, n = 0;
+	char *word;
+
+	if (str_only(text, plain))
+		return xstrdup(text);
+	word = xmalloc(size);
+	word[n++] = '\'';
+	for (; *text; text++) {
+		if (*text == '\'') {
+			memcpy(word + n, "'\\''", 4);
+			n += 4;
+		} else {
+			word[n++] = *text;
+		}
+	}
+	word[n++] = '\'';
+	word[n] = '\0';
+	return word;
+}
+
 char *str_hex(char *dst, const unsigned char *src, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -49,6 +49,10 @@ char *str_format_size(char dst[16], uint64_t bytes);
 /* "1.4s", "2m05s", "350ms": for people. dst needs 16 bytes; returns dst. */
 char *str_format_ms(char dst[16], uint64_t ms);
 
+/* text as one word of a shell: as it is where nothing in it means anything there, else in single
+ * quotes. For lines that a person pastes. Free with free(). */
+char *str_shell_word(const char *text) must_check;
+
 /* len bytes as lower-case hexadecimal; dst needs 2*len+1 bytes. Returns dst. */
 char *str_hex(char *dst, const unsigned char *src, size_t len);
 

@@ -120,12 +120,32 @@ static void test_small_ones(void **state)
 	assert_string_equal(str_format_ms(dst, 125000), "2m05s");
 }
 
+static void check_word(const char *text, const char *expected)
+{
+	auto_free char *word = str_shell_word(text);
+
+	assert_string_equal(word, expected);
+}
+
+static void test_shell_word(void **state)
+{
+	(void)state;
+	check_word("gs://b/p/shop_web-0.hprof.gz", "gs://b/p/shop_web-0.hprof.gz");
+	check_word("", "''");
+	check_word("a b", "'a b'");
+	check_word("$(id)", "'$(id)'");
+	check_word("~root", "'~root'");
+	check_word("it's", "'it'\\''s'");
+	check_word("''", "''\\'''\\'''");
+	check_word("a;b&c|d`e`", "'a;b&c|d`e`'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),	   cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_duration),   cmocka_unit_test(test_size),
-		cmocka_unit_test(test_small_ones),
+		cmocka_unit_test(test_small_ones), cmocka_unit_test(test_shell_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
