@@ -124,6 +124,10 @@ const char *option_next_word(const char **at, size_t *len);
 int options_parse(char *const *argv, struct options *o, char ***ret_words,
 		  struct error *err) must_check;
 
+/* The options of the cluster and of SSH that stood on the command line, each with a blank before
+ * it: " --context prod --identity 'my key'". For lines that a person pastes. Free with free(). */
+char *options_way(const struct options *o) must_check;
+
 /* The defaults of JDIAG_* for the options that c takes and that the command line did not give. An
  * empty variable counts as not set. */
 int options_from_environment(struct options *o, const struct command *c,
