@@ -62,10 +62,11 @@ static int incomplete(struct gcs_upload *u, const struct http_response *r, uint6
 	return 0;
 }
 
-/* The object of this name may be ours, from a session whose last answer was lost. */
+/* The object of this name may be ours, from a session or a run whose last answer was lost. The same
+ * bytes are not sent anywhere a second time, whoever was first. */
 static int collision(struct gcs_upload *u, const struct http_response *r, struct error *err)
 {
-	if (u->final_sent_before &&
+	if ((u->final_sent || u->final_sent_before) &&
 	    gcs_is_same(u->g, u->bucket, u->object, u->available, u->crc, NULL) == 0) {
 		u->done = true;
 		return 0;
