@@ -57,6 +57,15 @@ static int partial_exists(const char *shown, struct error *err)
 	return error_hint(err, "another run is writing it, or one was killed: then remove it");
 }
 
+/* Not renamed since it was opened: a finished artifact must not be truncated. */
+static bool is_still(const struct partial *p, const struct stat *opened)
+{
+	struct stat now;
+
+	return fstatat(p->dir, p->temp, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.st_dev == opened->st_dev && now.st_ino == opened->st_ino;
+}
+
 /* What a killed run has left: its lock went with it. */
 static int partial_take_over(struct partial *p, const char *shown, struct error *err)
 {
@@ -64,7 +73,7 @@ static int partial_take_over(struct partial *p, const char *shown, struct error 
 
 	p->fd = openat(p->dir, p->temp, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    flock(p->fd, LOCK_EX | LOCK_NB) < 0)
+	    flock(p->fd, LOCK_EX | LOCK_NB) < 0 || !is_still(p, &st))
 		return partial_exists(shown, err);
 	p->exists = true;
 	if (ftruncate(p->fd, 0) == 0)
@@ -86,8 +95,10 @@ static int partial_open(struct partial *p, int dir, const char *name, const char
 	if (p->fd >= 0) {
 		p->exists = true;
 		/* where there are no locks, nobody takes it over either */
-		(void)flock(p->fd, LOCK_EX | LOCK_NB);
-		return 0;
+		if (flock(p->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			return 0;
+		p->exists = false; /* it was taken over already: its new owner's */
+		return partial_exists(shown, err);
 	}
 	if (errno != EEXIST)
 		return error_sys(err, ERR_FAILED, errno, "cannot create '%s.partial'", shown);
