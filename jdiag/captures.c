@@ -10,7 +10,7 @@
 #include "remote/base/str.h"
 
 #define CALL_MS 30000
-#define STOP_MS 10000
+#define STOP_MS 20000 /* the node gives up after 15 s, and says so */
 #define ASK_MS 3000
 
 static const char *const phase_names[] = {"starting", "attach",	  "dump",

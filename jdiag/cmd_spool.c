@@ -62,7 +62,8 @@ static const char *phase_of(const json_t *entry, const json_t *state)
 	const char *phase = json_str_at(state, "phase", "unreadable");
 
 	/* nobody works on it any more */
-	return !json_bool_at(entry, "alive", false) && state && strcmp(phase, "complete") != 0
+	return !json_bool_at(entry, "alive", false) && state && strcmp(phase, "complete") != 0 &&
+			       strcmp(phase, "failed") != 0
 		       ? "dead"
 		       : phase;
 }

@@ -46,8 +46,8 @@ json_t *label_from_text(const char *text, struct error *err)
 
 	if (!label)
 		return NULL;
-	if (!str_only(name, NAME_CHARACTERS) || *name == '.' || strlen(name) > NAME_MAX ||
-	    !json_is_object(json_at(label, "manifest"))) {
+	if (!str_only(name, NAME_CHARACTERS) || *name == '.' || *name == '-' ||
+	    strlen(name) > NAME_MAX || !json_is_object(json_at(label, "manifest"))) {
 		json_decref(label);
 		error_set(err, ERR_FAILED, "the capture's label is not one of jdiag's");
 		return NULL;
@@ -193,6 +193,25 @@ int record_save(const json_t *record, struct error *err)
 	return write_record(dir, name, text, err);
 }
 
+/* What a record names is run (a kubeconfig) and believed (known hosts): nobody else's will do. */
+static bool is_ours(const struct stat *st)
+{
+	return (st->st_uid == geteuid() || st->st_uid == 0) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static int read_file(int dir, const char *name, struct buf *b)
+{
+	auto_fd int fd =
+		openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return is_ours(&st) ? io_read_all(fd, b) : -EPERM;
+}
+
 static int read_record(int dir, const char *id, json_t **ret, struct error *err)
 {
 	char name[CAPTURE_ID_SIZE + sizeof(SUFFIX)];
@@ -201,7 +220,12 @@ static int read_record(int dir, const char *id, json_t **ret, struct error *err)
 	int r;
 
 	file_name(name, id);
-	r = io_read_file(dir, name, &b);
+	r = read_file(dir, name, &b);
+	if (r == -EPERM)
+		return error_set(err, ERR_FAILED,
+				 "the record of capture '%s' is not used: it belongs to somebody "
+				 "else, or others can write it",
+				 id);
 	if (r < 0)
 		return error_sys(err, r == -ENOENT ? ERR_TARGET : ERR_FAILED, -r,
 				 "cannot read the record of capture '%s'", id);
