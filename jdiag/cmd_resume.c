@@ -157,13 +157,20 @@ static int open_sink(struct resume *r, struct error *err)
 		.take_over = true,
 	};
 
+	if (!r->o.to && !r->record && str_starts(to, "gs://"))
+		progress_note(r->progress,
+			      "going to '%s', as the capture says; --to names another place", to);
 	if (r->o.to || strcmp(to, "-") != 0)
 		return sink_open(&r->sink, &so, err);
 	if (!r->record) { /* a path of the machine that began it says nothing here */
 		so.to = "./";
 		return sink_open(&r->sink, &so, err);
 	}
-	error_set(err, ERR_USAGE, "capture '%s' was meant for standard output", r->id);
+	error_set(
+		err, ERR_USAGE,
+		"where capture '%s' goes is not known: it was meant for standard output, or for a "
+		"path that no record can hold",
+		r->id);
 	return error_hint(err, "say where it goes now: %s resume %s --to DEST", command_program(),
 			  r->id);
 }
@@ -178,11 +185,11 @@ static void set_end(struct resume *r)
 		.o = &r->o,
 		.session = &r->session,
 		.progress = r->progress,
-		.sink = r->sink,
 		.manifest = json_at(r->label, "manifest"),
 		.id = r->id,
 		.target = r->node_target,
 		.recorded = r->record != NULL,
+		.result.begun = true,
 	};
 }
 
@@ -194,13 +201,15 @@ static int resume(struct resume *r, struct error *err)
 	if (resolve(r, err) < 0)
 		return -1;
 	progress_phase(r->progress, "connect");
-	if (session_connect(&r->session, err) < 0 || find_capture(r, err) < 0 ||
-	    open_sink(r, err) < 0)
+	if (session_connect(&r->session, err) < 0 || find_capture(r, err) < 0)
 		return -1;
 	set_end(r);
+	if (open_sink(r, err) < 0)
+		return -1;
+	r->end.sink = d.sink = r->sink;
+	r->end.elsewhere = r->o.to != NULL;
 	if (delivery_check_upload(&r->o, sink_url(r->sink), err) < 0)
 		return -1;
-	d.sink = r->sink;
 	d.last_phase = str_starts(sink_url(r->sink), "gs://") ? "upload" : "transfer";
 	d.expected = json_u64_at(capture_find(r->list, r->id, r->session.node, err),
 				 "state.expected", 0);

@@ -38,6 +38,32 @@ int delivery_tick(void *session, struct error *err)
 	return 0;
 }
 
+/* ---- lines that a person pastes ---- */
+
+/* "jdiag VERB ID", and how the node is reached where no record knows. */
+static char *capture_line(const struct delivery_job *j, const char *verb)
+{
+	auto_free char *target = j->recorded ? NULL : str_shell_word(j->target);
+	auto_free char *way = j->recorded ? NULL : options_way(j->o);
+
+	return xasprintf("%s %s %s%s%s%s", command_program(), verb, j->id, target ? " " : "",
+			 target ? target : "", way ? way : "");
+}
+
+char *delivery_resume_line(const struct delivery_job *j)
+{
+	auto_free char *line = capture_line(j, "resume");
+	const char *url = j->sink ? sink_url(j->sink) : "";
+	auto_free char *to = str_shell_word(url);
+
+	if (strcmp(url, "-") == 0)
+		return xasprintf("%s --to FILE", line);
+	/* a path is in the record, but a label keeps none */
+	if (*url && (j->elsewhere || (!j->recorded && !str_starts(url, "gs://"))))
+		return xasprintf("%s --to %s", line, to);
+	return STEAL(line);
+}
+
 /* ---- after a success ---- */
 
 /* A probe or the OOM killer may have ended it in the meantime; the dump is good nevertheless. */
@@ -96,6 +122,7 @@ static int remove_spool(const struct delivery_job *j, struct error *err)
 
 void delivery_settle(struct delivery_job *j)
 {
+	auto_free char *rm = capture_line(j, "spool rm");
 	struct error e = {0};
 
 	note_restarts(j);
@@ -106,28 +133,28 @@ void delivery_settle(struct delivery_job *j)
 	}
 	progress_note(
 		j->progress,
-		"warning: the spool of this capture was not removed from the node: %s; later: "
-		"%s spool rm %s%s%s",
-		e.msg, command_program(), j->id, j->recorded ? "" : " ",
-		j->recorded ? "" : j->target);
+		"warning: the spool of this capture was not removed from the node: %s; later: %s",
+		e.msg, rm);
 }
 
 /* Eclipse MAT reads .hprof.gz itself; VisualVM reads plain dumps alone, and nothing reads zst. */
 static void tell_next(const struct delivery_job *j, const char *url)
 {
-	const char *file = strrchr(url, '/') ? strrchr(url, '/') + 1 : url;
 	bool remote = str_starts(url, "gs://"), zst = strcmp(j->result.format, "hprof.zst") == 0;
 	const char *viewer = strcmp(j->result.format, "hprof.gz") == 0 ? "Eclipse MAT"
 								       : "Eclipse MAT or VisualVM";
-	auto_free char *fetch = remote ? xasprintf("gcloud storage cp %s .", url) : xstrdup("");
+	auto_free char *name = xasprintf("./%s", strrchr(url, '/') ? strrchr(url, '/') + 1 : url);
+	auto_free char *object = str_shell_word(url);
+	auto_free char *file = str_shell_word(remote ? name : url);
+	auto_free char *fetch = remote ? xasprintf("gcloud storage cp %s .", object) : xstrdup("");
 
 	if (zst)
-		progress_note(j->progress, "next: %s%szstd -d '%s' and open it in %s", fetch,
-			      remote ? " && " : "", remote ? file : url, viewer);
+		progress_note(j->progress, "next: %s%szstd -d %s and open it in %s", fetch,
+			      remote ? " && " : "", file, viewer);
 	else if (remote)
 		progress_note(j->progress, "next: %s and open it in %s", fetch, viewer);
 	else
-		progress_note(j->progress, "next: open '%s' in %s", url, viewer);
+		progress_note(j->progress, "next: open %s in %s", file, viewer);
 }
 
 void delivery_print(const struct delivery_job *j)
@@ -155,14 +182,6 @@ void delivery_print(const struct delivery_job *j)
 
 /* ---- after a failure ---- */
 
-char *delivery_resume_line(const struct delivery_job *j)
-{
-	bool to_stdout = j->sink && strcmp(sink_url(j->sink), "-") == 0;
-
-	return xasprintf("%s resume %s%s%s%s", command_program(), j->id, j->recorded ? "" : " ",
-			 j->recorded ? "" : j->target, to_stdout ? " --to FILE" : "");
-}
-
 static void add_hint(struct error *err, const char *hint)
 {
 	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
@@ -173,9 +192,8 @@ static void tell_kept(const struct delivery_job *j, struct error *err)
 	auto_free char *resume = delivery_resume_line(j);
 	auto_free char *kept =
 		xasprintf("the capture is kept on node '%s': %s", j->session->node, resume);
-	auto_free char *drop =
-		xasprintf("or throw it away: %s spool rm %s%s%s", command_program(), j->id,
-			  j->recorded ? "" : " ", j->recorded ? "" : j->target);
+	auto_free char *rm = capture_line(j, "spool rm");
+	auto_free char *drop = xasprintf("or throw it away: %s", rm);
 
 	add_hint(err, kept);
 	add_hint(err, drop);
@@ -203,6 +221,27 @@ static bool stop_what_is_not_done(struct delivery_job *j)
 	return true;
 }
 
+/* A `watch` that failed may have been the helper's own trouble: only what the node lists as failed
+ * or dead is nothing any more. False when it has to be kept. */
+static bool is_lost(const struct delivery_job *j)
+{
+	auto_json json_t *list = NULL;
+	struct error e = {0};
+	const json_t *entry;
+	const char *phase;
+
+	if (j->result.ring || j->o->no_spool || !j->session->helper)
+		return true;
+	if (capture_list(j->session->helper, &list, &e) < 0)
+		return false;
+	entry = capture_find(list, j->id, j->session->node, &e);
+	if (!entry)
+		return !json_bool_at(list, "truncated", false);
+	phase = json_str_at(entry, "state.phase", "");
+	return *phase && (strcmp(phase, "failed") == 0 ||
+			  (strcmp(phase, "complete") != 0 && !json_bool_at(entry, "alive", true)));
+}
+
 /* A capture that failed leaves a directory that says why; we have heard it. */
 static void remove_failed(struct delivery_job *j)
 {
@@ -217,7 +256,9 @@ bool delivery_give_up(struct delivery_job *j, struct error *err)
 	bool kept = j->result.begun && !j->result.lost;
 
 	session_set_uninterruptible(j->session, true);
-	if (j->result.lost)
+	if (j->result.begun && j->result.lost && !is_lost(j))
+		kept = true;
+	else if (j->result.lost)
 		remove_failed(j);
 	else if (kept && err->code == ERR_INTERRUPTED)
 		kept = stop_what_is_not_done(j);

@@ -26,6 +26,7 @@ struct delivery_job {
 	const char *id;
 	const char *target; /* "node/N", "ssh://HOST:PORT": for those who have no record */
 	bool recorded;	    /* there is a record of it here */
+	bool elsewhere;	    /* the sink is not where record or label say: --to was given */
 	struct delivery_result result;
 };
 
@@ -51,7 +52,7 @@ void delivery_print(const struct delivery_job *j);
  */
 bool delivery_give_up(struct delivery_job *j, struct error *err);
 
-/* "jdiag resume ID [TARGET]"; free with free(). */
+/* "jdiag resume ID [TARGET] [OPTIONS]", as the words of a shell; free with free(). */
 char *delivery_resume_line(const struct delivery_job *j) must_check;
 
 #endif

@@ -383,6 +383,81 @@ END
 	[[ $output == "$RIG_RUN/out/to/"* ]]
 }
 
+@test "a label of the node names a bucket: it is told, and what is to be pasted is quoted" {
+	mode Good
+	dump "$RIG_RUN/out/to/" -s 0 --detach
+	ID=$output
+	rm -rf "$RIG_RUN/home/.local"
+	cd "$RIG_RUN/out/to"
+	mode ShellDestination
+	bucket_faults '[{"on": "final", "status": 403, "times": 1}]'
+	run_jdiag -s 9 resume "$ID" "node/$NODE"
+	tells "going to 'gs://dumps/a \$(touch pasted)/it's.hprof', as the capture says"
+	run_jdiag -s 0 resume "$ID" "node/$NODE"
+	tells "next: gcloud storage cp 'gs://dumps/a \$(touch pasted)/it'\\''s.hprof' . "
+}
+
+@test "what fails before the first byte leaves the record, too" {
+	mode Good
+	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
+	ID=$output
+	run_jdiag -s 2 resume --upload-from node
+	tells "--upload-from node goes with a bucket"
+	kept
+	run_jdiag -s 2 resume --to "$RIG_RUN/out/no/such/place"
+	kept
+	run_jdiag -s 0 resume
+	nothing_kept
+}
+
+@test "resume to another place fails: the line names that place" {
+	mode Good
+	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
+	ID=$output
+	bucket_faults '[{"on": "final", "status": 403, "times": 1}]'
+	run_jdiag -s 9 resume --to gs://dumps/else/x.hprof
+	tells "the capture is kept on node '$NODE': jdiag resume $ID --to gs://dumps/else/x.hprof"
+	run_jdiag -s 0 resume "$ID" --to gs://dumps/else/x.hprof
+	artifact_is_good "$(object else/x.hprof)"
+}
+
+@test "resume after an upload that was finished by a run that was killed then" {
+	mode Good
+	dump gs://dumps/twice/x.hprof -s 0 --detach
+	ID=$output
+	cp "$RIG_RUN/mode.captures/$ID" "$RIG_RUN/out/state"
+	cp "$(records)" "$RIG_RUN/out/record"
+	run_jdiag -s 0 resume
+	cp "$RIG_RUN/out/state" "$RIG_RUN/mode.captures/$ID"
+	cp "$RIG_RUN/out/record" "$RIG_RUN/home/.local/state/jdiag/captures/$ID.json"
+	run_jdiag -s 0 resume
+	[ "$output" = gs://dumps/twice/x.hprof ]
+	nothing_kept
+}
+
+@test "the helper fails, the capture does not: kept" {
+	mode WatchFails
+	dump "$RIG_RUN/out/to/" -s 6
+	tells "cannot read the state"
+	asked 0 remove
+	kept
+}
+
+@test "a record that somebody else has written, or can, is not used" {
+	mode Good
+	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
+	ID=$output
+	chmod 660 "$(records)"
+	refuses 1 resume "$ID"
+	tells "belongs to somebody else, or others can write it"
+	refuses 3 resume
+	chmod 600 "$(records)"
+	chown nobody "$(records)"
+	refuses 1 resume "$ID"
+	chown root "$(records)"
+	run_jdiag -s 0 resume "$ID"
+}
+
 @test "spool: the forms" {
 	mode Good
 	run_jdiag -s 0 spool

@@ -312,8 +312,26 @@ class LosesCapture(Good):
     def watch(self, request, body):
         send(ERROR, request, {"code": "target", "errno": 0, "message": "no such capture", "hint": ""})
 
+    def spools(self):
+        return {"now": 1795243600, "spools": []}
+
+
+class WatchFails(Good):
+    """The capture is well, the helper is not."""
+
+    def watch(self, request, body):
+        self.progress(request, body)
+        send(ERROR, request, {"code": "node", "errno": 24, "message": "cannot read the state", "hint": ""})
+
 
 class CaptureFails(Good):
+    def spools(self):
+        answer = super().spools()
+        for entry in answer["spools"]:
+            entry["alive"] = False
+            entry["state"]["phase"] = "failed"
+        return answer
+
     def watch(self, request, body):
         self.progress(request, body)
         send(ERROR, request, {"code": "capture", "errno": 28, "message": "no room for the spool", "hint": "make room"})
@@ -399,6 +417,17 @@ class HostileDestination(Good):
         for entry in answer["spools"]:
             entry["state"]["label"] = json.dumps({"name": "x.hprof", "manifest": {"target": [ESCAPES], "jvm": 5},
                                                   "destination": "/etc/cron.d/x", "format": 7})
+        return answer
+
+
+class ShellDestination(Good):
+    """A name for those who paste it into a shell."""
+
+    def spools(self):
+        answer = super().spools()
+        for entry in answer["spools"]:
+            entry["state"]["label"] = json.dumps({"name": "x.hprof", "manifest": {}, "format": "hprof.zst",
+                                                  "destination": "gs://dumps/a $(touch pasted)/it's.hprof"})
         return answer
 
 
