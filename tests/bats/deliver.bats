@@ -514,13 +514,13 @@ END
 		[[ $name == *.gz || $stderr == *VisualVM* ]]
 		[[ $name != *.gz || $stderr != *VisualVM* ]] # which reads plain dumps alone
 	done
-	tells "zstd -d 'x.hprof.zst'"
+	tells "zstd -d ./x.hprof.zst"
 	grep -q application/zstd "$(object formats/x.hprof.zst).meta"
 	grep -q application/gzip "$(object formats/x.hprof.gz).meta"
 	grep -q application/octet-stream "$(object formats/x.hprof).meta"
 	dump "$RIG_RUN/out/to/" -s 0 --format hprof.zst
 	[[ $output == *_1.hprof.zst ]]
-	tells "next: zstd -d '$output'"
+	tells "next: zstd -d $output"
 	dump "$RIG_RUN/out/to/y.gz" -s 0 --format hprof
 	grep -q '"format": "hprof"' "$RIG_RUN/out/to/y.gz.manifest.json"
 	dump "$RIG_RUN/out/to/z.hprof" -s 0 --redact strings --parallel 3 --buffer 40%
