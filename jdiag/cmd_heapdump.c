@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "jdiag/capture_options.h"
 #include "jdiag/command.h"
 #include "jdiag/deliver_end.h"
 #include "jdiag/helper/helper.h"
@@ -22,7 +21,6 @@
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
 #include "remote/base/str.h"
-#include "remote/codec/codec.h"
 
 #define INSPECT_TIMEOUT_MS 60000
 
@@ -34,90 +32,14 @@ struct job {
 	json_t *inspect;  /* owned */
 	json_t *manifest; /* owned */
 	struct preflight preflight;
-	enum codec codec;	  /* of the artifact */
-	uint64_t buffer, percent; /* --buffer; 0: not given */
-	struct sink *sink;	  /* owned */
-	char *url;		  /* owned: of the sink */
+	struct capture_options options;
+	struct sink *sink; /* owned */
+	char *url;	   /* owned: of the sink */
 	char name[ARTIFACT_NAME_SIZE];
 	char id[CAPTURE_ID_SIZE];
 	char *node_target; /* owned: "node/N", "ssh://HOST:PORT" */
 	struct delivery_job end;
 };
-
-#define MAX_BUFFER_PERCENT 90
-
-/* "2GiB" or "40%". */
-static int take_buffer(struct job *j, struct error *err)
-{
-	const char *text = j->o->buffer;
-	size_t len = text ? strlen(text) : 0;
-
-	if (!len)
-		return 0;
-	if (text[len - 1] == '%') {
-		auto_free char *number = xstrndup(text, len - 1);
-
-		if (str_to_u64(number, MAX_BUFFER_PERCENT, &j->percent) && j->percent)
-			return 0;
-	} else if (str_to_size(text, &j->buffer) && j->buffer) {
-		return 0;
-	}
-	error_set(err, ERR_USAGE, "bad size '%s' for '--buffer'", text);
-	return error_hint(err,
-			  "a size looks like 512MiB or 2GiB, a share of the node's free "
-			  "memory like 40%% (at most %d%%)",
-			  MAX_BUFFER_PERCENT);
-}
-
-/* --format, else what the name of a file or an object says, else .gz, which Eclipse MAT opens. */
-static enum codec choose_codec(const struct options *o)
-{
-	enum codec codec = CODEC_GZIP;
-	struct stat st;
-
-	if (o->format) {
-		(void)codec_from_format(o->format, &codec);
-		return codec;
-	}
-	if (!o->to || strcmp(o->to, "-") == 0 || str_ends(o->to, "/") ||
-	    (!str_starts(o->to, "gs://") && stat(o->to, &st) == 0 && S_ISDIR(st.st_mode)) ||
-	    !codec_from_name(o->to, &codec))
-		return CODEC_GZIP;
-	return codec;
-}
-
-static const char *content_type(enum codec codec)
-{
-	return codec == CODEC_GZIP   ? "application/gzip"
-	       : codec == CODEC_ZSTD ? "application/zstd"
-				     : "application/octet-stream";
-}
-
-static int check_options(const struct options *o, const struct target *t, struct error *err)
-{
-	if (t->kind == TARGET_NODE)
-		return error_set(err, ERR_USAGE, "a node is no target of heapdump: name a pod");
-	if (t->kind == TARGET_SSH && !o->container && !o->host_pid) {
-		error_set(err, ERR_USAGE, "which JVM on '%s'?", t->host);
-		return error_hint(err,
-				  "add --container ID or --pid HOSTPID; %s ps ssh://%s lists them",
-				  command_program(), t->host);
-	}
-	if (t->kind == TARGET_POD && o->host_pid)
-		return error_set(err, ERR_USAGE, "--pid goes with ssh://HOST, use --jvm for a pod");
-	if (o->to && strcmp(o->to, "-") == 0 && o->output != OUTPUT_TEXT)
-		return error_set(err, ERR_USAGE,
-				 "--to - writes the dump to stdout, there is no room for -o there");
-	if (o->detach && o->to && strcmp(o->to, "-") == 0)
-		return error_set(err, ERR_USAGE,
-				 "--detach leaves the dump on the node, nothing can go to stdout");
-	if (o->detach && o->no_spool)
-		return error_set(err, ERR_USAGE, "--detach needs the spool: leave out --no-spool");
-	if (o->upload_from == UPLOAD_FROM_NODE && o->no_spool)
-		return error_set(err, ERR_USAGE,
-				 "--upload-from node needs the spool: leave out --no-spool");
-	return delivery_check_upload(o, o->to, err);
-}
 
 static int resolve(struct job *j, const struct target *t, struct error *err)
 {
@@ -154,7 +76,7 @@ static int estimate(struct job *j, struct error *err)
 	struct preflight *p = &j->preflight;
 
 	p->live = !j->o->all_objects;
-	p->format = codec_format(j->codec);
+	p->format = codec_format(j->options.codec);
 	p->redact = j->o->redact;
 	p->ring = j->o->no_spool;
 	p->parallel = (unsigned int)j->o->parallel;
@@ -173,16 +95,9 @@ static int estimate(struct job *j, struct error *err)
  * action on the target: the pod is read again right before it. */
 static int inspect(struct job *j, bool attach, struct error *err)
 {
-	auto_json json_t *params = jvm_reference(j->jvm);
+	auto_json json_t *params = capture_inspect_params(&j->options, j->o, j->jvm, attach);
 	json_t *answer;
-	json_t *more =
-		json_pack("{s:b, s:s, s:I, s:I, s:b}", "attach", attach, "strategy",
-			  j->o->strategy ? j->o->strategy : "", "buffer", (json_int_t)j->buffer,
-			  "buffer_percent", (json_int_t)j->percent, "spool", !j->o->no_spool);
 
-	if (!more)
-		die_oom();
-	json_object_update_new(params, more);
 	if (attach && session_recheck(&j->session, err) < 0)
 		return -1;
 	if (helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &answer, err) < 0)
@@ -205,7 +120,7 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 		.to = j->o->to ? j->o->to : "./",
 		.name = j->name,
 		.companion = MANIFEST_SUFFIX,
-		.content_type = content_type(j->codec),
+		.content_type = artifact_content_type(codec_format(j->options.codec)),
 		.token_command = j->o->token_command,
 		.tick = delivery_tick,
 		.tick_ctx = &j->session,
@@ -311,39 +226,6 @@ static void set_end(struct job *j)
 	j->end.target = j->node_target;
 }
 
-static char *owner(void)
-{
-	const char *user = getenv("USER");
-	char host[65] = "";
-
-	if (gethostname(host, sizeof(host) - 1) < 0)
-		host[0] = '\0';
-	return xasprintf("%.60s@%s", user && *user ? user : "?", *host ? host : "?");
-}
-
-/* The parameters of `begin`; a new object. */
-static json_t *begin_params(const struct job *j, const json_t *label)
-{
-	const struct options *o = j->o;
-	auto_free char *text = json_dumps(label, JSON_COMPACT | JSON_ENSURE_ASCII);
-	auto_free char *who = owner();
-	json_t *params = jvm_reference(j->jvm);
-	json_t *more = json_pack(
-		"{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:b, s:s, s:s}",
-		"id", j->id, "strategy", j->preflight.strategy, "dir", "", "live",
-		j->preflight.live, "format", codec_format(j->codec), "redact",
-		o->redact ? o->redact : "none", "parallel", (json_int_t)o->parallel, "buffer",
-		(json_int_t)j->buffer, "buffer_percent", (json_int_t)j->percent, "spool",
-		!o->no_spool, "expected", (json_int_t)j->preflight.size, "deadline",
-		(json_int_t)o->timeout_ms, "ttl", (json_int_t)CAPTURE_TTL_S, "sync", o->detach,
-		"owner", who, "label", text);
-
-	if (!more)
-		die_oom();
-	json_object_update_new(params, more);
-	return params;
-}
-
 /* Before the node hears of it: a jdiag that is killed in the next moment is found again. */
 static void write_record(struct job *j, const json_t *label)
 {
@@ -358,6 +240,7 @@ static void write_record(struct job *j, const json_t *label)
 
 static int capture(struct job *j, struct error *err)
 {
+	const struct capture_begin begin = {j->id, j->jvm, &j->preflight, j->options};
 	auto_json json_t *label = NULL, *params = NULL;
 	struct delivery_options d = {
 		.id = j->id,
@@ -374,50 +257,12 @@ static int capture(struct job *j, struct error *err)
 		sink_abort(j->sink);
 		j->sink = NULL;
 	}
-	label = label_new(j->name, j->url, codec_format(j->codec), j->manifest);
+	label = label_new(j->name, j->url, codec_format(j->options.codec), j->manifest);
 	if (!j->o->no_spool)
 		write_record(j, label);
-	d.begin = params = begin_params(j, label);
+	d.begin = params = capture_begin_params(&begin, j->o, label);
 	d.sink = j->end.sink = j->sink;
 	return deliver_capture(&j->session, &d, j->progress, &j->end.result, err);
-}
-
-static void print_detached(const struct job *j)
-{
-	const struct delivery_result *r = &j->end.result;
-	auto_free char *resume = delivery_resume_line(&j->end);
-	char raw[16], pause[16];
-
-	progress_clear(j->progress);
-	if (r->notice[0])
-		progress_note(j->progress, "%s", r->notice);
-	progress_note(j->progress, "the dump (%s, pause %s) is safe on node '%s'",
-		      str_format_size(raw, r->raw),
-		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms),
-		      j->session.node);
-	if (j->o->output == OUTPUT_JSON) {
-		auto_json json_t *object =
-			json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:O}", "id", j->id, "node",
-				  j->session.node, "phase", capture_phase_name(r->phase), "format",
-				  codec_format(j->codec), "raw", (json_int_t)r->raw, "stored",
-				  (json_int_t)r->bytes, "name", j->name, "manifest", j->manifest);
-
-		output_json("Capture", object);
-	} else {
-		output_line(j->id);
-	}
-	progress_note(j->progress, "next: %s", resume);
-}
-
-/* How the node is named where there is no record. */
-static char *node_target(const struct job *j, const struct target *t)
-{
-	auto_free char *port = j->session.port && t->kind == TARGET_SSH
-				       ? xasprintf(":%u", j->session.port)
-				       : xstrdup("");
-
-	return xasprintf("%s%s%s", t->kind == TARGET_SSH ? "ssh://" : "node/", j->session.node,
-			 port);
 }
 
 /* Everything up to the first action on the target: the destination, too, has to be known to work
@@ -428,12 +273,12 @@ static int prepare(struct job *j, const struct target *t, struct error *err)
 
 	if (resolve(j, t, err) < 0)
 		return -1;
-	j->node_target = node_target(j, t);
+	j->node_target = session_node_target(&j->session);
 	progress_phase(j->progress, "connect");
 	if (session_connect(&j->session, err) < 0 || find_jvm(j, err) < 0 ||
 	    inspect(j, false, err) < 0)
 		return -1;
-	artifact_name(j->name, &j->session, j->jvm, when, codec_format(j->codec));
+	artifact_name(j->name, &j->session, j->jvm, when, codec_format(j->options.codec));
 	if (open_sink(j, when, err) < 0)
 		return -1;
 	j->preflight.sink_free = sink_free_bytes(j->sink);
@@ -456,17 +301,12 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 	if (check_fits(j, err) < 0 || confirm(j, err) < 0 || capture(j, err) < 0)
 		return -1;
 	if (j->o->detach) {
-		print_detached(j);
+		delivery_print_detached(&j->end);
 		return 0;
 	}
 	delivery_settle(&j->end);
 	delivery_print(&j->end);
 	return 0;
-}
-
-static void add_hint(struct error *err, const char *hint)
-{
-	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
 }
 
 /* After a failure: what is where. The sink has removed its own part already. */
@@ -482,15 +322,18 @@ static void tell_what_is_left(const struct job *j, bool nothing_kept, bool node_
 	if (!nothing_kept)
 		;
 	else if (!node_clean)
-		add_hint(err, hint);
+		delivery_add_hint(err, hint);
 	else if (err->code == ERR_INTERRUPTED && began)
-		add_hint(err, to_stdout ? "the node is as before"
-					: "nothing was kept: the node and the destination are as "
-					  "before");
+		delivery_add_hint(
+			err, to_stdout ? "the node is as before"
+				       : "nothing was kept: the node and the destination are as "
+					 "before");
 	else if (err->code == ERR_CAPTURE && began && !to_stdout && !*err->hint)
-		add_hint(err, "nothing was kept: see what the JVM says in its log, then try again");
+		delivery_add_hint(
+			err, "nothing was kept: see what the JVM says in its log, then try again");
 	if (began && to_stdout)
-		add_hint(err, "what standard output got is not a whole dump: throw it away");
+		delivery_add_hint(err,
+				  "what standard output got is not a whole dump: throw it away");
 }
 
 /* After a success it is only a warning. */
@@ -506,7 +349,6 @@ static void job_init(struct job *j, const struct options *o)
 {
 	session_init(&j->session, o);
 	j->progress = progress_new(o->progress, o->quiet);
-	j->codec = choose_codec(o);
 	capture_new_id(j->id);
 }
 
@@ -526,8 +368,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	struct target t;
 	int rc;
 
-	if (target_parse(argv[0], &t, err) < 0 || check_options(o, &t, err) < 0 ||
-	    take_buffer(&j, err) < 0)
+	if (target_parse(argv[0], &t, err) < 0 || capture_options_take(&j.options, o, &t, err) < 0)
 		return -1;
 	job_init(&j, o);
 	rc = run_job(&j, &t, err);

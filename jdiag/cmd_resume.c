@@ -134,13 +134,6 @@ static int find_capture(struct resume *r, struct error *err)
 
 /* ---- where it goes ---- */
 
-static const char *type_of(const char *format)
-{
-	return strcmp(format, "hprof.gz") == 0	  ? "application/gzip"
-	       : strcmp(format, "hprof.zst") == 0 ? "application/zstd"
-						  : "application/octet-stream";
-}
-
 static int open_sink(struct resume *r, struct error *err)
 {
 	const char *to = json_str_at(r->label, "destination", "-");
@@ -149,7 +142,7 @@ static int open_sink(struct resume *r, struct error *err)
 		.to = r->o.to ? r->o.to : to,
 		.name = json_str_at(r->label, "name", ""),
 		.companion = MANIFEST_SUFFIX,
-		.content_type = type_of(json_str_at(r->label, "format", "")),
+		.content_type = artifact_content_type(json_str_at(r->label, "format", "")),
 		.metadata = metadata,
 		.token_command = r->o.token_command,
 		.tick = delivery_tick,
@@ -178,9 +171,7 @@ static int open_sink(struct resume *r, struct error *err)
 /* From here on the end has to think of the capture. */
 static void set_end(struct resume *r)
 {
-	bool ssh = r->target && str_starts(r->target, "ssh://");
-
-	r->node_target = ssh ? xstrdup(r->target) : xasprintf("node/%s", r->session.node);
+	r->node_target = session_node_target(&r->session);
 	r->end = (struct delivery_job){
 		.o = &r->o,
 		.session = &r->session,

@@ -180,9 +180,37 @@ void delivery_print(const struct delivery_job *j)
 	tell_next(j, url);
 }
 
+void delivery_print_detached(const struct delivery_job *j)
+{
+	const struct delivery_result *r = &j->result;
+	auto_free char *resume = delivery_resume_line(j);
+	char raw[16], pause[16];
+
+	progress_clear(j->progress);
+	if (r->notice[0])
+		progress_note(j->progress, "%s", r->notice);
+	progress_note(j->progress, "the dump (%s, pause %s) is safe on node '%s'",
+		      str_format_size(raw, r->raw),
+		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms),
+		      j->session->node);
+	if (j->o->output == OUTPUT_JSON) {
+		auto_json json_t *object =
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:O}", "id", j->id, "node",
+				  j->session->node, "phase", capture_phase_name(r->phase), "format",
+				  json_str_at(j->manifest, "format", ""), "raw", (json_int_t)r->raw,
+				  "stored", (json_int_t)r->bytes, "name",
+				  json_str_at(j->manifest, "name", ""), "manifest", j->manifest);
+
+		output_json("Capture", object);
+	} else {
+		output_line(j->id);
+	}
+	progress_note(j->progress, "next: %s", resume);
+}
+
 /* ---- after a failure ---- */
 
-static void add_hint(struct error *err, const char *hint)
+void delivery_add_hint(struct error *err, const char *hint)
 {
 	(void)error_hint(err, "%s%s%s", err->hint, err->hint[0] ? "\n" : "", hint);
 }
@@ -195,8 +223,8 @@ static void tell_kept(const struct delivery_job *j, struct error *err)
 	auto_free char *rm = capture_line(j, "spool rm");
 	auto_free char *drop = xasprintf("or throw it away: %s", rm);
 
-	add_hint(err, kept);
-	add_hint(err, drop);
+	delivery_add_hint(err, kept);
+	delivery_add_hint(err, drop);
 }
 
 /* The user has ended it: whether there is something that is worth to be kept. What is said to the

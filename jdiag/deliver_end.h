@@ -45,12 +45,18 @@ void delivery_settle(struct delivery_job *j);
 /* The result, and the line that opens it. */
 void delivery_print(const struct delivery_job *j);
 
+/* The capture is complete and stays on its node: its id, and the line that fetches it. */
+void delivery_print_detached(const struct delivery_job *j);
+
 /*
  * It failed: a capture that is under way is stopped when the user ended it while the JVM stood
  * still, what failed on the node is removed; all else is kept, and the hint says how to go on. True
  * when nothing is left on the node.
  */
 bool delivery_give_up(struct delivery_job *j, struct error *err);
+
+/* One more line of the hint. */
+void delivery_add_hint(struct error *err, const char *hint);
 
 /* "jdiag resume ID [TARGET] [OPTIONS]", as the words of a shell; free with free(). */
 char *delivery_resume_line(const struct delivery_job *j) must_check;

@@ -42,6 +42,13 @@ void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const 
 			*p = '-';
 }
 
+const char *artifact_content_type(const char *format)
+{
+	return strcmp(format, "hprof.gz") == 0	  ? "application/gzip"
+	       : strcmp(format, "hprof.zst") == 0 ? "application/zstd"
+						  : "application/octet-stream";
+}
+
 static json_t *describe_target(const struct session *s, const json_t *jvm)
 {
 	json_t *target = json_pack("{s:s, s:s, s:s}", "node", s->node, "address", s->address,

@@ -22,6 +22,9 @@ struct session;
 void artifact_name(char dst[ARTIFACT_NAME_SIZE], const struct session *s, const struct json_t *jvm,
 		   time_t when, const char *kind);
 
+/* "application/gzip" of "hprof.gz" ... */
+const char *artifact_content_type(const char *format);
+
 /*
  * The manifest as far as it is known before the capture. A new object: apiVersion, kind, name,
  * format, target, jvm {... collector, flags}, capture {strategy, redact, live, started, expected

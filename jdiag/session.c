@@ -119,6 +119,17 @@ int session_resolve_target(struct session *s, const struct target *t, struct err
 	return session_resolve_node(s, pod.node, err);
 }
 
+char *session_node_target(const struct session *s)
+{
+	bool v6 = strchr(s->node, ':');
+	auto_free char *port = s->port ? xasprintf(":%u", s->port) : xstrdup("");
+
+	if (s->kube)
+		return xasprintf("node/%s", s->node);
+	return xasprintf("ssh://%s%s%s%s%s%s", s->user, s->user[0] ? "@" : "", v6 ? "[" : "",
+			 s->node, v6 ? "]" : "", port);
+}
+
 int session_connect(struct session *s, struct error *err)
 {
 	const struct options *o = s->o;

@@ -49,6 +49,10 @@ int session_resolve_ssh(struct session *s, const struct target *t, struct error 
 /* The node's address for any target, whatever runs there: of a pod only its node counts. */
 int session_resolve_target(struct session *s, const struct target *t, struct error *err) must_check;
 
+/* The node as a TARGET: "node/NAME", or "ssh://[USER@]HOST[:PORT]" where no API was asked; free
+ * with free(). */
+char *session_node_target(const struct session *s) must_check;
+
 /* Give up the connection and its helper, as they are; the rest stays, session_connect connects
  * again. */
 void session_disconnect(struct session *s);

@@ -121,7 +121,8 @@ static int begin(struct gcs_sink *s, const struct sink_options *o, struct error 
 	/* The bucket looks at ifGenerationMatch only when the last byte has come. A name of the
 	 * user's own choice is worth a question before that; not where a run that was killed may
 	 * have finished it, which the bytes will show. */
-	if (!o->take_over && !str_ends(s->object, o->name) && check_absent(s, o->companion, err) < 0)
+	if (!o->take_over && !str_ends(s->object, o->name) &&
+	    check_absent(s, o->companion, err) < 0)
 		return -1;
 	if (gcs_upload_begin(s->gcs, s->bucket, s->object, o->content_type, o->metadata, &s->upload,
 			     err) < 0)

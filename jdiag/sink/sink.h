@@ -31,8 +31,8 @@ struct sink_options {
 	const char *content_type;
 	const struct json_t *metadata; /* flat object of strings: the manifest's main fields */
 	const char *token_command;     /* for gs://, or NULL */
-	/* a .partial of a run that was killed may be written anew (one that is being written not), an
-	 * object that is there already may turn out to be the same */
+	/* a .partial of a run that was killed may be written anew (one that is being written not),
+	 * an object that is there already may turn out to be the same */
 	bool take_over;
 	/* called every 200 ms or so while the destination makes us wait; or NULL */
 	int (*tick)(void *ctx, struct error *err);

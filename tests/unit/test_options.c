@@ -10,6 +10,7 @@
 
 #include "jdiag/command.h"
 #include "jdiag/options.h"
+#include "jdiag/session.h"
 #include "remote/base/log.h"
 
 #define MAX_WORDS 24
@@ -257,9 +258,57 @@ static void test_environment(void **state)
 	assert_string_equal(err.msg, "bad port 'ssh' for 'JDIAG_SSH_PORT'");
 }
 
+/* Given on the command line, of the cluster and of SSH; what comes from elsewhere is there again.
+ */
+static void test_way(void **state)
+{
+	char *way;
+
+	(void)state;
+	assert_int_equal(
+		parse("--context prod --kubeconfig /a/$HOME -i k1 -i it's -p 2022 --host-key "
+		      "accept-new --sudo always --to x --timeout 5s --ssh-user me"),
+		0);
+	o.as = "nobody";
+	way = options_way(&o);
+	assert_string_equal(way,
+			    " --context prod --kubeconfig '/a/$HOME' --ssh-user me --identity k1 "
+			    "--identity 'it'\\''s' --ssh-port 2022 --host-key accept-new "
+			    "--sudo always");
+	free(way);
+	assert_int_equal(parse("--to x -q"), 0);
+	way = options_way(&o);
+	assert_string_equal(way, "");
+	free(way);
+}
+
+static void check_node(const struct session *s, const char *expected)
+{
+	char *target = session_node_target(s);
+
+	assert_string_equal(target, expected);
+	free(target);
+}
+
+static void test_node_target(void **state)
+{
+	struct session s = {.node = "10.0.0.7", .port = 2022, .user = "admin"};
+
+	(void)state;
+	check_node(&s, "ssh://admin@10.0.0.7:2022");
+	s = (struct session){.node = "fd00::7", .port = 22};
+	check_node(&s, "ssh://[fd00::7]:22");
+	s = (struct session){.node = "host"};
+	check_node(&s, "ssh://host");
+	s.kube = (struct kube *)&s;
+	check_node(&s, "node/host");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_node_target),
 		cmocka_unit_test(test_table_is_sound),
 		cmocka_unit_test(test_before_and_after_the_words),
 		cmocka_unit_test(test_forms_of_values),
