@@ -10,7 +10,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench_rig import MB, NODE, Broken, kube_state, read  # noqa: E402
+from bench_rig import MB, NODE, Broken, Patience, kube_state, read  # noqa: E402
 from bench_rows import ROWS  # noqa: E402
 
 
@@ -47,16 +47,6 @@ class Table:
         return sum(f["result"] == result for f in self.figures)
 
 
-def others():
-    """Processors' worth of work that goes on without us, over a second."""
-    def busy():
-        values = [int(n) for n in read("/proc/stat").split("\n")[0].split()[1:9]]
-        return sum(values) - values[3] - values[4]
-    before = busy()
-    time.sleep(1)
-    return (busy() - before) / os.sysconf("SC_CLK_TCK")
-
-
 def machine():
     available = next(int(line.split()[1]) for line in read("/proc/meminfo").splitlines() if line.startswith("MemAvail"))
     return {"cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(), "available_mb": available * 1024 // MB,
@@ -65,17 +55,17 @@ def machine():
 
 def run_row(table, row, options):
     table.row = row.__name__
-    start, load = time.monotonic(), others()
+    start, Patience.asked, Patience.vain = time.monotonic(), 0, 0
     try:
         row(table, options)
     except Broken as e:
         table.missing(row.__name__, str(e))
         print(str(e), file=sys.stderr)
     note = "%s: %.0f s" % (row.__name__, time.monotonic() - start)
-    if load > 0.2:
-        note += ", began on a BUSY machine (%.1f processors)" % load
+    if Patience.vain:
+        note += ", the machine was BUSY before %d of %d measurements" % (Patience.vain, Patience.asked)
     print("bench: " + note, file=sys.stderr, flush=True)
-    return {"seconds": time.monotonic() - start, "busy": load}
+    return {"seconds": time.monotonic() - start, "measurements": Patience.asked, "busy": Patience.vain}
 
 
 def main():
@@ -87,8 +77,11 @@ def main():
     p.add_argument("--heap-mb", type=int, default=1024, help="live objects in the JVMs (1024)")
     p.add_argument("--runs", type=int, default=5, help="that count, of each way (5; where runs are long at most 3)")
     p.add_argument("--sizes", default="64,512,2048", help="heaps of the row memory")
+    p.add_argument("--patience", type=float, default=5, metavar="S",
+                   help="wait so long for a quiet machine, before each measurement (5)")
     p.add_argument("--json", metavar="FILE", help="the figures with all samples")
     options = p.parse_args()
+    Patience.seconds = options.patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # what was changed is changed back
     kube_state("node", NODE)
     before = machine()

@@ -121,10 +121,33 @@ class Pause:
 BUCKET = "http://127.0.0.1:" + read(RUN, "bucket.port")
 
 
+class Patience:
+    """How long to wait for a machine where nothing else runs, before each measurement; how often in vain."""
+    seconds = 5.0
+    enough = 0.15  # processors' worth of work
+    asked = vain = 0
+
+
+def others(seconds):
+    """Processors' worth of work that went on without us, over so many seconds."""
+    def busy():
+        values = [int(n) for n in read("/proc/stat").split("\n")[0].split()[1:9]]
+        return sum(values) - values[3] - values[4]
+    before, start = busy(), time.monotonic()
+    time.sleep(seconds)
+    return (busy() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
+
+
 def quiet():
-    """The bytes of the run before must not be written during the next one."""
+    """The bytes of the run before must not be written during the next one; nothing else should run."""
     urllib.request.urlopen(urllib.request.Request(BUCKET + "/control/reset", b"", method="POST")).read()
     os.sync()
+    end = time.monotonic() + Patience.seconds
+    Patience.asked += 1
+    while others(0.4) > Patience.enough:
+        if time.monotonic() > end:
+            Patience.vain += 1
+            return
 
 
 def object_size(kind):
