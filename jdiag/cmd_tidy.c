@@ -42,7 +42,9 @@ static int print_answer(const struct options *o, const json_t *answer, struct er
 		error_set(err, ERR_FAILED, "%zu things were kept, the first: %s: %s",
 			  json_array_size(json_at(answer, "kept")), json_str_at(entry, "what", "?"),
 			  json_str_at(entry, "reason", "?"));
-		return error_hint(err, "what a running jdiag holds goes away with it");
+		return error_hint(err,
+				  "what a running jdiag holds goes away with it; finished captures "
+				  "go with --force");
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@ teardown() {
 	[[ -z ${SERVER_PID:-} ]] || kill "$SERVER_PID"
 	[[ -z $JOB ]] || kill -KILL "$JOB" 2>/dev/null || true
 	rm -f "$RIG_RUN/kube/faults.json"
+	rm -rf "$RIG_RUN/home/.local"
 	curl -sf "$BUCKET/control/reset" -d '' >/dev/null
 	untouched web
 	[ -z "$(find "$D" -name '*.hprof*')" ]
@@ -33,12 +34,20 @@ bucket_was_asked() { curl -sf "$BUCKET/control/log" | grep -q "\"kind\": \"$1\""
 
 no_object() { [ -z "$(find "$RIG_RUN/bucket/data/objects" -type f 2>/dev/null)" ]; }
 
+# kept_capture_goes: the dump is safe on the node, the error says how it goes away, and so it does.
+kept_capture_goes() {
+	local stderr=${stderr:-$(<stderr)} line
+	line=$(grep -o 'jdiag spool rm [0-9a-f]\{16\}' <<<"$stderr")
+	# shellcheck disable=SC2086 # words
+	run_jdiag -s 0 ${line#jdiag }
+}
+
 # times_out PHASE [OPTION...]: in that phase, and not later.
 times_out() {
 	local phase=$1
 	shift
 	refuses 130 heapdump web -n shop "$@"
-	[ "$(grep -oE '^jdiag: (resolve|connect|inspect|attach|dump|transfer|finish)$' <<<"$stderr" | tail -n 1)" = "jdiag: $phase" ]
+	[ "$(grep -oE '^jdiag: (resolve|connect|inspect|attach|pause|spool|upload|transfer|finish)$' <<<"$stderr" | tail -n 1)" = "jdiag: $phase" ]
 	tells "jdiag: timed out: the time given by --timeout has passed"
 	tells "give it more time, or see with -v=2 which step takes so long"
 }
@@ -110,12 +119,13 @@ times_out() {
 	JDIAG_EXTRA_ENV=()
 }
 
-@test "the bucket is slow, is slow at the end" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}, {"on": "final", "rate": 1000000, "times": 100}]'
+@test "the bucket is slow, is slow at the end: the session is closed, the capture is kept" {
+	bucket_faults '[{"on": "put", "rate": 100000, "times": 100}, {"on": "final", "rate": 100000, "times": 100}]'
 	run_jdiag -s 130 heapdump web -n shop --to gs://dumps/slow/ --timeout 6s
 	tells "jdiag: timed out"
 	[ "$(open_sessions)" = 0 ]
 	no_object
+	kept_capture_goes
 }
 
 @test "the reader of stdout does not read" {
@@ -123,6 +133,7 @@ times_out() {
 		(wait_for 30 test -s status)
 	[ "$(<status)" = 130 ]
 	grep '^jdiag: timed out' stderr
+	stderr=$(<stderr) kept_capture_goes
 }
 
 # begin ARGUMENT...: jdiag in the background, which may be interrupted.
@@ -143,9 +154,9 @@ ends() {
 }
 
 @test "Ctrl-C while a slow bucket takes the dump: the upload session is closed" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}, {"on": "final", "rate": 1000000, "times": 100}]'
+	bucket_faults '[{"on": "put", "rate": 100000, "times": 100}, {"on": "final", "rate": 100000, "times": 100}]'
 	begin heapdump web -n shop --to gs://dumps/slow/
-	wait_for 30 grep -qE '^jdiag: (dump|transfer)' stderr
+	wait_for 30 grep -qE '^jdiag: (spool|upload)' stderr
 	wait_for 30 bucket_was_asked start
 	[ "$(open_sessions)" = 1 ]
 	kill -INT "$JOB"
@@ -153,6 +164,7 @@ ends() {
 	grep '^jdiag: interrupted$' stderr
 	[ "$(open_sessions)" = 0 ]
 	no_object
+	stderr=$(<stderr) kept_capture_goes
 }
 
 @test "Ctrl-C while the bucket finishes: the upload session is closed" {
@@ -163,12 +175,13 @@ ends() {
 	ends 130
 	[ "$(open_sessions)" = 0 ]
 	no_object
+	stderr=$(<stderr) kept_capture_goes
 }
 
 @test "a second Ctrl-C while a dead connection is given up: at once" {
 	bucket_faults '[{"on": "put", "rate": 1000, "times": 100}, {"on": "final", "rate": 1000, "times": 100}, {"on": "delete", "rate": 1, "times": 1}]'
 	begin heapdump web -n shop --to gs://dumps/two/
-	wait_for 30 grep -qE '^jdiag: (dump|transfer)' stderr
+	wait_for 30 grep -qE '^jdiag: (spool|upload)' stderr
 	kill -STOP "$(<"$RIG_RUN/bucket/pid")"
 	local status=0 start=$SECONDS
 	kill -INT "$JOB"
@@ -179,4 +192,6 @@ ends() {
 	kill -CONT "$(<"$RIG_RUN/bucket/pid")"
 	JOB=
 	[ "$status" = 130 ]
+	run_jdiag -s 0 spool -o name
+	run_jdiag -s 0 spool rm "$output"
 }

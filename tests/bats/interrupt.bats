@@ -146,7 +146,7 @@ nothing_came_of_it() {
 	nothing_came_of_it
 }
 
-slow_bucket() { bucket_faults '[{"on": "put", "rate": 1000000, "times": 100}]'; }
+slow_bucket() { bucket_faults '[{"on": "put", "rate": 100000, "times": 100}]'; }
 
 records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
 
@@ -241,13 +241,13 @@ job_has_ended() {
 }
 
 @test "the connection is cut while a slow bucket takes the dump: connected again" {
-	bucket_faults '[{"on": "put", "rate": 4000000, "times": 1}]'
-	begin heapdump web -n shop --to gs://dumps/cut/x.hprof.gz
+	bucket_faults '[{"on": "put", "rate": 50000000, "times": 1}]'
+	begin heapdump web -n shop --to gs://dumps/cut/x.hprof
 	phase upload
 	break_links
 	wait_for 60 job_has_ended
 	told "connected again"
-	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/cut%2Fx.hprof.gz" live
+	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/cut%2Fx.hprof" live
 	rm "$RIG_RUN"/bucket/data/objects/dumps/cut*
 }
 
@@ -262,7 +262,7 @@ job_has_ended() {
 }
 
 @test "all of the helper is killed when the dump is complete: its spool is delivered" {
-	bucket_faults '[{"on": "put", "rate": 4000000, "times": 1}]'
+	bucket_faults '[{"on": "put", "rate": 1000000, "times": 1}]'
 	begin heapdump web -n shop --to gs://dumps/helper/x.hprof.gz
 	phase upload
 	# shellcheck disable=SC2046 # a list

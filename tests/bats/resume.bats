@@ -1,0 +1,220 @@
+# Captures of a real JVM whose connection is cut in each phase, whose jdiag is killed, or that are left on
+# their node: the artifact is whole each time, and the JVM stood still once.
+load lib
+
+setup_file() {
+	rig_up
+	pod_up web --java -Xmx900m --java -Xlog:safepoint -- fill=200
+	RELAY=$RIG_RUN/relay
+	mkdir -p "$RELAY"
+	"$RIG/relay.py" --control "$RELAY/control" "$RELAY/port" "$(<"$RIG_RUN/ssh/port")" 3>&- </dev/null &
+	echo $! >"$RELAY/pid"
+	wait_for 20 test -s "$RELAY/port"
+	sed "s/^\[127.0.0.1\]:[0-9]*/[127.0.0.1]:$(<"$RELAY/port")/" "$RIG_RUN/ssh/known_hosts" >"$RELAY/known_hosts"
+	chmod 600 "$RELAY/known_hosts"
+}
+teardown_file() {
+	kill "$(<"$RIG_RUN/relay/pid")"
+	rig_down
+}
+
+setup() {
+	RELAY=$RIG_RUN/relay
+	JDIAG_EXTRA_ENV=(JDIAG_SSH_PORT="$(<"$RELAY/port")" JDIAG_KNOWN_HOSTS="$RELAY/known_hosts")
+	OUT=$RIG_RUN/out/$BATS_TEST_NUMBER
+	mkdir -p "$OUT"
+	DUMPS=$(dumps)
+}
+
+teardown() {
+	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
+	relay clear
+	relay accept
+	relay rate 0
+	rm -rf "$RIG_RUN/job" "$RIG_RUN/home/.local" "$OUT"
+	# what one test leaves is not the next one's fault
+	untouched web || { rm -rf /var/lib/.jdiag-* && return 1; }
+}
+
+relay() { "$RIG/relay.py" --ask "$RELAY/control" "$@" >/dev/null; }
+
+# How often the JVM has dumped, by its own log.
+dumps() { grep -c '"HeapDumper"' "$(container log web)" || true; }
+
+# paused_once: since the test began.
+paused_once() {
+	[[ $(dumps) == $((DUMPS + 1)) ]] || { echo "$(dumps) dumps, $DUMPS before" && return 1; }
+}
+
+begin() {
+	: >"$RIG_RUN/out/stderr"
+	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT "$JDIAG" "$@" \
+		>"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
+	echo $! >"$RIG_RUN/job"
+}
+
+told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
+phase() { wait_for 30 told "^jdiag: \\($1\\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
+
+job_has_ended() {
+	local job
+	job=$(<"$RIG_RUN/job")
+	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
+}
+
+# ends STATUS
+ends() {
+	local status=0
+	wait_for 60 job_has_ended
+	wait "$(<"$RIG_RUN/job")" || status=$?
+	rm -f "$RIG_RUN/job"
+	stderr=$(<"$RIG_RUN/out/stderr")
+	tee -a "$RIG_RUN/out/all" <"$RIG_RUN/out/stderr"
+	[[ $status == "$1" ]] || { echo "status $status instead of $1" && return 1; }
+}
+
+records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
+
+# whole FILE: the artifact, its manifest, and nothing else anywhere.
+whole() {
+	manifest_agrees "$1"
+	dump_is_good "$1" live
+	paused_once
+	[[ -z $(records) && -z $(compgen -G '/var/lib/.jdiag-*/state') ]]
+	rm "$1" "$1.manifest.json"
+	[ -z "$(ls -A "$OUT")" ]
+}
+
+# cut_in PHASE [OPTION...]: the connection breaks as soon as jdiag is there; it ends well nevertheless.
+cut_in() {
+	local at=$1
+	shift
+	begin heapdump web -n shop --to "$OUT/x.hprof" "$@"
+	phase "$at"
+	relay cut
+	ends 0
+	tells "the connection to node '$NODE' broke"
+	tells "connected again"
+	whole "$OUT/x.hprof"
+}
+
+@test "the connection is cut while the JVM is asked" { cut_in attach; }
+@test "the connection is cut while the JVM stands still" { cut_in pause; }
+@test "the connection is cut while the node compresses" {
+	relay rate 8
+	cut_in spool --format hprof.zst
+}
+@test "the connection is cut while the artifact comes" {
+	relay rate 200
+	cut_in transfer
+}
+
+@test "the connection stays down for a while" {
+	begin heapdump web -n shop --to "$OUT/x.hprof.gz"
+	phase pause
+	relay refuse
+	relay cut
+	wait_for 20 told 'broke'
+	sleep 3
+	relay accept
+	ends 0
+	whole "$OUT/x.hprof.gz"
+}
+
+@test "before the JVM is asked a broken connection is an error" {
+	relay cut up:300000 # in the middle of the helper
+	run_jdiag -s 5 heapdump web -n shop --to "$OUT/x.hprof.gz"
+	[ -z "$(records)" ]
+	[ "$(dumps)" = "$DUMPS" ]
+	[ -z "$(ls -A "$OUT")" ]
+}
+
+@test "the connection does not come back: kept until --timeout, then resumed" {
+	begin heapdump web -n shop --to "$OUT/x.hprof.gz" --timeout 10s
+	phase pause
+	relay refuse
+	relay cut
+	ends 130
+	tells "timed out"
+	tells "jdiag resume $(basename "$(records)" .json)"
+	relay accept
+	run_jdiag -s 0 resume
+	whole "$OUT/x.hprof.gz"
+}
+
+@test "--no-spool: complete without a break, lost with one" {
+	run_jdiag -s 0 heapdump web -n shop --no-spool --to "$OUT/x.hprof.gz"
+	whole "$OUT/x.hprof.gz"
+	relay rate 100
+	begin heapdump web -n shop --no-spool --to "$OUT/x.hprof"
+	phase pause
+	relay cut
+	ends 5
+	tells "take it again without"
+	[ -z "$(records)" ]
+	[ -z "$(ls -A "$OUT")" ]
+}
+
+# killed_in PHASE: jdiag is killed there, and another one finishes it.
+killed_in() {
+	begin heapdump web -n shop --to "$OUT/x.hprof"
+	phase "$1"
+	kill -KILL "$(<"$RIG_RUN/job")"
+	ends 137
+	relay rate 0
+	run_jdiag -s 0 resume "$(basename "$(records)" .json)"
+	whole "$OUT/x.hprof"
+}
+
+@test "jdiag is killed while the JVM is asked" { killed_in attach; }
+@test "jdiag is killed while the JVM stands still" { killed_in pause; }
+@test "jdiag is killed while the artifact comes" {
+	relay rate 200
+	killed_in transfer
+}
+
+@test "--detach: the dump is safe on the node; resume from here, by node, by pod, in each format" {
+	local target format
+	for format in hprof hprof.gz hprof.zst; do
+		case $format in
+		hprof) target=() ;;
+		hprof.gz) target=("node/$NODE") ;;
+		hprof.zst) target=(web -n shop) ;;
+		esac
+		DUMPS=$(dumps)
+		run_jdiag -s 0 heapdump web -n shop --detach --format "$format" --to "$OUT/"
+		paused_once
+		id=$output
+		[[ $id =~ ^[0-9a-f]{16}$ ]]
+		run_jdiag -s 0 spool "node/$NODE" -o name
+		[ "$output" = "$id" ]
+		run_jdiag -s 0 spool -o wide
+		says " web "
+		says " complete "
+		((${#target[@]} == 0)) || rm -r "$RIG_RUN/home/.local"
+		run_jdiag -s 0 resume "$id" "${target[@]}" --to "$OUT/x.$format"
+		whole "$OUT/x.$format"
+	done
+}
+
+@test "--redact: the spool and the artifact have no contents" {
+	run_jdiag -s 0 heapdump web -n shop --redact strings --to "$OUT/x.hprof"
+	grep -q '"redact": "strings"' "$OUT/x.hprof.manifest.json"
+	whole "$OUT/x.hprof"
+}
+
+@test "spool rm stops what is under way" {
+	pod_up stall --exec fakejvm -- stall
+	begin heapdump stall -n shop --to "$OUT/" --force
+	phase pause
+	id=$(basename "$(records)" .json)
+	run_jdiag -s 0 spool
+	says "$id"
+	says " dump "
+	run_jdiag -s 0 spool rm "$id"
+	ends 8
+	[ -z "$(ls -A "$OUT")" ]
+	[ -z "$(records)" ]
+	untouched stall
+	container stop stall
+}
