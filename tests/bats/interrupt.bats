@@ -4,7 +4,7 @@ load lib
 
 setup_file() {
 	rig_up
-	pod_up web --java -Xmx900m -- fill=300
+	pod_up web --cpus 0.25 --java -Xmx900m -- fill=300 # so that the pause is seen
 }
 teardown_file() { rig_down; }
 
@@ -292,7 +292,7 @@ job_has_ended() {
 }
 
 @test "the container restarts in the middle" {
-	pod_up other --java -Xmx900m -- fill=300
+	pod_up other --cpus 0.25 --java -Xmx900m -- fill=300
 	begin heapdump other -n shop --to "$RIG_RUN/out/to/"
 	phase pause
 	container restart other

@@ -4,7 +4,7 @@ load lib
 
 setup_file() {
 	rig_up
-	pod_up web --java -Xmx900m --java -Xlog:safepoint -- fill=200
+	pod_up web --cpus 0.25 --java -Xmx900m --java -Xlog:safepoint -- fill=300 # so that the pause is seen
 	RELAY=$RIG_RUN/relay
 	mkdir -p "$RELAY"
 	"$RIG/relay.py" --control "$RELAY/control" "$RELAY/port" "$(<"$RIG_RUN/ssh/port")" 3>&- </dev/null &
@@ -33,7 +33,7 @@ teardown() {
 	relay rate 0
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/home/.local" "$OUT"
 	# what one test leaves is not the next one's fault
-	untouched web || { rm -rf /var/lib/.jdiag-* && return 1; }
+	untouched web
 }
 
 relay() { "$RIG/relay.py" --ask "$RELAY/control" "$@" >/dev/null; }
@@ -75,12 +75,15 @@ ends() {
 
 records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
 
+no_spool() { [[ -z $(compgen -G '/var/lib/.jdiag-*') ]]; }
+
 # whole FILE: the artifact, its manifest, and nothing else anywhere.
 whole() {
 	manifest_agrees "$1"
 	dump_is_good "$1" live
 	paused_once
-	[[ -z $(records) && -z $(compgen -G '/var/lib/.jdiag-*/state') ]]
+	[[ -z $(records) ]] || { records; return 1; }
+	wait_for 5 no_spool || { ls -la /var/lib/.jdiag-*; cat /var/lib/.jdiag-*/state; helper_pids; return 1; }
 	rm "$1" "$1.manifest.json"
 	[ -z "$(ls -A "$OUT")" ]
 }
