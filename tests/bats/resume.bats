@@ -105,7 +105,7 @@ cut_in() {
 @test "the connection is cut while the JVM stands still" { cut_in pause; }
 @test "the connection is cut while the node compresses" {
 	relay rate 8
-	cut_in spool --format hprof.zst
+	cut_in 'spool\|transfer' --format hprof.zst
 }
 @test "the connection is cut while the artifact comes" {
 	relay rate 200
@@ -113,8 +113,9 @@ cut_in() {
 }
 
 @test "the connection stays down for a while" {
+	relay rate 8
 	begin heapdump web -n shop --to "$OUT/x.hprof.gz"
-	phase pause
+	phase 'pause\|spool\|transfer'
 	relay refuse
 	relay cut
 	wait_for 20 told 'broke'
@@ -134,7 +135,7 @@ cut_in() {
 
 @test "the connection does not come back: kept until --timeout, then resumed" {
 	begin heapdump web -n shop --to "$OUT/x.hprof.gz" --timeout 10s
-	phase pause
+	phase 'pause\|spool\|transfer'
 	relay refuse
 	relay cut
 	ends 130
