@@ -29,6 +29,7 @@ static void let_go(const struct procfs *p, const struct fifos *f, const struct n
 
 	for (unsigned int i = 0; i < f->n; i++)
 		(void)unlinkat(f->dir, f->one[i].name, 0);
+	fifos_touch(f, p); /* what a container has put there may take long to remove */
 	rc = nodedir_remove_inside(node, "dump");
 	(void)rc; /* a container that puts files there all the time harms itself */
 	for (int i = 0; i < ROUNDS; i++) {

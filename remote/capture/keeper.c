@@ -128,6 +128,9 @@ static void keep(struct process *p, uint64_t seconds)
 
 void process_keep(struct process *p, uint64_t seconds)
 {
+	/* Nothing of the container is held, for hours after. */
+	oom_watch_close(&p->oom);
+	fd_close(&p->node.dump);
 	return_to_node(p);
 	keep(p, seconds);
 }

@@ -114,6 +114,10 @@ def children_of(pid):
     return names
 
 
+def files_of(pid):
+    return [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+
+
 def fails_with(h, id, code, *words):
     """Its own error, by `watch` and by `fetch`."""
     e = refused(h, h.request("watch", id=id), code, *words)
@@ -460,6 +464,7 @@ def check_later(pid, log):
         expect(b.call("watch", id=id)["sha256"] == end["sha256"], "still the same")
         refused(b, b.request("stop", id=id), "failed", "complete")
         capture = process_of(b, id)
+        expect(not [f for f in files_of(capture) if "cgroup" in f or "/dump" in f], "the keeper holds %r" % files_of(capture))
         b.call("remove", id=id)
         gone(b, id, pid)
         until(lambda: not os.path.exists("/proc/%d" % capture), "the keeper ends")
