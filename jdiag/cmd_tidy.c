@@ -26,9 +26,22 @@ static int resolve(struct session *s, const struct target *t, struct error *err)
 	}
 }
 
+static int tell_kept(const json_t *kept, struct error *err)
+{
+	const json_t *first = json_array_get(kept, 0);
+	size_t n = json_array_size(kept);
+	auto_free char *many = xasprintf("%zu things were kept, the first: ", n);
+
+	error_set(err, ERR_FAILED, "%s%s: %s",
+		  n > 1 ? many : "kept: ", json_str_at(first, "what", "?"),
+		  json_str_at(first, "reason", "?"));
+	return error_hint(err, "what a capture under way holds goes away with it; --force removes "
+			       "finished captures, too");
+}
+
 static int print_answer(const struct options *o, const json_t *answer, struct error *err)
 {
-	const json_t *entry;
+	const json_t *kept = json_at(answer, "kept"), *entry;
 	size_t i;
 
 	if (o->output == OUTPUT_JSON) {
@@ -38,15 +51,7 @@ static int print_answer(const struct options *o, const json_t *answer, struct er
 			if (json_is_string(entry))
 				output_line(json_string_value(entry));
 	}
-	json_array_foreach (json_at(answer, "kept"), i, entry) {
-		error_set(err, ERR_FAILED, "%zu things were kept, the first: %s: %s",
-			  json_array_size(json_at(answer, "kept")), json_str_at(entry, "what", "?"),
-			  json_str_at(entry, "reason", "?"));
-		return error_hint(err,
-				  "what a running jdiag holds goes away with it; finished captures "
-				  "go with --force");
-	}
-	return 0;
+	return json_array_size(kept) ? tell_kept(kept, err) : 0;
 }
 
 static int run(const struct options *o, char *const *argv, struct error *err)

@@ -53,15 +53,23 @@ take_dump() {
 	jdiag_env "$JDIAG" heapdump "$POD" -n shop --to gs://dumps/demo/ </dev/null | tee "$RIG_RUN/url"
 }
 
+check_dump() {
+	local url
+	url=$(<"$RIG_RUN/url")
+	title "The object, read back: the dump, its manifest and its bucket agree"
+	prompt "jdiag check $url"
+	jdiag_env "$JDIAG" check "$url" --progress none
+}
+
 read_dump() {
 	local object url name
 	url=$(<"$RIG_RUN/url")
 	name=${url#gs://dumps/}
-	title "The object in the bucket, read by a library that is not ours"
+	title "The same, read by a library that is not ours"
 	object=$(find "$RIG_RUN/bucket/data/objects/dumps" -type f -name "*${name##*/}")
-	cp "$object" "$RIG_RUN/object.hprof"
+	cp "$object" "$RIG_RUN/${name##*/}"
 	printf '%s: %s bytes, SHA-256 %s\n\n' "$url" "$(stat -c %s "$object")" "$(sha256sum "$object" | cut -c1-16)..."
-	"$RIG/read_dump.sh" "$RIG_RUN/object.hprof" 10
+	"$RIG/read_dump.sh" "$RIG_RUN/${name##*/}" 10
 }
 
 show_nothing_left() {
@@ -89,6 +97,7 @@ trap 'exit 130' INT TERM HUP
 start
 show_pod
 take_dump
+check_dump
 read_dump
 show_nothing_left
 title "Done"
