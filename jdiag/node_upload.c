@@ -15,15 +15,15 @@
 
 /* The parameters hold the session's address: wiped with the text that is sent, as far as the JSON
  * library lets us reach it. */
-static json_t *parameters(const struct sink *sink, const struct node_upload *u, uint64_t offset)
+static json_t *parameters(const struct sink *sink, const struct node_upload *u)
 {
 	char *headers[2];
 	json_t *params;
 
-	sink_headers(sink, offset, u->size, u->crc32c, headers);
+	sink_headers(sink, u->offset, u->size, u->crc32c, headers);
 	params = json_pack("{s:s, s:s, s:I, s:[s, s]}", "id", u->id, "uri",
-			   secret_str(sink_session(sink)), "offset", (json_int_t)offset, "headers",
-			   headers[0], headers[1]);
+			   secret_str(sink_session(sink)), "offset", (json_int_t)u->offset,
+			   "headers", headers[0], headers[1]);
 	free(headers[0]);
 	free(headers[1]);
 	return params;
@@ -67,10 +67,9 @@ static int follow(struct helper *h, uint32_t id, const struct node_upload *u,
 }
 
 static int send_once(struct helper *h, struct sink *sink, const struct node_upload *u,
-		     uint64_t offset, struct progress *progress, struct error *why,
-		     struct error *err)
+		     struct progress *progress, struct error *why, struct error *err)
 {
-	auto_json json_t *params = parameters(sink, u, offset);
+	auto_json json_t *params = parameters(sink, u);
 	uint32_t id;
 
 	if (helper_request(h, "upload", params, &id, err) < 0)
@@ -78,20 +77,19 @@ static int send_once(struct helper *h, struct sink *sink, const struct node_uplo
 	return follow(h, id, u, progress, why, err);
 }
 
-int upload_from_node(struct helper *h, struct sink *sink, const struct node_upload *u,
+int upload_from_node(struct helper *h, struct sink *sink, struct node_upload *u,
 		     struct progress *progress, struct error *why, struct error *err)
 {
-	uint64_t offset = 0;
 	bool ask = u->again;
 
 	progress_phase(progress, "upload");
 	for (;; ask = true) {
-		int rc = ask ? sink_check(sink, u->size, u->crc32c, &offset, err) : SINK_REWIND;
+		int rc = ask ? sink_check(sink, u->size, u->crc32c, &u->offset, err) : SINK_REWIND;
 
 		if (rc != SINK_REWIND)
 			return rc;
-		log_at(LOG_STEP, "the node sends from byte %llu on", (unsigned long long)offset);
-		rc = send_once(h, sink, u, offset, progress, why, err);
+		log_at(LOG_STEP, "the node sends from byte %llu on", (unsigned long long)u->offset);
+		rc = send_once(h, sink, u, progress, why, err);
 		if (rc)
 			return rc;
 	}

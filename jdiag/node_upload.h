@@ -19,12 +19,13 @@ struct node_upload {
 	const char *id; /* of the capture, which is complete */
 	uint64_t size;	/* of the artifact */
 	uint32_t crc32c;
-	bool again; /* a connection broke in the middle: first ask the bucket what it has */
+	bool again;	 /* a connection broke in the middle: first ask the bucket what it has */
+	uint64_t offset; /* set: where the bucket wants the next byte, as it said last */
 };
 
 /* 0: the bucket has the artifact, size and CRC32C agree. 1: the node cannot (it has no curl; *why
  * says so): upload from here. -1: ERR_UPLOAD, or the connection to the node is lost (ERR_SSH). */
-int upload_from_node(struct helper *h, struct sink *sink, const struct node_upload *u,
+int upload_from_node(struct helper *h, struct sink *sink, struct node_upload *u,
 		     struct progress *progress, struct error *why, struct error *err) must_check;
 
 #endif

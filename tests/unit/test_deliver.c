@@ -11,6 +11,7 @@
 
 #include "jdiag/deliver.h"
 #include "jdiag/helper/helper.h"
+#include "jdiag/node_upload.h"
 #include "jdiag/progress.h"
 #include "jdiag/reconnect.h"
 #include "jdiag/session.h"
@@ -38,6 +39,7 @@ struct helper {
 	uint64_t lie;					 /* taken off the length of the state */
 	const char *sha256;				 /* what END claims; NULL: the truth */
 	struct error fail_begin, fail_watch, fail_fetch; /* code set: it ends so */
+	bool fail_fetch_once;
 	int break_at; /* messages and requests until the connection breaks; -1: never */
 	bool breaks_again;
 	/* of this connection */
@@ -195,6 +197,7 @@ static void say_bytes(struct helper *h, struct helper_message *m)
 		say_error(h, m, &h->fetch_id, &cancelled);
 	} else if (h->fail_fetch.code) {
 		say_error(h, m, &h->fetch_id, &h->fail_fetch);
+		h->fail_fetch.code = h->fail_fetch_once ? ERR_NONE : h->fail_fetch.code;
 	} else if (h->at < h->length) {
 		say_data(h, m);
 	} else {
@@ -272,10 +275,37 @@ int sink_finish(struct sink *s, uint64_t *ret_offset, struct error *err)
 	return 0;
 }
 
+/* The node's own upload: how each try ends, and how much the bucket has then. */
+struct upload {
+	int rc;
+	enum err_code code;
+	uint64_t offset;
+};
+static const struct upload *uploads;
+
+int upload_from_node(struct helper *h, struct sink *s, struct node_upload *u,
+		     struct progress *progress, struct error *why, struct error *err)
+{
+	const struct upload now = *uploads++;
+
+	(void)progress;
+	assert_int_equal(u->size, h->length);
+	assert_true(now.offset >= u->offset && now.offset <= sizeof(dump));
+	u->offset = s->at = now.offset;
+	memcpy(s->got, dump, now.offset);
+	if (now.rc)
+		error_set(now.rc > 0 ? why : err, now.code, "try ended");
+	else
+		s->finished++;
+	h->broken = now.code == ERR_SSH;
+	return now.rc;
+}
+
 struct play {
 	struct helper helper;
 	struct sink sink;
 	bool exists, detach; /* resumed; without a sink */
+	bool from_node;
 	struct delivery_result result;
 	struct error err;
 };
@@ -297,6 +327,7 @@ static int play_run(struct play *p)
 		.id = ID,
 		.begin = p->exists ? NULL : begin,
 		.sink = p->detach ? NULL : &p->sink,
+		.from_node = p->from_node,
 		.last_phase = "upload",
 		.expected = 100,
 	};
@@ -562,6 +593,75 @@ static void test_a_ring_has_lost_the_bytes(void **state)
 	assert_non_null(strstr(p.err.hint, "without --no-spool"));
 }
 
+/* ---- from the node ---- */
+
+static void test_from_node(void **state)
+{
+	static const struct upload tries[] = {
+		{-1, ERR_SSH, 10}, {-1, ERR_SSH, 20}, {0, 0, sizeof(dump)}};
+	struct play p = play_init();
+
+	(void)state;
+	uploads = tries;
+	p.from_node = true;
+	assert_int_equal(play_run(&p), 0);
+	assert_delivered(&p);
+	assert_int_equal(p.helper.connections, 2);
+	assert_int_equal(p.helper.fetches, 0);
+}
+
+/* What the bucket has already is not written again, but it is in the digests. */
+static void test_from_node_then_from_here(void **state)
+{
+	static const struct upload tries[][2] = {
+		{{1, ERR_NODE, 0}},
+		{{-1, ERR_SSH, 10}, {1, ERR_NODE, 33}},
+		{{-1, ERR_SSH, 10}, {1, ERR_NODE, sizeof(dump)}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+		struct play p = play_init();
+
+		uploads = tries[i];
+		p.from_node = true;
+		if (i == 1) { /* and lost some of it: wanted again */
+			p.sink.rewind_at = 50;
+			p.sink.rewind_to = 21;
+		}
+		assert_int_equal(play_run(&p), 0);
+		assert_delivered(&p);
+	}
+}
+
+/* A connection that broke once is no reason to take each failure for a broken connection. */
+static void test_from_node_fails(void **state)
+{
+	static const struct upload tries[] = {{-1, ERR_SSH, 10}, {-1, ERR_UPLOAD, 10}};
+	struct play p = play_init();
+
+	(void)state;
+	uploads = tries;
+	p.from_node = true;
+	assert_int_equal(play_run(&p), -1);
+	assert_int_equal(p.err.code, ERR_UPLOAD);
+	assert_int_equal(p.helper.connections, 1);
+	assert_false(p.result.lost);
+}
+
+/* A fetch that failed on a connection that broke then is tried again on the next one. */
+static void test_fetch_failed_before_a_break(void **state)
+{
+	struct play p = play_init();
+
+	(void)state;
+	p.helper.fail_fetch_once = true;
+	error_set(&p.helper.fail_fetch, ERR_NODE, "too many open files");
+	p.helper.break_at = 7;
+	assert_int_equal(play_run(&p), 0);
+	assert_delivered(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -583,6 +683,10 @@ int main(void)
 		cmocka_unit_test(test_capture_fails),
 		cmocka_unit_test(test_fetch_fails),
 		cmocka_unit_test(test_a_ring_has_lost_the_bytes),
+		cmocka_unit_test(test_from_node),
+		cmocka_unit_test(test_from_node_then_from_here),
+		cmocka_unit_test(test_from_node_fails),
+		cmocka_unit_test(test_fetch_failed_before_a_break),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
