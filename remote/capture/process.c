@@ -87,6 +87,16 @@ static void remove_data(const struct process *p)
 	}
 }
 
+/* No reason to fail, but somebody has to know. */
+static void note_left(struct process *p)
+{
+	if (p->capture.left.code)
+		snprintf(p->state.notice, sizeof(p->state.notice),
+			 "left in the container: %.400s; when the spool is gone, 'jdiag tidy' "
+			 "removes it",
+			 p->capture.left.msg);
+}
+
 /* Nothing of it stays but the state, which says why. One that was stopped leaves nothing at all. */
 static void fail(struct process *p, const struct error *why)
 {
@@ -100,6 +110,7 @@ static void fail(struct process *p, const struct error *why)
 	remove_data(p);
 	p->state.phase = SPOOL_FAILED;
 	p->state.error = *why;
+	note_left(p);
 	p->state.n_parts = 0;
 	p->state.stored = 0;
 	p->state.expires = time(NULL) + FAILED_S;
@@ -161,6 +172,7 @@ static int finish(struct process *p, struct error *err)
 	remove_dump(p);
 	if (process_await(p, drained, err) < 0)
 		return -1;
+	note_left(p);
 	p->state.expires = time(NULL) + (int64_t)p->request->ttl;
 	if (p->request->sync && (process_save(p, err) < 0 || sync_all(p, err) < 0))
 		return -1;

@@ -210,6 +210,11 @@ dumped() {
 	each_big killed-all
 }
 
+@test "what cannot be removed in the container is told" {
+	check left "$(container pid big17)"
+	untouched big17
+}
+
 @test "the disk is full" {
 	local small=$RIG_RUN/small status=0
 	mkdir "$small"

@@ -599,6 +599,25 @@ def check_killed_capture(pid, log):
         gone(h, id, pid)
 
 
+def check_left(pid):
+    """Our directory cannot be removed: the dump is good, its state says what is left, tidy removes it."""
+    tmp = "/proc/%d/root/tmp" % pid
+    mode = os.stat(tmp).st_mode & 0o7777
+    with wire.Helper() as h:
+        id = h.begin(pid)
+        with half_way(h, pid, id):
+            os.chmod(tmp, 0o555)
+        try:
+            state = h.follow(id)
+        finally:
+            os.chmod(tmp, mode)
+        expect("left in the container" in state["notice"], "notice %r" % state["notice"])
+        h.call("remove", id=id)
+        until(lambda: not spool_of(h, id), "no spool")
+        tidy_up(h, pid, "directory")
+        gone(h, id, pid)
+
+
 def tidy_up(h, pid, *words):
     """What tidy would do, and does: something with each of these words, of this JVM."""
     what = "in the container of process %d" % pid
