@@ -27,6 +27,16 @@ setup() {
 	head -n 25 README.md | grep -qx '    scripts/test'
 }
 
+@test "every file that the tables of tests/README.md name exists" {
+	cd tests
+	names=$(sed -n '/^## What is where/,/^## Attacks/p' README.md | grep -oE '`[a-z_/-]+\.(bats|py|sh|c)`' | tr -d '`' | sort -u)
+	[ "$(wc -l <<<"$names")" -gt 40 ]
+	for name in $names; do
+		[ -e "bats/$name" ] || [ -e "rig/$name" ] || [ -e "pipe/$name" ] ||
+			{ echo "tests/README.md names $name" && false; }
+	done
+}
+
 @test "every unit test that the table of attacks names exists" {
 	names=$(sed -n '/^## Attacks/,/^## [^A]/p' tests/README.md | grep -oE '`[a-z0-9_]+(::|_)[a-z0-9_]+`' | tr -d '`')
 	[ "$(wc -l <<<"$names")" -gt 30 ]
