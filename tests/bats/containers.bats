@@ -61,17 +61,25 @@ all_about() {
 
 @test "-Xrs: by the socket that is there, without a signal" { all_about 17 --java -Xrs; }
 
-@test "every strategy, when forced" {
-	container start app
+# forced VERSION STRATEGY...: these are the ones that it says can be used, and each works.
+forced() {
+	local version=$1 name names
+	shift
+	container start --image "$version" app
 	works on "$(container pid app)" inspect attach=false strategy='""'
-	names=$(python3 -c 'import json, sys; [print(s["name"]) for s in json.loads(sys.argv[1])["strategies"]]' "$output")
-	for name in $names; do
+	names=$(python3 -c 'import json, sys; print(*[s["name"] for s in json.loads(sys.argv[1])["strategies"] if s["usable"]])' "$output")
+	[[ $names == "$*" ]] || { echo "usable: $names" && return 1; }
+	for name; do
 		works dump "$(container pid app)" "$RIG_RUN/$name.hprof" "strategy=\"$name\""
 		says "\"strategy\": \"$name\""
 		dump_is_good "$RIG_RUN/$name.hprof" all
 		untouched app
 	done
 }
+
+@test "every strategy, when forced, JVM 8" { forced 8 growing-file container-file; }
+@test "every strategy, when forced, JVM 17" { forced 17 fifo growing-file container-file; }
+@test "every strategy, when forced, JVM 25" { forced 25 segments growing-file container-file; }
 
 @test "DisableAttachMechanism is seen before any signal" {
 	container start --java -XX:+DisableAttachMechanism app

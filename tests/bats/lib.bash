@@ -136,6 +136,7 @@ plain() {
 # dump_is_good FILE live|all: the independent reader finds the objects of Checkout.java in it.
 dump_is_good() {
 	local classes file
+	mkdir -p "$RIG_RUN/out"
 	rm -f "$RIG_RUN/out/plain"
 	file=$(plain "$1") || { echo "cannot unpack $1" && return 1; }
 	classes=$("$RIG/read_dump.sh" "$file") || { echo "the reader refuses $1" && return 1; }
