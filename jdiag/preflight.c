@@ -46,16 +46,26 @@ static const json_t *strategy_entry(const json_t *inspect, const char *name)
 	return NULL;
 }
 
-static int no_strategy(const json_t *inspect, struct error *err)
+/* chosen: the entry of the one that was asked for, if it is known. */
+static int no_strategy(const json_t *inspect, const json_t *chosen, struct error *err)
 {
 	auto_buf struct buf why = BUF_INIT(900);
 	const json_t *entry;
+	bool other = false;
 	size_t i;
 
-	error_set(err, ERR_CAPTURE, "no way to capture a dump works here");
-	json_array_foreach (json_at(inspect, "strategies"), i, entry)
+	json_array_foreach (json_at(inspect, "strategies"), i, entry) {
+		bool usable = json_bool_at(entry, "usable", false);
+
+		other |= usable;
 		buf_addf(&why, "%s%s: %.200s", i ? "\n" : "", json_str_at(entry, "name", "?"),
-			 json_str_at(entry, "reason", "?"));
+			 usable ? "works here" : json_str_at(entry, "reason", "?"));
+	}
+	if (chosen && other)
+		error_set(err, ERR_CAPTURE, "the way '%s' does not work here: %s",
+			  json_str_at(chosen, "name", "?"), json_str_at(chosen, "reason", "?"));
+	else
+		error_set(err, ERR_CAPTURE, "no way to capture a dump works here");
 	return error_hint(err, "%s", buf_str(&why));
 }
 
@@ -273,7 +283,7 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 	p->strategy = json_str_at(inspect, "strategy", "");
 	entry = strategy_entry(inspect, p->strategy);
 	if (!entry || !json_bool_at(entry, "usable", false))
-		return no_strategy(inspect, err);
+		return no_strategy(inspect, entry, err);
 	if (*no_place)
 		return error_set(err, ERR_NODE, "%s", no_place);
 	take_place(p, inspect, entry);

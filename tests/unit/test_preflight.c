@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "jdiag/json.h"
 #include "jdiag/preflight.h"
 #include "remote/base/compiler.h"
 
@@ -340,6 +341,23 @@ static void test_no_strategy(void **state)
 	assert_non_null(strstr(e.hint, "fifo: no room"));
 }
 
+/* The one that was asked for is said, and what would work. */
+static void test_forced_strategy(void **state)
+{
+	auto_json json_t *a = answer_of(&(struct node){.unusable = true});
+	struct preflight p = {.live = true};
+	struct error e = {0};
+
+	(void)state;
+	json_array_append_new(
+		json_object_get(a, "strategies"),
+		json_pack("{s:s, s:b, s:s}", "name", "growing-file", "usable", 1, "reason", ""));
+	assert_int_equal(preflight_estimate(&p, a, &e), -1);
+	assert_int_equal(e.code, ERR_CAPTURE);
+	assert_string_equal(e.msg, "the way 'fifo' does not work here: no room");
+	assert_string_equal(e.hint, "fifo: no room\ngrowing-file: works here");
+}
+
 /* ---- the pause ---- */
 
 static void test_rates(void **state)
@@ -558,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_max_pause),
 		cmocka_unit_test(test_several_reasons),
 		cmocka_unit_test(test_no_strategy),
+		cmocka_unit_test(test_forced_strategy),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_pause_by_the_disk),
