@@ -7,6 +7,9 @@
 #include "remote/base/buf.h"
 #include "remote/base/limits.h"
 
+/* A name of few bytes takes more room in the map than in the texts. */
+#define MAX_NAMES (4 * MAX_HPROF_CLASSES)
+
 struct klass {
 	uint64_t id, super_id;
 	struct shallow_fields fields;
@@ -75,7 +78,8 @@ static void see_utf8(void *ctx, uint64_t id, const char *text, size_t len)
 	uint16_t size = (uint16_t)len;
 	uint32_t at = (uint32_t)t->texts.len;
 
-	if (!len || text[0] == '(' || t->texts.len + sizeof(size) + len > t->texts.max)
+	if (!len || text[0] == '(' || t->names.used >= MAX_NAMES ||
+	    t->texts.len + sizeof(size) + len > t->texts.max)
 		return;
 	if (!idmap_put(&t->names, id, at))
 		return;

@@ -1,4 +1,7 @@
-/* Numbers under the identifiers of a heap dump: open addressing, nothing is ever taken out. */
+/*
+ * Numbers under the identifiers of a heap dump: open addressing, nothing is ever taken out. Which
+ * slot an identifier gets is not known beforehand: a dump made for that could have all in one row.
+ */
 #ifndef JDIAG_IDMAP_H
 #define JDIAG_IDMAP_H
 
@@ -11,6 +14,8 @@ struct idmap_slot;
 struct idmap {
 	struct idmap_slot *slots; /* owned; NULL until the first put */
 	size_t used, size;
+	uint64_t factor;    /* random, odd */
+	unsigned int shift; /* 64 - log2(size) */
 };
 
 /* What is there already stays. False: it was. */

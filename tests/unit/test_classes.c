@@ -58,6 +58,21 @@ static void test_idmap(void **state)
 	idmap_release(&m);
 }
 
+/* Identifiers that a fixed hash (that of 2^64 divided by the golden ratio) has all in one row: with
+ * one, this takes a time that nobody waits for. */
+static void test_idmap_hostile(void **state)
+{
+	const uint64_t inverse = 0xf1de83e19937733dull;
+	struct idmap m = {0};
+	uint32_t v;
+
+	(void)state;
+	for (uint64_t i = 0; i < 400000; i++)
+		assert_true(idmap_put(&m, i * inverse, (uint32_t)i));
+	assert_true(idmap_get(&m, 399999 * inverse, &v) && v == 399999);
+	idmap_release(&m);
+}
+
 /* ---- dumps ---- */
 
 static struct class_table *table;
@@ -241,9 +256,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	cmocka_unit_test(test_idmap),
-		cmocka_unit_test(test_layouts), cmocka_unit_test(test_added),
-		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_names),	      cmocka_unit_test(test_idmap),
+		cmocka_unit_test(test_idmap_hostile), cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_added),	      cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);
