@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "jdiag/helper/helper.h"
 #include "jdiag/interrupt.h"
@@ -13,8 +14,6 @@
 
 #define POLL_MS 200
 
-/* The parameters hold the session's address: wiped with the text that is sent, as far as the JSON
- * library lets us reach it. */
 static json_t *parameters(const struct sink *sink, const struct node_upload *u)
 {
 	char *headers[2];
@@ -27,6 +26,14 @@ static json_t *parameters(const struct sink *sink, const struct node_upload *u)
 	free(headers[0]);
 	free(headers[1]);
 	return params;
+}
+
+/* They hold the session's address. */
+static void wipe(const json_t *params)
+{
+	const char *uri = json_str_at(params, "uri", "");
+
+	secret_wipe((char *)uri, strlen(uri));
 }
 
 static void log_result(const json_t *result)
@@ -71,8 +78,10 @@ static int send_once(struct helper *h, struct sink *sink, const struct node_uplo
 {
 	auto_json json_t *params = parameters(sink, u);
 	uint32_t id;
+	int rc = helper_request(h, "upload", params, &id, err);
 
-	if (helper_request(h, "upload", params, &id, err) < 0)
+	wipe(params);
+	if (rc < 0)
 		return -1;
 	return follow(h, id, u, progress, why, err);
 }

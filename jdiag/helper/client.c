@@ -180,6 +180,7 @@ int helper_request(struct helper *h, const char *op, const json_t *params, uint3
 	uint32_t *slot = find_open(h, 0);
 	auto_free char *text = NULL;
 	size_t len;
+	int rc;
 
 	if (helper_check_usable(h, err) < 0)
 		return -1;
@@ -192,7 +193,9 @@ int helper_request(struct helper *h, const char *op, const json_t *params, uint3
 	len = strlen(text);
 	if (len > MAX_FRAME_JSON)
 		return error_set(err, ERR_FAILED, "helper: request '%s' is too long", op);
-	if (helper_send_frame(h, FRAME_REQUEST, h->last_id + 1, text, len, err) < 0)
+	rc = helper_send_frame(h, FRAME_REQUEST, h->last_id + 1, text, len, err);
+	explicit_bzero(text, len); /* it may hold the address of an upload */
+	if (rc < 0)
 		return helper_broken(h, err);
 	*slot = *ret_id = ++h->last_id;
 	return 0;
