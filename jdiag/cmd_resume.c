@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "jdiag/command.h"
 #include "jdiag/deliver_end.h"
@@ -180,8 +181,22 @@ static void set_end(struct resume *r)
 		.id = r->id,
 		.target = r->node_target,
 		.recorded = r->record != NULL,
+		.resumed = true,
 		.result.begun = true,
 	};
+}
+
+/* The run before may have ended between the last byte and the end of the capture. */
+static int tell_finished(const struct resume *r, struct error *err)
+{
+	const char *path = json_str_at(r->label, "destination", "-");
+	auto_free char *word = str_shell_word(path);
+	auto_free char *check =
+		xasprintf("if a run before has finished it: %s check %s", command_program(), word);
+
+	if (r->record && !r->o.to && access(path, F_OK) == 0)
+		delivery_add_hint(err, check);
+	return -1;
 }
 
 static int resume(struct resume *r, struct error *err)
@@ -196,7 +211,7 @@ static int resume(struct resume *r, struct error *err)
 		return -1;
 	set_end(r);
 	if (open_sink(r, err) < 0)
-		return -1;
+		return tell_finished(r, err);
 	r->end.sink = d.sink = r->sink;
 	r->end.elsewhere = r->o.to != NULL;
 	if (delivery_check_upload(&r->o, sink_url(r->sink), err) < 0)

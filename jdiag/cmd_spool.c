@@ -235,6 +235,16 @@ static int remove_there(struct options *o, const char *id, const char *target, c
 	return rc;
 }
 
+static void print_removed(const struct options *o, const char *id)
+{
+	auto_json json_t *object = json_pack("{s:s, s:s}", "id", id, "phase", "removed");
+
+	if (o->output == OUTPUT_JSON)
+		output_json("Capture", object);
+	else
+		output_line(id);
+}
+
 static int rm(const struct options *o, char *const *argv, struct error *err)
 {
 	const char *id = argv[0], *target = id ? argv[1] : NULL;
@@ -265,7 +275,7 @@ static int rm(const struct options *o, char *const *argv, struct error *err)
 		rc = 0;
 	}
 	if (rc == 0)
-		output_line(id);
+		print_removed(o, id);
 	return rc;
 }
 

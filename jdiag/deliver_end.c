@@ -288,7 +288,7 @@ bool delivery_give_up(struct delivery_job *j, struct error *err)
 		kept = true;
 	else if (j->result.lost)
 		remove_failed(j);
-	else if (kept && err->code == ERR_INTERRUPTED)
+	else if (kept && err->code == ERR_INTERRUPTED && !j->resumed)
 		kept = stop_what_is_not_done(j);
 	session_set_uninterruptible(j->session, false);
 	if (kept)

@@ -26,6 +26,7 @@ struct delivery_job {
 	const char *id;
 	const char *target; /* "node/N", "ssh://HOST:PORT": for those who have no record */
 	bool recorded;	    /* there is a record of it here */
+	bool resumed;	    /* another run began it: nothing is stopped with this one */
 	bool elsewhere;	    /* the sink is not where record or label say: --to was given */
 	struct delivery_result result;
 };
@@ -49,7 +50,7 @@ void delivery_print(const struct delivery_job *j);
 void delivery_print_detached(const struct delivery_job *j);
 
 /*
- * It failed: a capture that is under way is stopped when the user ended it while the JVM stood
+ * It failed: a capture that this run began is stopped when the user ended it while the JVM stood
  * still, what failed on the node is removed; all else is kept, and the hint says how to go on. True
  * when nothing is left on the node.
  */

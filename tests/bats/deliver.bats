@@ -254,6 +254,18 @@ ends() {
 	nothing_kept
 }
 
+@test "Ctrl-C of a resume while the JVM still stands still: it goes on without" {
+	mode Good
+	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
+	mode Paused
+	begin resume
+	wait_for 20 told '^jdiag: pause'
+	kill -INT "$(<"$RIG_RUN/job")"
+	ends 130
+	kept
+	asked 0 stop
+}
+
 @test "SIGKILL, then resume: also over the file that was begun" {
 	mode Spooling
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof"
@@ -432,6 +444,23 @@ END
 	cp "$RIG_RUN/out/record" "$RIG_RUN/home/.local/state/jdiag/captures/$ID.json"
 	run_jdiag -s 0 resume
 	[ "$output" = gs://dumps/twice/x.hprof ]
+	nothing_kept
+}
+
+@test "resume after a file that was finished by a run that was killed then" {
+	mode Good
+	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
+	ID=$output
+	cp "$RIG_RUN/mode.captures/$ID" "$RIG_RUN/out/state"
+	cp "$(records)" "$RIG_RUN/out/record"
+	run_jdiag -s 0 resume
+	cp "$RIG_RUN/out/state" "$RIG_RUN/mode.captures/$ID"
+	cp "$RIG_RUN/out/record" "$RIG_RUN/home/.local/state/jdiag/captures/$ID.json"
+	run_jdiag -s 2 resume
+	tells "if a run before has finished it: jdiag check $RIG_RUN/out/to/x.hprof"
+	tells "jdiag spool rm $ID"
+	run_jdiag -s 0 spool rm "$ID" -o json
+	[[ $output == *'"phase":"removed"'* ]]
 	nothing_kept
 }
 
