@@ -155,7 +155,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 
 @test "row 11: a JVM that dies when it is asked" {
 	hostile dies
-	fails_at 7 ""
+	fails_at 8 "has ended"
 }
 
 @test "row 12: a reply without end" {
