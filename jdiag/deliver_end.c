@@ -1,11 +1,14 @@
 #include "jdiag/deliver_end.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "jdiag/command.h"
 #include "jdiag/helper/helper.h"
+#include "jdiag/interrupt.h"
 #include "jdiag/json.h"
 #include "jdiag/manifest.h"
 #include "jdiag/output.h"
@@ -14,8 +17,12 @@
 #include "jdiag/record.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
+#include "remote/base/io.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
+
+#define RESTART_MS 5000
+#define RESTART_LOOK_MS 500
 
 int delivery_check_upload(const struct options *o, const char *to, struct error *err)
 {
@@ -66,30 +73,58 @@ char *delivery_resume_line(const struct delivery_job *j)
 
 /* ---- after a success ---- */
 
-/* A probe or the OOM killer may have ended it in the meantime; the dump is good nevertheless. */
-static void note_restarts(const struct delivery_job *j)
+/* The restarts of its container before the capture and now; -1 when they cannot be known. */
+static int read_restarts(const struct delivery_job *j, uint64_t *before, uint64_t *after)
 {
 	const char *pod = json_str_at(j->manifest, "target.pod", "");
-	const char *container = json_str_at(j->manifest, "target.container", "");
-	uint64_t before = json_u64_at(j->manifest, "target.restartCount", 0), after;
 	struct error e = {0};
 
 	if (!*pod)
-		return;
+		return -1;
+	*before = json_u64_at(j->manifest, "target.restartCount", 0);
 	if (session_read_restarts(j->session, json_str_at(j->manifest, "target.namespace", ""), pod,
-				  json_str_at(j->manifest, "target.uid", ""), container, &after,
-				  &e) < 0) {
-		log_at(LOG_STEP, "the pod was not read again: %s", e.msg);
+				  json_str_at(j->manifest, "target.uid", ""),
+				  json_str_at(j->manifest, "target.container", ""), after, &e) == 0)
+		return 0;
+	log_at(LOG_STEP, "the pod was not read again: %s", e.msg);
+	return -1;
+}
+
+static void tell_restart(const struct delivery_job *j, uint64_t before, uint64_t after)
+{
+	progress_note(j->progress,
+		      "warning: container '%s' was restarted during the dump (%llu -> %llu)",
+		      json_str_at(j->manifest, "target.container", ""), (unsigned long long)before,
+		      (unsigned long long)after);
+}
+
+/* A probe or the OOM killer may have ended it in the meantime; the dump is good nevertheless. */
+static void note_restarts(const struct delivery_job *j)
+{
+	uint64_t before, after;
+
+	if (read_restarts(j, &before, &after) < 0)
 		return;
-	}
 	json_object_set_new(
 		j->manifest, "restarts",
 		json_pack("{s:I, s:I}", "before", (json_int_t)before, "after", (json_int_t)after));
 	if (after != before)
-		progress_note(j->progress,
-			      "warning: container '%s' was restarted during the dump (%llu -> "
-			      "%llu)",
-			      container, (unsigned long long)before, (unsigned long long)after);
+		tell_restart(j, before, after);
+}
+
+/* The JVM has ended: it takes a kubelet a moment to start the next one and to tell so. */
+static void await_restart(const struct delivery_job *j)
+{
+	uint64_t end = now_ms() + RESTART_MS, before, after;
+
+	while (read_restarts(j, &before, &after) == 0) {
+		if (after != before) {
+			tell_restart(j, before, after);
+			return;
+		}
+		if (now_ms() >= end || interrupted() || poll(NULL, 0, RESTART_LOOK_MS) < 0)
+			return;
+	}
 }
 
 static void write_manifest(const struct delivery_job *j)
@@ -166,11 +201,11 @@ void delivery_print(const struct delivery_job *j)
 	progress_clear(j->progress);
 	if (r->notice[0])
 		progress_note(j->progress, "%s", r->notice);
-	progress_note(j->progress, "%s%s%s%s, SHA-256 %.12s..., pause %s, verified",
+	progress_note(j->progress, "%s%s%s%s, SHA-256 %.12s..., pause %s by %s, verified",
 		      str_format_size(size, r->bytes), r->raw != r->bytes ? " (dump of " : "",
 		      r->raw != r->bytes ? str_format_size(raw, r->raw) : "",
 		      r->raw != r->bytes ? ")" : "", r->sha256,
-		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms));
+		      str_format_ms(pause, r->pause_ms ? r->pause_ms : r->elapsed_ms), r->strategy);
 	if (strcmp(url, "-") == 0)
 		return;
 	if (j->o->output == OUTPUT_JSON)
@@ -291,6 +326,8 @@ bool delivery_give_up(struct delivery_job *j, struct error *err)
 	else if (kept && err->code == ERR_INTERRUPTED && !j->resumed)
 		kept = stop_what_is_not_done(j);
 	session_set_uninterruptible(j->session, false);
+	if (j->result.lost && err->sys == ESRCH)
+		await_restart(j);
 	if (kept)
 		tell_kept(j, err);
 	else

@@ -1,4 +1,5 @@
 /* The JVM's part of a capture: from the first question to its answer that the dump is written. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static int has_ended(const struct process *p, struct error *err)
 				 (int)p->capture.target.ref.pid);
 	error_set(err, ERR_CAPTURE, "the JVM has ended in the middle of the dump%s",
 		  oom_watch_killed(&p->oom) ? ": it was killed for memory (OOM)" : "");
+	err->sys = ESRCH;
 	return error_hint(err, "a probe that fails while the JVM stands still, or a limit of its "
 			       "memory, may have killed it: see the events of its pod");
 }
@@ -276,6 +278,15 @@ static int check_streams(struct process *p, struct error *err)
 	return 0;
 }
 
+/* "Dumping heap to PATH ..." and no more: 25 sends that at once. */
+static bool is_announced_only(const char *text)
+{
+	const char *p = strstr(text, "Dumping heap to ");
+
+	p = p ? strchr(p, '\n') : NULL;
+	return p && !p[strspn(p, " \r\n")];
+}
+
 /* A failure has several witnesses, and the first to speak is not the one who knows why: with the
  * JVM dead the drain sees a dump that stops; with the drain dead the JVM sees a broken pipe. */
 static void explain(struct process *p, struct error *err)
@@ -284,7 +295,7 @@ static void explain(struct process *p, struct error *err)
 	struct error e = {0};
 	int rc = p->attach.raw.len ? 1 : 0;
 
-	if (*p->state.text)
+	if (*p->state.text && !is_announced_only(p->state.text))
 		end = now_ms();
 	for (;;) {
 		if (is_gone(p)) {
@@ -297,7 +308,8 @@ static void explain(struct process *p, struct error *err)
 			end = now_ms() + LAST_WORD_MS;
 		wait_for(p->capture.target.ref.pidfd, 20);
 	}
-	if (rc > 0 && take_reply(p, &e) < 0 && !strstr(p->state.text, BROKEN))
+	if (rc > 0 && take_reply(p, &e) < 0 && !strstr(p->state.text, BROKEN) &&
+	    !is_announced_only(p->state.text))
 		*err = e;
 }
 
@@ -369,6 +381,9 @@ int process_dump(struct process *p, struct error *err)
 		p->draining = false;
 		if (err->code != ERR_INTERRUPTED)
 			explain(p, err);
+		/* Whatever it was: the JVM has stood still for it. */
+		if (p->asked && err->code == ERR_FAILED)
+			err->code = ERR_CAPTURE;
 	}
 	hotspot_stop(&p->attach);
 	return rc;

@@ -318,12 +318,10 @@ static int parse(const struct jsonr *doc, struct spool_state *s, struct error *e
 
 static int other_version(const struct spool_state *s, struct error *err)
 {
-	error_set(err, ERR_NODE, "the spool is of version %u, this helper reads version %u",
-		  s->version, SPOOL_VERSION);
-	return error_hint(err,
-			  "it was written by '%s': use the jdiag of that version, or remove it "
-			  "with 'jdiag spool rm'",
-			  s->program[0] ? s->program : "an unknown program");
+	error_set(err, ERR_NODE,
+		  "the spool was written by '%s' in version %u, this helper reads version %u",
+		  s->program[0] ? s->program : "an unknown program", s->version, SPOOL_VERSION);
+	return error_hint(err, "use the jdiag of that version, or remove it with 'jdiag spool rm'");
 }
 
 int spool_state_parse(const struct jsonr *doc, struct spool_state *ret, struct error *err)

@@ -183,7 +183,7 @@ static void test_other_version(void **state)
 	assert_int_equal(parse(text, strlen(text), &got), -1);
 	assert_int_equal(err.code, ERR_NODE);
 	assert_non_null(strstr(err.msg, "version 2"));
-	assert_non_null(strstr(err.hint, "jdiag-helper 9.0"));
+	assert_non_null(strstr(err.msg, "jdiag-helper 9.0"));
 	assert_int_equal(got.version, 2);
 	assert_string_equal(got.program, "jdiag-helper 9.0");
 	assert_int_equal(got.expires, 77);
