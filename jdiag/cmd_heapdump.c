@@ -182,12 +182,13 @@ static int confirm(const struct job *j, struct error *err)
 	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
 }
 
-/* A way further down the list: say why. */
+/* A way further down the list: say why. Of the two that need no file one is for each version. */
 static void tell_fallback(const struct job *j)
 {
 	const json_t *first = json_array_get(json_at(j->inspect, "strategies"), 0);
 
-	if (!j->o->strategy && strcmp(j->preflight.strategy, json_str_at(first, "name", "")) != 0)
+	if (!j->o->strategy && strcmp(j->preflight.strategy, "segments") != 0 &&
+	    strcmp(j->preflight.strategy, json_str_at(first, "name", "")) != 0)
 		progress_note(j->progress, "%s does not work here (%s), using %s",
 			      json_str_at(first, "name", "?"), json_str_at(first, "reason", "?"),
 			      j->preflight.strategy);
