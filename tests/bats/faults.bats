@@ -1,6 +1,7 @@
 # What goes wrong in the middle of a capture, end to end, with real JVMs: the error says what it was, the JVM
 # works on, nothing is left.
 load lib
+load faults
 
 setup_file() {
 	rig_up
@@ -10,97 +11,11 @@ setup_file() {
 }
 teardown_file() { rig_down; }
 
-setup() {
-	TO=$BATS_TEST_TMPDIR/to
-	mkdir "$TO"
-}
-
+setup() { faults_setup; }
 teardown() {
-	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
-	rm -rf "$RIG_RUN/job" "$RIG_RUN/home/.local"
-	[[ -n $BATS_TEST_COMPLETED ]] || { run_jdiag tidy "node/$NODE" --force || true; }
-	[[ -z ${PODS:-} ]] || for name in $PODS; do container stop "$name"; done
+	faults_teardown
+	[[ ! -d $RIG_RUN/container/bad ]] || container stop bad
 	[[ ! -f $RIG_RUN/ssh2/pid ]] || sshd_stop "$RIG_RUN/ssh2"
-}
-
-# begin ARGUMENT...: jdiag in the background.
-begin() {
-	# shellcheck disable=SC2209 # the word
-	JDIAG_EXEC=exec jdiag_env "$JDIAG" "$@" >"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
-	echo $! >"$RIG_RUN/job"
-}
-
-# begin_dump NAME [OPTION...]
-begin_dump() {
-	local name=$1
-	shift
-	begin heapdump "$name" -n shop --to "$TO/" "$@"
-}
-
-told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
-
-job_has_ended() {
-	local job
-	job=$(<"$RIG_RUN/job")
-	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
-}
-
-# ends STATUS: its outputs are in $output and $stderr.
-ends() {
-	local status=0
-	wait_for 60 job_has_ended || { cat "$RIG_RUN/out/stderr" && return 1; }
-	wait "$(<"$RIG_RUN/job")" || status=$?
-	rm -f "$RIG_RUN/job"
-	output=$(<"$RIG_RUN/out/stdout")
-	stderr=$(<"$RIG_RUN/out/stderr")
-	printf '%s\n' "$output" "$stderr" | tee -a "$RIG_RUN/out/all"
-	[[ $status == "$1" ]] || { echo "status $status instead of $1" && return 1; }
-}
-
-# half_way NAME: the JVM writes its dump and stands still, because $DRAIN is stopped. $ID is its capture.
-half_way() {
-	local found
-	found=$("$TESTS/pipe/half_way.py" "$(container pid "$1")") || { cat "$RIG_RUN/out/stderr" && return 1; }
-	# shellcheck disable=SC2034 # for the tests
-	read -r CAPTURE DRAIN GUARD <<<"$found"
-	ID=$(basename "$RIG_RUN"/home/.local/state/jdiag/captures/*.json .json)
-}
-
-ticks() { grep -c ^tick "$(container log "$1")"; }
-
-stands_still() {
-	local before
-	before=$(ticks "$1")
-	sleep 0.4 # four ticks long
-	[[ $(ticks "$1") == "$before" ]] || { echo "the JVM does not stand still" && return 1; }
-}
-
-# runs_on NAME: within a second.
-runs_on() {
-	local end before
-	before=$(ticks "$1")
-	end=$((${EPOCHREALTIME/[.,]/} + 1000000))
-	until (($(ticks "$1") > before)); do
-		((${EPOCHREALTIME/[.,]/} < end)) || { echo "the JVM did not go on within a second" && return 1; }
-		sleep 0.02
-	done
-}
-
-# nothing_came_of_it NAME: nothing at the destination, no spool, no record; the JVM works.
-nothing_came_of_it() {
-	[[ -z $output && -z $(ls -A "$TO") ]]
-	[[ -z $(find "$RIG_RUN/home/.local" -type f 2>/dev/null) ]]
-	run_jdiag -s 0 spool "node/$NODE" -o name
-	[[ $output != *"$ID"* ]]
-	untouched "$1"
-}
-
-# can_be_dumped NAME: still, and again.
-can_be_dumped() {
-	run_jdiag -s 0 heapdump "$1" -n shop --to "$TO/again.hprof"
-	dump_is_good "$TO/again.hprof" live
-	rm "$TO"/again*
-	untouched "$1"
 }
 
 # --- the reader, the disk, the FIFO ---------------------------------------------------------------------
@@ -120,16 +35,6 @@ reader_killed() {
 @test "the reader is killed in the middle of the pause, Java 17 (fifo)" { reader_killed web17; }
 @test "the reader is killed in the middle of the pause, Java 21 (fifo)" { reader_killed web21; }
 @test "the reader is killed in the middle of the pause, Java 25 (segments)" { reader_killed web25; }
-
-# second_node LINE...: another sshd, whose processes run these lines first; OTHER are the options for it.
-second_node() {
-	# shellcheck disable=SC2016 # for that shell
-	printf '%s\n' '#!/bin/bash' 'set -e' "$@" 'exec "${@}"' >"$RIG_RUN/node2"
-	chmod 755 "$RIG_RUN/node2"
-	SSHD_UNDER="$RIG_RUN/node2" sshd_start "$RIG_RUN/ssh2"
-	sshd_authorize "$RIG_RUN/ssh2" "$RIG_RUN/ssh/client.pub"
-	OTHER=(-p "$(<"$RIG_RUN/ssh2/port")" --known-hosts "$RIG_RUN/ssh2/known_hosts")
-}
 
 # A node whose only disk is small; what fills it is not we.
 small_disk() {
@@ -177,4 +82,80 @@ disk_fills_up() {
 	ends 0
 	dump_is_good "$output" live
 	untouched web17
+}
+
+# --- the container ------------------------------------------------------------------------------------------
+
+# intrude NAME ARGUMENT...: intruder.c as another process of the container, with the user of its JVM.
+intrude() {
+	local name=$1 dir=$RIG_RUN/container/$1
+	shift
+	cp "$("$RIG/container.sh" program intruder)" "$dir/rootfs/app/intruder"
+	runc --root "$RIG_RUN/runc" exec "$(container id "$name")" /app/intruder "$@" </dev/null 3>&- |
+		tee "$dir/intruder.log"
+}
+
+# The FIFO's name, its directory's name, and a file where the FIFO was.
+@test "the container replaces the FIFO in the middle" {
+	local name dir
+	for name in web17 web25; do
+		begin_dump "$name"
+		half_way "$name"
+		dir=/tmp/.jdiag-$ID
+		intrude "$name" replace "$dir/h.hprof" | grep '^replaced'
+		kill -CONT "$DRAIN"
+		runs_on "$name"
+		ends 8
+		tells "replaced in the container"
+		nothing_came_of_it "$name"
+	done
+}
+
+@test "the container cannot replace the directory of the FIFO, which is a mount" {
+	begin_dump web17
+	half_way web17
+	intrude web17 away "/tmp/.jdiag-$ID" | grep busy
+	kill -CONT "$DRAIN"
+	ends 0
+	dump_is_good "$output" live
+	untouched web17
+}
+
+# --- what the JVM says ----------------------------------------------------------------------------------------
+
+# says_so TEXT: the JVM's last line, which is not that it has written a dump.
+says_so() {
+	local strategy
+	pod_up bad --exec fakejvm -- says "$1"
+	for strategy in fifo growing-file container-file; do
+		refuses 8 heapdump bad -n shop --to "$TO/" --strategy $strategy
+		tells "the JVM could not write the heap dump: $1"
+		[[ -z $(ls -A "$TO") && -z $(find "$RIG_RUN/home/.local" -type f) ]]
+		untouched bad
+	done
+}
+
+@test "the JVM says: Broken pipe" { says_so "Dump file is incomplete: Broken pipe"; }
+@test "the JVM says: No space left" { says_so "Dump file is incomplete: No space left on device"; }
+@test "the JVM says: File exists" { says_so "Unable to create h.hprof: File exists"; }
+@test "the JVM says: incomplete" { says_so "Dump file is incomplete: file size limit"; }
+
+# --- a node that has little -------------------------------------------------------------------------------------
+
+@test "a node with 100 MB of free memory: raw to its disk, the dump is whole, nobody is killed" {
+	local group=/sys/fs/cgroup/memory/jdiag-faults-$$ redact
+	mkdir "$group"
+	echo $((100 << 20)) >"$group/memory.limit_in_bytes"
+	second_node "echo \$\$ >$group/cgroup.procs"
+	for redact in none primitives; do
+		run_jdiag -s 0 heapdump web25 -n shop --to "$TO/$redact.hprof.zst" --redact $redact "${OTHER[@]}"
+		[[ $redact != none ]] || tells "too little memory on the node: the dump goes raw to its disk"
+		[[ $redact == none ]] || tells "too small: the JVM waits then"
+		tells " of memory are available, 1 GiB has to stay free"
+		dump_is_good "$TO/$redact.hprof.zst" live
+		untouched web25
+	done
+	grep -x 'oom_kill 0' "$group/memory.oom_control"
+	sshd_stop "$RIG_RUN/ssh2"
+	wait_for 10 rmdir "$group"
 }

@@ -29,6 +29,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,14 +145,17 @@ static void answer_dump(int fd, char *request, size_t len)
 {
 	static const char done[] = "0\nHeap dump file created [140 bytes in 0.001 secs]\n";
 	static const char fine[] = "0\n";
-	const char *path = dump_path(request, len), *reply = path ? done : fine;
+	bool help = memmem(request, len, "help", 4);
+	const char *path = help ? NULL : dump_path(request, len), *reply = path ? done : fine;
 	char said[1024];
 
 	if (path)
 		make_dump(path);
 	if (path && strcmp(mode, "stall") == 0)
 		pause();
-	if (path && strcmp(mode, "says") == 0) {
+	if (help) {
+		reply = "0\nGC.heap_dump\n-overwrite : [optional] If specified, overwrite\n";
+	} else if (path && strcmp(mode, "says") == 0) {
 		snprintf(said, sizeof(said), "0\nDumping heap to %s ...\n%s\n", path, target);
 		reply = said;
 	}
@@ -244,16 +248,14 @@ static size_t add_name(unsigned char *file, size_t at, const char *name, const c
 	return at + size;
 }
 
-static void name_itself(void)
+static void name_itself(const char *command, const char *version)
 {
 	unsigned char file[4096] = {0xca, 0xfe, 0xc0, 0xc0, 1, 2, 0, 1};
 	uint32_t words[6] = {0, 0, 0, 0, 32, 2};
 	size_t end = 32;
 
-	end = add_name(file, end, "sun.rt.javaCommand",
-		       "\x1b]0;owned\x07\x1b[2J\x9b"
-		       "31mMain\r\n::set-env name=X::y --secret=1");
-	end = add_name(file, end, "java.property.java.version", "\x1b[31m17\r.0");
+	end = add_name(file, end, "sun.rt.javaCommand", command);
+	end = add_name(file, end, "java.property.java.version", version);
 	words[0] = (uint32_t)end;
 	memcpy(file + 8, words, sizeof(words));
 	must(mkdir("/tmp/hsperfdata_app", 0755) == 0, "hsperfdata_app");
@@ -274,11 +276,15 @@ static void be_a_jvm(void)
 	if (strcmp(mode, "hsperf") == 0) {
 		lie_in_hsperfdata();
 	} else if (strcmp(mode, "names") == 0) {
-		name_itself();
+		name_itself("\x1b]0;owned\x07\x1b[2J\x9b"
+			    "31mMain\r\n::set-env name=X::y --secret=1",
+			    "\x1b[31m17\r.0");
 	} else if (strcmp(mode, "plant") == 0) {
 		must(symlink(target, SOCKET) == 0, SOCKET);
 		must(symlink(target, "/tmp/.attach_pid1") == 0, ".attach_pid1");
 	} else {
+		if (strcmp(mode, "says") == 0)
+			name_itself("Main", "17.0.9");
 		open_socket();
 	}
 }

@@ -1,13 +1,14 @@
 /*
  * A second program in a container, which attacks while a capture runs. Static, for any image.
  *
- *	exchange TARGET NAME...   exchanges each NAME of /tmp with a symbolic link to TARGET, all
- *the time; a NAME that ends in "*" is a prefix hunt                      looks for other processes
- *in /proc that it could open, write or trace plant TARGET NAME         makes NAME a symbolic link
- *to TARGET, once
+ *	exchange TARGET NAME...	exchanges each NAME of /tmp with a symbolic link to TARGET, all the
+ *				time; a NAME that ends in "*" is a prefix
+ *	hunt			looks for other processes in /proc that it could open, write or
+ *trace plant TARGET NAME	makes NAME a symbolic link to TARGET, once replace NAME
+ *puts a plain file in the place of NAME, once away NAME		renames NAME, once
  *
  * It says what it has done on stdout: "exchanged" after each hundred exchanges, "seen", "opened",
- * "traced" for each process, "planted".
+ * "traced" for each process, "planted", "replaced", "away"; or why it could not.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -123,6 +124,16 @@ int main(int argc, char **argv)
 	if (argc > 3 && strcmp(argv[1], "plant") == 0) {
 		unlink(argv[3]);
 		puts(symlink(argv[2], argv[3]) == 0 ? "planted" : strerror(errno));
+		return 0;
+	}
+	if (argc > 2 && strcmp(argv[1], "replace") == 0) {
+		int fd = unlink(argv[2]) < 0 ? -1 : open(argv[2], O_CREAT | O_EXCL | O_RDWR, 0600);
+
+		puts(fd >= 0 ? "replaced" : strerror(errno));
+		return 0;
+	}
+	if (argc > 2 && strcmp(argv[1], "away") == 0) {
+		puts(rename(argv[2], BAIT) == 0 ? "away" : strerror(errno));
 		return 0;
 	}
 	return 2;
