@@ -8,6 +8,7 @@
 
 #define FOLLOW_MS 20 /* between two looks at a spool that grows */
 #define MANY_CPUS 4
+#define FIRST_DATA (16 * KiB)
 #define AT_ONCE 8 /* frames; a client that reads fast must be heard as well */
 
 struct fetching {
@@ -15,6 +16,7 @@ struct fetching {
 	struct spool_follow follow;
 	struct spool_reader *reader;
 	uint64_t offset;
+	size_t most; /* bytes of the next frame */
 	bool few_cpus;
 	bool caught_up; /* nothing more to send at the last look */
 };
@@ -34,6 +36,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	r->state = k;
 	k->conn = h->conn;
 	k->offset = offset;
+	k->most = FIRST_DATA;
 	k->few_cpus = sysconf(_SC_NPROCESSORS_ONLN) < MANY_CPUS;
 	k->caught_up = true;
 	if (spool_follow_start(&k->follow, id, err) < 0)
@@ -66,20 +69,23 @@ static bool holds_back(const struct fetching *k)
 	return k->few_cpus && s->phase == SPOOL_DUMP && !s->ring;
 }
 
+/* A frame that did not arrive as a whole has brought nothing: small ones first, so that a link that
+ * breaks again and again gets on. */
 static int send_next(struct helper_state *h, const struct op_request *r, struct error *err)
 {
 	struct fetching *k = r->state;
 	size_t n = 0;
 
-	if (!holds_back(k) &&
-	    spool_reader_read(k->reader, &k->follow.state, k->offset, conn_data_buffer(h->conn),
-			      MAX_FRAME_DATA, &n, err) < 0)
+	if (!holds_back(k) && spool_reader_read(k->reader, &k->follow.state, k->offset,
+						conn_data_buffer(h->conn), k->most, &n, err) < 0)
 		return -1;
 	k->caught_up = n == 0;
 	if (!n)
 		return 0;
 	conn_send_data(h->conn, r->id, k->offset, n);
 	k->offset += n;
+	if (k->most < MAX_FRAME_DATA)
+		k->most *= 2;
 	return 0;
 }
 
