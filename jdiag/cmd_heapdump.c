@@ -17,6 +17,7 @@
 #include "jdiag/preflight.h"
 #include "jdiag/progress.h"
 #include "jdiag/question.h"
+#include "jdiag/reconnect.h"
 #include "jdiag/record.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
@@ -63,9 +64,12 @@ static int check_attachable(const json_t *jvm, struct error *err)
 }
 
 /* Which JVM? Nothing is done to it. */
-static int find_jvm(struct job *j, struct error *err)
+static int find_jvm(void *job, struct error *err)
 {
+	struct job *j = job;
+
 	progress_phase(j->progress, "inspect");
+	json_decref(STEAL(j->jvm));
 	if (jvm_pick(&j->session, &j->jvm, err) < 0)
 		return -1;
 	return check_attachable(j->jvm, err);
@@ -107,10 +111,20 @@ static int inspect(struct job *j, bool attach, struct error *err)
 	return estimate(j, err);
 }
 
-/* While a person thinks, the node must not think that we are gone. */
-static int hold_the_line(void *helper, struct error *err)
+static int look(void *job, struct error *err)
 {
-	return helper_pump(helper, err);
+	return inspect(job, false, err);
+}
+
+static int attach(void *job, struct error *err)
+{
+	return inspect(job, true, err);
+}
+
+/* Nothing is at stake before the capture: a connection that breaks is replaced. */
+static int steadily(struct job *j, int (*step)(void *job, struct error *err), struct error *err)
+{
+	return session_steadily(&j->session, j->progress, step, j, err);
 }
 
 static int open_sink(struct job *j, time_t when, struct error *err)
@@ -166,7 +180,7 @@ static void print_plan(const struct job *j)
 }
 
 /* A person at a terminal is asked before the world stops. */
-static int confirm(const struct job *j, struct error *err)
+static int confirm(struct job *j, struct error *err)
 {
 	const struct plan plan = plan_of(j);
 	int yes;
@@ -175,8 +189,9 @@ static int confirm(const struct job *j, struct error *err)
 		return 0;
 	progress_clear(j->progress);
 	plan_tell(&plan, line_as_talk);
-	yes = question_ask("Take the dump? The JVM stands still meanwhile. [y/N] ", hold_the_line,
-			   j->session.helper, err);
+	/* while a person thinks, the node must not think that we are gone */
+	yes = question_ask("Take the dump? The JVM stands still meanwhile. [y/N] ", delivery_tick,
+			   &j->session, err);
 	if (yes < 0)
 		return -1;
 	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
@@ -276,8 +291,8 @@ static int prepare(struct job *j, const struct target *t, struct error *err)
 		return -1;
 	j->node_target = session_node_target(&j->session);
 	progress_phase(j->progress, "connect");
-	if (session_connect(&j->session, err) < 0 || find_jvm(j, err) < 0 ||
-	    inspect(j, false, err) < 0)
+	if (steadily(j, NULL, err) < 0 || steadily(j, find_jvm, err) < 0 ||
+	    steadily(j, look, err) < 0)
 		return -1;
 	artifact_name(j->name, &j->session, j->jvm, when, codec_format(j->options.codec));
 	if (open_sink(j, when, err) < 0)
@@ -295,7 +310,7 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 		print_plan(j);
 		return check_fits(j, err);
 	}
-	if (inspect(j, true, err) < 0)
+	if (steadily(j, attach, err) < 0)
 		return -1;
 	tell_fallback(j);
 	tell_notes(j);

@@ -9,6 +9,7 @@
 #include "jdiag/json.h"
 #include "jdiag/manifest.h"
 #include "jdiag/progress.h"
+#include "jdiag/reconnect.h"
 #include "jdiag/record.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
@@ -109,13 +110,20 @@ static int read_label(struct resume *r, const json_t *entry, struct error *err)
 	return r->label ? 0 : -1;
 }
 
+static int list_captures(void *resume, struct error *err)
+{
+	struct resume *r = resume;
+
+	return capture_list(r->session.helper, &r->list, err);
+}
+
 /* It is on the node, and this helper can read it. */
 static int find_capture(struct resume *r, struct error *err)
 {
 	const json_t *entry;
 
 	progress_phase(r->progress, "inspect");
-	if (capture_list(r->session.helper, &r->list, err) < 0)
+	if (session_steadily(&r->session, r->progress, list_captures, r, err) < 0)
 		return -1;
 	entry = capture_find(r->list, r->id, r->session.node, err);
 	if (!entry) {
@@ -207,7 +215,8 @@ static int resume(struct resume *r, struct error *err)
 	if (resolve(r, err) < 0)
 		return -1;
 	progress_phase(r->progress, "connect");
-	if (session_connect(&r->session, err) < 0 || find_capture(r, err) < 0)
+	if (session_steadily(&r->session, r->progress, NULL, NULL, err) < 0 ||
+	    find_capture(r, err) < 0)
 		return -1;
 	set_end(r);
 	if (open_sink(r, err) < 0)

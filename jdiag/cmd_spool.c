@@ -8,6 +8,7 @@
 #include "jdiag/command.h"
 #include "jdiag/json.h"
 #include "jdiag/output.h"
+#include "jdiag/reconnect.h"
 #include "jdiag/record.h"
 #include "jdiag/session.h"
 #include "remote/base/log.h"
@@ -21,16 +22,13 @@ struct listing {
 
 /* ---- one node, by what the user named or by a record ---- */
 
-static int connect_to(struct session *s, const char *target, const json_t *record,
-		      struct error *err)
+static int resolve(struct session *s, const char *target, const json_t *record, struct error *err)
 {
 	struct target t;
 
 	if (!target)
-		return record_resolve(record, s, err) < 0 ? -1 : session_connect(s, err);
-	if (target_parse(target, &t, err) < 0 || session_resolve_target(s, &t, err) < 0)
-		return -1;
-	return session_connect(s, err);
+		return record_resolve(record, s, err);
+	return target_parse(target, &t, err) < 0 ? -1 : session_resolve_target(s, &t, err);
 }
 
 /* ---- list ---- */
@@ -135,22 +133,36 @@ static void add_all(struct listing *l, const char *node, const json_t *list)
 	}
 }
 
+struct ask {
+	struct session session;
+	const char *id;
+	bool asked;
+	json_t *list; /* owned */
+};
+
+static int ask_list(void *ask, struct error *err)
+{
+	struct ask *a = ask;
+
+	return capture_list(a->session.helper, &a->list, err);
+}
+
 static int list_node(struct listing *l, const char *target, const json_t *record, struct error *err)
 {
-	auto_json json_t *list = NULL;
 	struct options o = *l->o;
-	struct session s;
+	struct ask a = {0};
 	int rc;
 
 	if (record)
 		record_options(record, &o);
-	session_init(&s, &o);
-	rc = connect_to(&s, target, record, err);
+	session_init(&a.session, &o);
+	rc = resolve(&a.session, target, record, err);
 	if (rc == 0)
-		rc = capture_list(s.helper, &list, err);
+		rc = session_steadily(&a.session, NULL, ask_list, &a, err);
 	if (rc == 0)
-		add_all(l, s.node, list);
-	(void)session_close(&s);
+		add_all(l, a.session.node, a.list);
+	json_decref(a.list);
+	(void)session_close(&a.session);
 	return rc;
 }
 
@@ -221,17 +233,30 @@ static int list(const struct options *o, char *const *argv, struct error *err)
 
 /* ---- rm ---- */
 
+/* Asked again, it may be gone because the first answer was lost. */
+static int ask_remove(void *ask, struct error *err)
+{
+	struct ask *a = ask;
+	bool again = a->asked;
+
+	a->asked = true;
+	return capture_remove(a->session.helper, a->id, err) == 0 ||
+			       (again && err->code == ERR_TARGET)
+		       ? 0
+		       : -1;
+}
+
 static int remove_there(struct options *o, const char *id, const char *target, const json_t *record,
 			struct error *err)
 {
-	struct session s;
+	struct ask a = {.id = id};
 	int rc;
 
-	session_init(&s, o);
-	rc = connect_to(&s, target, record, err);
+	session_init(&a.session, o);
+	rc = resolve(&a.session, target, record, err);
 	if (rc == 0)
-		rc = capture_remove(s.helper, id, err);
-	(void)session_close(&s);
+		rc = session_steadily(&a.session, NULL, ask_remove, &a, err);
+	(void)session_close(&a.session);
 	return rc;
 }
 

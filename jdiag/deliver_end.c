@@ -140,17 +140,11 @@ static void write_manifest(const struct delivery_job *j)
 		progress_note(j->progress, "warning: the manifest was not written: %s", e.msg);
 }
 
-/* Over one more connection if need be: a spool is large. */
-static int remove_spool(const struct delivery_job *j, struct error *err)
+/* The answer may have been lost with the connection: then it is not there any more. */
+static int remove_spool(void *job, struct error *err)
 {
-	if (j->session->helper && capture_remove(j->session->helper, j->id, err) == 0)
-		return 0;
-	if (j->session->helper && err->code != ERR_SSH && err->code != ERR_NODE)
-		return err->code == ERR_TARGET ? 0 : -1;
-	session_disconnect(j->session);
-	*err = (struct error){0};
-	if (session_connect(j->session, err) < 0)
-		return -1;
+	const struct delivery_job *j = job;
+
 	return capture_remove(j->session->helper, j->id, err) == 0 || err->code == ERR_TARGET ? 0
 											      : -1;
 }
@@ -162,7 +156,7 @@ void delivery_settle(struct delivery_job *j)
 
 	note_restarts(j);
 	write_manifest(j);
-	if (remove_spool(j, &e) == 0) {
+	if (session_steadily(j->session, j->progress, remove_spool, j, &e) == 0) {
 		record_delete(j->id);
 		return;
 	}

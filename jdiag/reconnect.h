@@ -1,7 +1,7 @@
 /*
- * A connection that broke while a capture goes on: a new one to the same node. Each wait is twice
+ * A connection that broke. While a capture goes on: a new one to the same node. Each wait is twice
  * the one before (0.5 s to 15 s, with jitter); after 15 minutes without any progress it is given
- * up. --timeout ends it earlier.
+ * up. --timeout ends it earlier. Where nothing is at stake yet, three more tries have to do.
  */
 #ifndef JDIAG_RECONNECT_H
 #define JDIAG_RECONNECT_H
@@ -30,5 +30,15 @@ static inline void reconnect_reset(struct reconnect *r)
  * ERR_UPLOAD when it is given up. */
 int session_reconnect(struct session *s, struct reconnect *r, struct progress *p,
 		      const struct error *why, struct error *err) must_check;
+
+/*
+ * One step that asks the node, on a connection that is made when there is none: where the
+ * connection breaks on the way, again on a new one, three times at most (once, where it is only the
+ * helper that has ended). The step must do no harm the second time. Not for a host that cannot be
+ * reached, nor for one that does not let us in. p may be NULL.
+ */
+int session_steadily(struct session *s, struct progress *p,
+		     int (*step)(void *ctx, struct error *err), void *ctx,
+		     struct error *err) must_check;
 
 #endif

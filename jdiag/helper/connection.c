@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +86,19 @@ int helper_broken(struct helper *h, struct error *err)
 	return error_prefix(err, "helper");
 }
 
+bool helper_lost(const struct helper *h)
+{
+	return h->lost;
+}
+
 int helper_check_usable(const struct helper *h, struct error *err)
 {
-	if (h->lost)
-		return error_set(err, ERR_SSH, "the connection to the helper is lost");
-	return 0;
+	if (!h->lost)
+		return 0;
+	error_set(err, ERR_SSH, "the connection to the helper is lost");
+	if (err)
+		err->sys = ECONNRESET;
+	return -1;
 }
 
 /* The stream has ended: say how. */

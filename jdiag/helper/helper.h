@@ -31,6 +31,9 @@ int helper_start(struct helper **ret, struct ssh_session *ssh, const struct help
  * says itself (status 0). NULL is fine, and true. */
 bool helper_stop(struct helper *h);
 
+/* Nothing can be said to it any more: it has ended, or the connection has. */
+bool helper_lost(const struct helper *h);
+
 /* The hello's body. Borrowed. */
 const struct json_t *helper_hello(const struct helper *h);
 

@@ -28,8 +28,11 @@ int lib_error(struct lib_session *s, const char *what, struct error *err)
 	if (code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_SEND ||
 	    code == LIBSSH2_ERROR_SOCKET_RECV)
 		text = "the connection was closed by the other side";
-	return error_set(err, ERR_SSH, "%s '%s' port %u: %s", what, s->base.host, s->base.port,
-			 text && *text ? text : "unknown error");
+	error_set(err, ERR_SSH, "%s '%s' port %u: %s", what, s->base.host, s->base.port,
+		  text && *text ? text : "unknown error");
+	if (err && s->lost)
+		err->sys = ECONNRESET;
+	return -1;
 }
 
 static short poll_events(struct lib_session *s)

@@ -57,6 +57,7 @@ static int try_key(struct auth *a, LIBSSH2_AGENT *agent, struct libssh2_agent_pu
 	if (rc == 0)
 		return 1;
 	a->disconnected |= auth_hung_up(s, rc);
+	a->rejected |= !a->disconnected;
 	auth_note(a, name, type,
 		  a->disconnected ? "the server hung up"
 		  : rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||

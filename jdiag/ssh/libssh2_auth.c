@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <libssh2.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,6 +72,7 @@ static int try_private_key(struct auth *a, const struct identity *id, const char
 			return -1;
 	*ret_rc = rc;
 	a->disconnected |= auth_hung_up(s, rc);
+	a->rejected |= rc && !a->disconnected;
 	return rc == 0;
 }
 
@@ -234,6 +236,14 @@ static int no_key_was_taken(const struct auth *a, const char *methods, struct er
 {
 	const struct lib_session *s = a->s;
 
+	if (s->lost && !a->rejected) {
+		error_set(err, ERR_SSH,
+			  "cannot log in to '%s' port %u: the connection was closed by the other "
+			  "side",
+			  s->base.host, s->base.port);
+		err->sys = ECONNRESET;
+		return -1;
+	}
 	error_set(err, ERR_SSH, "cannot log in to '%s' port %u as '%s': %s (the server offers: %s)",
 		  s->base.host, s->base.port, s->base.user,
 		  a->disconnected  ? "the server hung up after too many keys"

@@ -93,6 +93,16 @@ static bool agent_ready(struct lib_session *s, int fd, short events)
 	return false;
 }
 
+/* What a call on the socket gave, for libssh2. */
+static ssize_t socket_result(struct lib_session *s, int socket, ssize_t n, bool end)
+{
+	if (n < 0 && (errno == EINTR || errno == EWOULDBLOCK))
+		return -EAGAIN;
+	if (n < 0 || end)
+		s->lost |= socket == s->fd;
+	return n < 0 ? -errno : n;
+}
+
 static LIBSSH2_RECV_FUNC(on_recv)
 {
 	struct lib_session *s = *abstract;
@@ -101,8 +111,9 @@ static LIBSSH2_RECV_FUNC(on_recv)
 	if (socket != s->fd && !agent_ready(s, socket, POLLIN))
 		return -ETIMEDOUT;
 	n = recv(socket, buffer, length, flags | MSG_NOSIGNAL);
+	n = socket_result(s, socket, n, n == 0 && length);
 	if (n < 0)
-		return errno == EINTR || errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		return n;
 	if (socket == s->fd && s->first_bytes && s->first_len < KEXINIT_BYTES) {
 		size_t room = KEXINIT_BYTES - s->first_len;
 		size_t take = (size_t)n < room ? (size_t)n : room;
@@ -121,9 +132,7 @@ static LIBSSH2_SEND_FUNC(on_send)
 	if (socket != s->fd && !agent_ready(s, socket, POLLOUT))
 		return -ETIMEDOUT;
 	n = send(socket, buffer, length, flags | MSG_NOSIGNAL);
-	if (n < 0)
-		return errno == EINTR || errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	return n;
+	return socket_result(s, socket, n, false);
 }
 
 static int new_library_session(struct lib_session *s, struct error *err)

@@ -20,6 +20,7 @@ struct lib_session {
 	struct _LIBSSH2_SESSION *lib;
 	int fd;
 	bool ready;		      /* keys were exchanged: a goodbye can be sent */
+	bool lost;		      /* the socket has come to its end, or broke */
 	uint64_t agent_deadline;      /* until when the agent may take to answer */
 	unsigned char *first_bytes;   /* owned; of the server, until keys were exchanged */
 	size_t first_len;	      /* at most KEXINIT_BYTES */
@@ -40,7 +41,8 @@ struct lib_channel {
 int lib_wait(struct lib_session *s, uint64_t deadline, const char *what,
 	     struct error *err) must_check;
 
-/* The last error of libssh2 as "WHAT 'host' port N: text". Returns -1. */
+/* The last error of libssh2 as "WHAT 'host' port N: text"; sys is ECONNRESET where the connection
+ * broke. Returns -1. */
 int lib_error(struct lib_session *s, const char *what, struct error *err);
 
 /* Connect, exchange keys, check the host's. */
@@ -59,7 +61,8 @@ struct auth {
 	uint64_t deadline;
 	struct buf *report;
 	bool rsa;	   /* an RSA key was at hand that this libssh2 cannot use */
-	bool disconnected; /* the server has had enough */
+	bool rejected;	   /* a key was, by the server */
+	bool disconnected; /* the server has had enough, or the connection broke */
 };
 
 /* "  NAME (TYPE): RESULT\n" */
