@@ -153,7 +153,7 @@ $(BUILD)/unit.list: $(UNIT_BIN)
 	@mkdir -p $(@D) && for t in $(UNIT_BIN); do echo "tap $${t##*/} CMOCKA_MESSAGE_OUTPUT=TAP $$t"; done >$@
 
 $(BUILD)/bats.list: $(BUILD)/jdiag $(TOOL_BIN)
-	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; done >$@
+	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 LINK_CUTS=$(if $(SANITIZE),20,200) JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; done >$@
 
 .PHONY: deps check test test-unit test-bats test-sanitize test-pass rig
 deps: ## install the Debian packages for building, testing and the demo (as root)

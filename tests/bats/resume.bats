@@ -125,12 +125,17 @@ cut_in() {
 	whole "$OUT/x.hprof.gz"
 }
 
-@test "before the JVM is asked a broken connection is an error" {
-	relay cut up:300000 # in the middle of the helper
+@test "before the JVM is asked: once more, but not for ever" {
+	relay each up:300000 # in the middle of the helper
 	run_jdiag -s 5 heapdump web -n shop --to "$OUT/x.hprof.gz"
+	[ "$(grep -c 'connecting again' <<<"$stderr")" = 3 ]
 	[ -z "$(records)" ]
 	[ "$(dumps)" = "$DUMPS" ]
 	[ -z "$(ls -A "$OUT")" ]
+	relay clear
+	relay cut up:300000
+	run_jdiag -s 0 heapdump web -n shop --to "$OUT/x.hprof.gz"
+	whole "$OUT/x.hprof.gz"
 }
 
 @test "the connection does not come back: kept until --timeout, then resumed" {

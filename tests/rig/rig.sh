@@ -119,7 +119,7 @@ helper_pids() {
 # What a run could leave on the node: directories, mounts, processes.
 find_left() {
 	find /run /var/lib /var/tmp /tmp /etc /dev/shm /mnt -xdev -maxdepth 3 -name '.jdiag-*' \
-		-not -path "$RIG_RUN/*" 2>/dev/null
+		-not -path "$RIG_RUN/*" -not -path '/tmp/jdiag-test-*' 2>/dev/null
 	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' /proc/self/mountinfo | grep -vF "${RIG_RUN:-/nonexistent}"
 	helper_pids
 }
