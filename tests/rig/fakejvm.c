@@ -119,7 +119,7 @@ static void make_dump(const char *path)
 {
 	static const char garbage[100000] = "this is not a heap dump";
 	static const char cut[31 + 9 + 100] = "JAVA PROFILE 1.0.2\0\0\0\0\x08\0\0\0\0\0\0\0\0"
-					      "\x1c\0\0\0\0\0\x10\0\0";
+					      "\x01\0\0\0\0\0\x10\0\0";
 	static const char lies[31 + 9 + 100] = "JAVA PROFILE 1.0.2\0\0\0\0\x08\0\0\0\0\0\0\0\0"
 					       "\x1c\0\0\0\0\xff\xff\xff\xff";
 
