@@ -40,6 +40,7 @@ static bool token_went_bad(struct gcs *g, const struct http_response *r)
 	if (r->status != 401 || !g->token_used)
 		return false;
 	secret_release(&g->token);
+	g->token_used = false; /* also where there is none to be renewed */
 	return true;
 }
 
