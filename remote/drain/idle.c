@@ -44,15 +44,9 @@ void idle_end(struct inside *d)
 		set_all(d, SCHED_BATCH, IOPRIO_BEST_EFFORT);
 }
 
-/*
- * For one FIFO HotSpot has two threads: the one that walks the heap, and the one that writes. (Seen
- * on 21 with 2 CPUs: one idle thread beside them made the pause a third longer.) A caller who asks
- * for workers counts one.
- */
 unsigned int idle_count(const struct inside *d, unsigned int cpus)
 {
-	unsigned int one = d->streams[0].in.file || d->o.workers ? 1 : 2;
-	unsigned int writers = d->segmented ? d->n_streams - 1 : one;
+	unsigned int writers = d->segmented ? d->n_streams - 1 : 1;
 
 	return cpus > writers ? cpus - writers : 0;
 }
