@@ -256,6 +256,15 @@ static void tell_kept(const struct delivery_job *j, struct error *err)
 	delivery_add_hint(err, drop);
 }
 
+/* A capture that failed leaves a directory that says why; we have heard it. */
+static void remove_failed(struct delivery_job *j)
+{
+	struct error e = {0};
+
+	if (j->session->helper && capture_remove(j->session->helper, j->id, &e) < 0)
+		log_at(LOG_STEP, "the spool of the failed capture: %s", e.msg);
+}
+
 /* The user has ended it: whether there is something that is worth to be kept. What is said to the
  * node here is not interrupted again, but by a second Ctrl-C, which ends the process. */
 static bool stop_what_is_not_done(struct delivery_job *j)
@@ -269,6 +278,10 @@ static bool stop_what_is_not_done(struct delivery_job *j)
 	if (capture_ask(h, j->id, &now, &e) < 0)
 		log_at(LOG_STEP, "the capture was not asked for its state: %s", e.msg);
 	j->result.phase = now.phase;
+	if (now.ring && now.phase == CAPTURE_COMPLETE) {
+		remove_failed(j);
+		return false;
+	}
 	if (!now.ring && (now.phase == CAPTURE_SPOOL || now.phase == CAPTURE_COMPLETE))
 		return true;
 	e = (struct error){0};
@@ -299,13 +312,14 @@ static bool is_lost(const struct delivery_job *j)
 			  (strcmp(phase, "complete") != 0 && !json_bool_at(entry, "alive", true)));
 }
 
-/* A capture that failed leaves a directory that says why; we have heard it. */
-static void remove_failed(struct delivery_job *j)
+/* Its bytes are gone, and its process goes with the connection. */
+static bool give_ring_up(struct delivery_job *j, struct error *err)
 {
-	struct error e = {0};
-
-	if (j->session->helper && capture_remove(j->session->helper, j->id, &e) < 0)
-		log_at(LOG_STEP, "the spool of the failed capture: %s", e.msg);
+	remove_failed(j);
+	if (!*err->hint)
+		error_hint(err, "with --no-spool the node keeps nothing: take the dump again, "
+				"without --no-spool");
+	return false;
 }
 
 bool delivery_give_up(struct delivery_job *j, struct error *err)
@@ -319,6 +333,8 @@ bool delivery_give_up(struct delivery_job *j, struct error *err)
 		remove_failed(j);
 	else if (kept && err->code == ERR_INTERRUPTED && !j->resumed)
 		kept = stop_what_is_not_done(j);
+	else if (kept && j->result.ring)
+		kept = give_ring_up(j, err);
 	session_set_uninterruptible(j->session, false);
 	if (j->result.lost && err->sys == ESRCH)
 		await_restart(j);
