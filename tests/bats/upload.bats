@@ -19,23 +19,20 @@ teardown() { untouched up; }
 
 bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
 
-objects() { find "$RIG_RUN/bucket/data/objects" -type f -name "$1"; }
+# The file of an object, by its URL.
+object() {
+	local name=${1#gs://dumps/}
+	printf '%s' "$RIG_RUN/bucket/data/objects/dumps/${name//\//%2F}"
+}
 
 # The object of the URL in $output is whole, and what its manifest says.
 object_is_good() {
-	local object
-	object=$(objects "*${output##*/}")
-	[[ -n $object ]] || { echo "no object of $output" && return 1; }
-	gzip -t "$object"
-	manifest_agrees "$object"
+	gzip -t "$(object "$output")"
+	grep -qF "\"sha256\": \"$(sha256sum "$(object "$output")" | cut -d' ' -f1)\"" "$(object "$output").manifest.json"
 }
 
-# As `manifest_agrees` of a file, whose name is quoted in the store of the rig.
-manifest_agrees() {
-	grep -qF "\"sha256\": \"$(sha256sum "$1" | cut -d' ' -f1)\"" "$(objects "*${1##*%2F}.manifest.json")"
-}
-
-heapdump() { run_jdiag "$@" heapdump up -n shop --to gs://dumps/a/ --upload-from node; }
+# Each to a folder of its own: names have seconds, and two of these dumps may be made in one.
+heapdump() { run_jdiag "$@" heapdump up -n shop --to "gs://dumps/$((++folder))/" --upload-from node; }
 
 # The arguments and the environment of every curl that runs, until one has been seen.
 watch_curl() {
@@ -58,12 +55,13 @@ watch_curl() {
 	object_is_good
 	tr '\0' ' ' <"$RIG_RUN/curl" | grep -q '^curl -q --config - '
 	run ! grep -qa upload_id "$RIG_RUN/curl"
-	grep -qa $'Uid:\t65534\t65534' "$RIG_RUN/curl"
+	run ! grep -qa $'Uid:\t0' "$RIG_RUN/curl"
+	grep -qa $'Uid:\t' "$RIG_RUN/curl"
 }
 
 @test "the bytes do not go through the bastion" {
 	run_jdiag -s 0 heapdump up -n shop --to gs://dumps/a/ --upload-from node --format hprof -v=4
-	[[ -n $(objects "*${output##*/}") ]]
+	[[ -s $(object "$output") ]]
 	[[ $stderr == *"from helper: DATA"* || $stderr == *"DATA"* ]] && { echo "DATA frames came" && return 1; }
 	tells "the node sends from byte 0"
 }

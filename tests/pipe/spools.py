@@ -350,7 +350,7 @@ def check_spools():
         expect(got[c.id]["state"] is None and "version 2" in got[c.id]["error"], got[c.id])
         expect(not got[c.id]["alive"], got[c.id])
         e = refused("node", "version 2", h.call, "watch", id=c.id)
-        expect("'fake 1'" in e.hint, e.hint)
+        expect("'fake 1'" in e.message, e.message)
         refused("node", "version 2", fetched, h, c.id)
         refused("target", "no capture", h.call, "watch", id="0" * 16)
         refused("usage", "not the id", h.call, "watch", id="../../etc")
