@@ -93,6 +93,8 @@ static int room_for(struct hprof_classes *c, size_t n, struct error *err)
 		return error_set(err, ERR_CAPTURE,
 				 "heap dump: its classes have too many fields for %lu bytes",
 				 MAX_HPROF_LAYOUTS);
+	if (c->n_lists + n <= c->cap_lists)
+		return 0;
 	while (c->n_lists + n > c->cap_lists)
 		c->cap_lists *= 2;
 	c->lists = xrealloc(c->lists, c->cap_lists * sizeof(*c->lists));
