@@ -1,7 +1,7 @@
 /*
- * SSH to a node: one interface, back ends behind a vtable (libssh2 today, the OpenSSH client
- * later). Single-threaded and non-blocking below: reads and writes return at once, ssh_wait waits.
- * The interrupt flag is looked after in every wait.
+ * SSH to a node: one interface, back ends behind a vtable (backend.h): libssh2, and the system's
+ * OpenSSH client as a child process. Single-threaded and non-blocking below: reads and writes
+ * return at once, ssh_wait waits. The interrupt flag is looked after in every wait.
  */
 #ifndef JDIAG_SSH_SSH_H
 #define JDIAG_SSH_SSH_H
@@ -21,18 +21,33 @@
 
 enum host_key_mode { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_IGNORE };
 
+/* Which back end. Auto: libssh2; the OpenSSH client where libssh2 of this machine cannot (RSA keys,
+ * user certificates, RSA-only hosts, security keys, GSSAPI, host certificates), with one line that
+ * says why. */
+enum ssh_way { SSH_AUTO, SSH_LIBSSH2, SSH_OPENSSH };
+
+/* What jdiag was told. What is not given comes from the user's ssh_config (config.h), then from the
+ * defaults named here. */
 struct ssh_options {
-	const char *host; /* name or address, characters checked by ssh_check_name */
-	uint16_t port;	  /* 0: 22 */
-	const char *user; /* NULL: the local user's name */
-	const char *const
-		*identities; /* -i, NULL-terminated, or NULL: ~/.ssh/id_ed25519, id_ecdsa... */
-	const char *host_key_alias; /* name to look up in known_hosts; NULL: host */
-	const char *known_hosts;    /* file; NULL: ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts */
-	enum host_key_mode host_keys;
-	uint64_t connect_timeout_ms; /* TCP and key exchange; 0: 10 s */
-	uint64_t auth_timeout_ms;    /* 0: 20 s */
-	bool no_input;		     /* never ask for a passphrase */
+	enum ssh_way way;
+	const char *host;	       /* name or address, characters checked by ssh_check_name */
+	uint16_t port;		       /* 0: not given; default 22 */
+	const char *user;	       /* NULL: not given; default the local user's name */
+	const char *const *identities; /* -i, NULL-terminated, or NULL: not given; default
+					* ~/.ssh/id_ed25519, id_ecdsa ..., google_compute_engine */
+	const char *config_file;  /* ssh_config, as ssh -F; NULL: the user's and the system's */
+	const char *const *extra; /* --ssh-option: "Keyword=value", NULL-terminated, or NULL */
+	const char
+		*jumps; /* -J: "[USER@]HOST[:PORT],..." in order, "none": none; NULL: not given */
+	const char
+		*host_key_alias; /* name to look up in known_hosts; NULL: not given; default host */
+	const char *known_hosts; /* file; NULL: not given; default ~/.ssh/known_hosts and the
+				    system's */
+	bool host_keys_given;
+	enum host_key_mode host_keys; /* when not given: StrictHostKeyChecking, else strict */
+	uint64_t connect_timeout_ms;  /* TCP and key exchange; 0: not given; default 10 s */
+	uint64_t auth_timeout_ms;     /* 0: 20 s */
+	bool no_input;		      /* never ask for a passphrase */
 	bool no_agent;
 };
 
