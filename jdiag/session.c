@@ -78,7 +78,7 @@ static int read_pod(struct session *s, const char *name, struct pod *ret, struct
 	return pod_from_json(object, ret, err);
 }
 
-int session_resolve_pod(struct session *s, const char *name, struct error *err)
+int session_read_pod(struct session *s, const char *name, struct error *err)
 {
 	if (session_open_cluster(s, err) < 0 || read_pod(s, name, &s->pod, err) < 0)
 		return -1;
@@ -86,7 +86,12 @@ int session_resolve_pod(struct session *s, const char *name, struct error *err)
 	if (pod_check_reachable(&s->pod, err) < 0)
 		return -1;
 	s->container = pod_pick_container(&s->pod, s->o->container, err);
-	if (!s->container)
+	return s->container ? 0 : -1;
+}
+
+int session_resolve_pod(struct session *s, const char *name, struct error *err)
+{
+	if (session_read_pod(s, name, err) < 0)
 		return -1;
 	return session_resolve_node(s, s->pod.node, err);
 }
@@ -130,10 +135,11 @@ char *session_node_target(const struct session *s)
 			 s->node, v6 ? "]" : "", port);
 }
 
-int session_connect(struct session *s, struct error *err)
+struct ssh_options session_ssh_options(const struct session *s)
 {
 	const struct options *o = s->o;
-	const struct ssh_options ssh = {
+
+	return (struct ssh_options){
 		.host = s->address,
 		.port = s->port,
 		.user = o->ssh_user  ? o->ssh_user
@@ -144,17 +150,34 @@ int session_connect(struct session *s, struct error *err)
 		.host_keys = o->host_keys,
 		.no_input = o->no_input,
 	};
-	const struct helper_options helper = {.sudo = o->sudo};
-	uint64_t start = now_ms(), connected;
+}
 
-	if (ssh_open(&s->ssh, &ssh, err) < 0)
+int session_open_ssh(struct session *s, struct error *err)
+{
+	const struct ssh_options o = session_ssh_options(s);
+	uint64_t start = now_ms();
+
+	if (ssh_open(&s->ssh, &o, err) < 0)
 		return -1;
-	connected = now_ms();
-	if (helper_start(&s->helper, s->ssh, &helper, err) < 0)
-		return error_prefix(err, "node '%s'", s->node);
-	log_at(LOG_STEP, "ssh to '%s' in %llu ms, helper started in %llu ms", s->address,
-	       (unsigned long long)(connected - start), (unsigned long long)(now_ms() - connected));
+	log_at(LOG_STEP, "ssh to '%s' in %llu ms", s->address,
+	       (unsigned long long)(now_ms() - start));
 	return 0;
+}
+
+int session_start_helper(struct session *s, struct error *err)
+{
+	const struct helper_options o = {.sudo = s->o->sudo};
+	uint64_t start = now_ms();
+
+	if (helper_start(&s->helper, s->ssh, &o, err) < 0)
+		return error_prefix(err, "node '%s'", s->node);
+	log_at(LOG_STEP, "helper started in %llu ms", (unsigned long long)(now_ms() - start));
+	return 0;
+}
+
+int session_connect(struct session *s, struct error *err)
+{
+	return session_open_ssh(s, err) < 0 ? -1 : session_start_helper(s, err);
 }
 
 void session_set_uninterruptible(struct session *s, bool on)

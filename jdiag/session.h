@@ -7,13 +7,13 @@
 
 #include "jdiag/kube/pod.h"
 #include "jdiag/options.h"
+#include "jdiag/ssh/ssh.h"
 #include "jdiag/target.h"
 #include "remote/base/error.h"
 
 struct helper;
 struct json_t;
 struct kube;
-struct ssh_session;
 
 struct session {
 	const struct options *o; /* borrowed */
@@ -37,7 +37,10 @@ bool session_close(struct session *s);
 /* Read the kubeconfig. Nothing is sent. */
 int session_open_cluster(struct session *s, struct error *err) must_check;
 
-/* The pod (in the effective namespace), its container by -c, its node's address. The API only. */
+/* The pod (in the effective namespace), whether it can be reached, its container by -c. */
+int session_read_pod(struct session *s, const char *name, struct error *err) must_check;
+
+/* session_read_pod, and its node's address. The API only. */
 int session_resolve_pod(struct session *s, const char *name, struct error *err) must_check;
 
 /* The address of a node, by --node-address; with a pod its hostIP has to be one of the node's. */
@@ -57,7 +60,10 @@ char *session_node_target(const struct session *s) must_check;
  * again. */
 void session_disconnect(struct session *s);
 
-/* SSH to the resolved address and the helper on it. */
+/* SSH to the resolved address, and the helper on it: in two steps, and both. */
+struct ssh_options session_ssh_options(const struct session *s);
+int session_open_ssh(struct session *s, struct error *err) must_check;
+int session_start_helper(struct session *s, struct error *err) must_check;
 int session_connect(struct session *s, struct error *err) must_check;
 
 /* While set, a signal that has come does not end what is said to the node: for cleaning up. */
