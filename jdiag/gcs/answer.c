@@ -5,22 +5,30 @@
 
 #include "jdiag/crypto/crypto.h"
 #include "jdiag/gcs/internal.h"
+#include "jdiag/gcs/service.h"
 #include "jdiag/json.h"
 #include "remote/base/str.h"
 
-/* The service's own words, short: {"error": {"message": ...}}, else nothing; and never when they
- * repeat the token. */
-static void words(const struct gcs *g, const struct http_response *r, char *dst, size_t size)
+void gcs_service_words(const struct gcs *g, const struct http_response *r, char *dst, size_t size)
 {
 	auto_json json_t *root =
 		json_from_text(buf_str(&r->body), r->body.len, "answer", ERR_UPLOAD, NULL);
 	const char *message = json_str_at(root, "error.message", "");
 
 	dst[0] = '\0';
-	if (!*message || (g->token.len && strstr(message, secret_str(&g->token))) ||
+	if ((g->token.len && strstr(message, secret_str(&g->token))) ||
 	    strstr(message, "upload_id"))
 		return;
-	snprintf(dst, size, ": %.200s", message);
+	snprintf(dst, size, "%.200s", message);
+}
+
+/* The same behind a colon. */
+static void words(const struct gcs *g, const struct http_response *r, char *dst, size_t size)
+{
+	char said[256];
+
+	gcs_service_words(g, r, said, sizeof(said));
+	snprintf(dst, size, "%s%s", *said ? ": " : "", said);
 }
 
 static int denied(const struct gcs *g, const char *bucket, struct error *err)

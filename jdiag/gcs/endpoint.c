@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "remote/base/error.h"
 #include "remote/base/str.h"
 
 /* The host at *at, which moves behind it. */
@@ -66,6 +67,26 @@ bool endpoint_parse(const char *url, struct endpoint *ret)
 		return false;
 	*ret = e;
 	return true;
+}
+
+char *endpoint_base(const char *value, const char *suffix)
+{
+	char *base = strstr(value, "://") ? xstrdup(value) : xasprintf("http://%s", value);
+	size_t n = strlen(base);
+
+	while (n && base[n - 1] == '/')
+		base[--n] = '\0';
+	/* gcloud's property holds the whole address of the API */
+	if (n > strlen(suffix) && str_ends(base, suffix))
+		base[n - strlen(suffix)] = '\0';
+	return base;
+}
+
+bool endpoint_is_base(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return host && !host[3 + strcspn(host + 3, "/?#")];
 }
 
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)

@@ -21,6 +21,13 @@ struct endpoint {
  * not. */
 bool endpoint_parse(const char *url, struct endpoint *ret) must_check;
 
+/* host, host:port or a URL of an API as a variable gives it, with its scheme (else http), without a
+ * slash at the end and without the suffix ("/storage/v1"); free with free(). */
+char *endpoint_base(const char *value, const char *suffix) must_check;
+
+/* A URL (as endpoint_parse takes it) of a scheme and a host alone. */
+bool endpoint_is_base(const char *url);
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_is_loopback(const struct endpoint *e);
 

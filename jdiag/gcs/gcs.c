@@ -14,31 +14,11 @@
 #define LOOK_TIMEOUT_MS 5000
 #define MAX_OBJECT_NAME 1024 /* https://cloud.google.com/storage/docs/objects */
 
-/* host, host:port or a URL, without a slash at the end. */
-static char *to_base(const char *value)
-{
-	char *base = strstr(value, "://") ? xstrdup(value) : xasprintf("http://%s", value);
-	size_t n = strlen(base);
-
-	while (n && base[n - 1] == '/')
-		base[--n] = '\0';
-	/* gcloud's property holds the whole address of the API */
-	if (n > strlen(API_SUFFIX) && str_ends(base, API_SUFFIX))
-		base[n - strlen(API_SUFFIX)] = '\0';
-	return base;
-}
-
 static int bad_variable(struct error *err, const char *name, const char *value, const char *hint)
 {
 	error_set(err, ERR_USAGE, "%s: '%s' cannot be used as the address of the service", name,
 		  value);
 	return error_hint(err, "%s", hint);
-}
-
-static bool base_is_plain(const char *base)
-{
-	return strcspn(base + strcspn(base, ":") + 3, "/?#") ==
-	       strlen(base + strcspn(base, ":") + 3);
 }
 
 /* An emulator gets no credentials, so it may be anywhere; another address of the real service gets
@@ -51,14 +31,14 @@ static int find_base(struct gcs *g, bool *ret_emulator, struct error *err)
 
 	*ret_emulator = emulator && *emulator;
 	if (*ret_emulator) {
-		g->base = to_base(emulator);
-		if (!endpoint_parse(g->base, &g->endpoint) || !base_is_plain(g->base))
+		g->base = endpoint_base(emulator, API_SUFFIX);
+		if (!endpoint_parse(g->base, &g->endpoint) || !endpoint_is_base(g->base))
 			return bad_variable(err, emulator_name, emulator,
 					    "use HOST:PORT or http://HOST:PORT");
 		return 0;
 	}
-	g->base = to_base(override && *override ? override : DEFAULT_BASE);
-	if (!endpoint_parse(g->base, &g->endpoint) || !base_is_plain(g->base) ||
+	g->base = endpoint_base(override && *override ? override : DEFAULT_BASE, API_SUFFIX);
+	if (!endpoint_parse(g->base, &g->endpoint) || !endpoint_is_base(g->base) ||
 	    !endpoint_may_see_secrets(&g->endpoint))
 		return bad_variable(err, override_name, override ? override : "",
 				    "only https://*.googleapis.com (or loopback) is trusted with "
@@ -72,6 +52,7 @@ int gcs_open(struct gcs **ret, const struct gcs_options *o, struct error *err)
 	struct http_options http = {.code = ERR_UPLOAD};
 	bool emulator;
 
+	g->scope = GCS_SCOPE;
 	g->tick = o->tick;
 	g->tick_ctx = o->tick_ctx;
 	if (find_base(g, &emulator, err) < 0 ||

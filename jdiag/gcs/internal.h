@@ -15,10 +15,13 @@
 #define GCS_TRIES 8
 #define GCS_TRIES_START 4
 
+#define GCS_SCOPE "https://www.googleapis.com/auth/devstorage.read_write"
+
 struct gcs {
 	struct http_client *http;
 	char *base; /* "https://storage.googleapis.com"; no slash at the end */
 	struct endpoint endpoint;
+	const char *scope; /* what tokens are asked for; a literal */
 	struct credentials cred;
 	struct secret token;
 	uint64_t token_expires; /* now_ms() time */

@@ -12,7 +12,6 @@
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 
-#define SCOPE "https://www.googleapis.com/auth/devstorage.read_write"
 #define JWT_LIFE_S 3600
 #define JWT_GRANT "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
 
@@ -118,13 +117,13 @@ static int take_answer(struct gcs *g, const struct http_response *r, struct erro
 }
 
 /* base64url(header).base64url(claims): what is signed. */
-static void add_claims(struct buf *b, const struct credentials *c)
+static void add_claims(struct buf *b, const struct credentials *c, const char *scope)
 {
 	int64_t now = (int64_t)time(NULL);
 	auto_json json_t *header =
 		json_pack("{s:s,s:s,s:s*}", "alg", "RS256", "typ", "JWT", "kid", c->key_id);
 	auto_json json_t *claims = json_pack("{s:s,s:s,s:s,s:I,s:I}", "iss", c->account, "scope",
-					     SCOPE, "aud", c->token_uri, "iat", (json_int_t)now,
+					     scope, "aud", c->token_uri, "iat", (json_int_t)now,
 					     "exp", (json_int_t)(now + JWT_LIFE_S));
 	auto_free char *header_text = json_to_line(header), *claims_text = json_to_line(claims);
 
@@ -133,11 +132,12 @@ static void add_claims(struct buf *b, const struct credentials *c)
 	base64_encode(b, claims_text, strlen(claims_text), true);
 }
 
-static int add_assertion(struct buf *form, const struct credentials *c, struct error *err)
+static int add_assertion(struct buf *form, const struct gcs *g, struct error *err)
 {
 	auto_buf struct buf jwt = BUF_INIT(64 * KiB), signature = BUF_INIT(4 * KiB);
+	const struct credentials *c = &g->cred;
 
-	add_claims(&jwt, c);
+	add_claims(&jwt, c, g->scope);
 	if (rsa_sha256_sign(secret_str(&c->key), jwt.data, jwt.len, &signature, err) < 0) {
 		error_prefix(err, "credential file '%s': field 'private_key'", c->source);
 		return error_hint(err, "download or create the key file anew");
@@ -210,7 +210,7 @@ static int from_file(struct gcs *g, struct error *err)
 	if (g->cred.kind == CRED_USER)
 		add_refresh(&form, &g->cred);
 	else
-		r = add_assertion(&form, &g->cred, err);
+		r = add_assertion(&form, g, err);
 	req.body = form.data;
 	req.body_len = form.len;
 	if (r == 0)
@@ -227,7 +227,7 @@ static int from_metadata_server(struct gcs *g, struct error *err)
 		.code = ERR_UPLOAD, .no_proxy = true, .connect_timeout_ms = 3000};
 	auto_free char *url = xasprintf("http://%s/computeMetadata/v1/instance/service-accounts/"
 					"default/token?scopes=%s",
-					g->cred.source, SCOPE);
+					g->cred.source, g->scope);
 	const struct http_request req = {.method = "GET", .url = url, .headers = headers};
 	auto_cleanup(http_cleanup) struct http_client *http = http_client_new(&o);
 
