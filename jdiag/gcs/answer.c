@@ -16,7 +16,7 @@ void gcs_service_words(const struct gcs *g, const struct http_response *r, char 
 	const char *message = json_str_at(root, "error.message", "");
 
 	dst[0] = '\0';
-	if ((g->token.len && strstr(message, secret_str(&g->token))) ||
+	if ((g->token.value.len && strstr(message, secret_str(&g->token.value))) ||
 	    strstr(message, "upload_id"))
 		return;
 	snprintf(dst, size, "%.200s", message);
@@ -33,23 +33,23 @@ static void words(const struct gcs *g, const struct http_response *r, char *dst,
 
 static int denied(const struct gcs *g, const char *bucket, struct error *err)
 {
-	if (g->cred.kind == CRED_SERVICE_ACCOUNT)
+	if (g->token.cred.kind == CRED_SERVICE_ACCOUNT)
 		return error_hint(err,
 				  "it needs the permission storage.objects.create on the bucket:\n"
 				  "gcloud storage buckets add-iam-policy-binding gs://%s "
 				  "--member=serviceAccount:%s --role=roles/storage.objectCreator",
-				  bucket, g->cred.account);
+				  bucket, g->token.cred.account);
 	return error_hint(err,
 			  "the credentials (from '%s') need the permission storage.objects.create "
 			  "on bucket '%s',\nfor example by the role roles/storage.objectCreator",
-			  g->cred.source ? g->cred.source : "nowhere", bucket);
+			  g->token.cred.source ? g->token.cred.source : "nowhere", bucket);
 }
 
 static int unauthorised(const struct gcs *g, struct error *err)
 {
-	if (g->cred.kind == CRED_NONE)
+	if (g->token.cred.kind == CRED_NONE)
 		return error_hint(err, "STORAGE_EMULATOR_HOST is set, so no credentials were sent");
-	return error_hint(err, "the credentials came from '%s'", g->cred.source);
+	return error_hint(err, "the credentials came from '%s'", g->token.cred.source);
 }
 
 int gcs_answer_error(const struct gcs *g, const struct http_response *r, const char *doing,

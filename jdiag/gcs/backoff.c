@@ -22,7 +22,8 @@ static uint64_t wait_ms(unsigned int failures)
 	return full / 2 + random % (full / 2 + 1);
 }
 
-int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms, struct error *err)
+int gcs_backoff(const struct google_token *t, unsigned int failures, uint64_t retry_after_ms,
+		struct error *err)
 {
 	uint64_t wait = wait_ms(failures ? failures : 1), now = now_ms(), until, ticked = 0;
 
@@ -33,9 +34,9 @@ int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms, s
 	for (until = now + wait; now < until; now = now_ms()) {
 		if (interrupt_check(err) < 0)
 			return -1;
-		if (g->tick && now - ticked >= 2 * SLICE_MS) {
+		if (t->tick && now - ticked >= 2 * SLICE_MS) {
 			ticked = now;
-			if (g->tick(g->tick_ctx, err) < 0)
+			if (t->tick(t->tick_ctx, err) < 0)
 				return -1;
 		}
 		poll(NULL, 0, until - now < SLICE_MS ? (int)(until - now) : SLICE_MS);

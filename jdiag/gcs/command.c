@@ -45,7 +45,7 @@ static int start(const char *command, int out, pid_t *ret_pid)
 }
 
 /* Until the end of its output; 0 or -1. */
-static int collect(struct gcs *g, int fd, struct buf *out, struct error *err)
+static int collect(const struct google_token *t, int fd, struct buf *out, struct error *err)
 {
 	uint64_t deadline = now_ms() + COMMAND_TIMEOUT_MS;
 
@@ -54,10 +54,10 @@ static int collect(struct gcs *g, int fd, struct buf *out, struct error *err)
 		char chunk[4096];
 		ssize_t n;
 
-		if (interrupt_check(err) < 0 || (g->tick && g->tick(g->tick_ctx, err) < 0))
+		if (interrupt_check(err) < 0 || (t->tick && t->tick(t->tick_ctx, err) < 0))
 			return -1;
 		if (now_ms() >= deadline)
-			return error_set(err, ERR_UPLOAD, "token command gave no answer in %d s",
+			return error_set(err, t->code, "token command gave no answer in %d s",
 					 COMMAND_TIMEOUT_MS / 1000);
 		if (poll(&p, 1, SLICE_MS) <= 0)
 			continue;
@@ -65,14 +65,13 @@ static int collect(struct gcs *g, int fd, struct buf *out, struct error *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_sys(err, ERR_UPLOAD, errno, "cannot read from token command");
+			return error_sys(err, t->code, errno, "cannot read from token command");
 		if (n == 0)
 			return 0;
 		buf_add(out, chunk, (size_t)n);
 		secret_wipe(chunk, (size_t)n);
 		if (out->overflow)
-			return error_set(err, ERR_UPLOAD,
-					 "token command printed more than a token");
+			return error_set(err, t->code, "token command printed more than a token");
 	}
 }
 
@@ -90,21 +89,19 @@ static int reap(pid_t pid)
 	return status;
 }
 
-static int check_end(int status, struct error *err)
+static int check_end(const struct google_token *t, int status, struct error *err)
 {
 	if (WIFSIGNALED(status))
-		error_set(err, ERR_UPLOAD, "token command was ended by signal %d",
-			  WTERMSIG(status));
+		error_set(err, t->code, "token command was ended by signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		error_set(err, ERR_UPLOAD, "token command failed with status %d",
-			  WEXITSTATUS(status));
+		error_set(err, t->code, "token command failed with status %d", WEXITSTATUS(status));
 	else
 		return 0;
 	return error_hint(err, "run the command of --token-command by hand: it has to print one "
 			       "access token");
 }
 
-int gcs_run_token_command(struct gcs *g, const char *command, struct secret *ret, struct error *err)
+int gcs_run_token_command(const struct google_token *t, struct secret *ret, struct error *err)
 {
 	auto_buf struct buf out = BUF_INIT(64 * KiB);
 	auto_fd int reader = -1;
@@ -118,16 +115,16 @@ int gcs_run_token_command(struct gcs *g, const char *command, struct secret *ret
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_sys(err, ERR_FAILED, errno, "cannot run the token command");
 	reader = fds[0];
-	r = start(command, fds[1], &pid);
+	r = start(t->cred.source, fds[1], &pid);
 	close(fds[1]);
 	if (r)
 		return error_sys(err, ERR_FAILED, r, "cannot run the token command");
-	r = collect(g, reader, &out, err);
+	r = collect(t, reader, &out, err);
 	if (r < 0)
 		kill(-pid, SIGKILL);
 	status = reap(pid);
 	if (r == 0)
-		r = check_end(status, err);
+		r = check_end(t, status, err);
 	if (r == 0) {
 		const char *from = buf_str(&out) + strspn(buf_str(&out), " \t\r\n");
 

@@ -52,11 +52,12 @@ int gcs_open(struct gcs **ret, const struct gcs_options *o, struct error *err)
 	struct http_options http = {.code = ERR_UPLOAD};
 	bool emulator;
 
-	g->scope = GCS_SCOPE;
-	g->tick = o->tick;
-	g->tick_ctx = o->tick_ctx;
+	g->token = (struct google_token){.scope = SCOPE_STORAGE,
+					 .code = ERR_UPLOAD,
+					 .tick = o->tick,
+					 .tick_ctx = o->tick_ctx};
 	if (find_base(g, &emulator, err) < 0 ||
-	    (!emulator && credentials_find(&g->cred, o->token_command, err) < 0)) {
+	    (!emulator && credentials_find(&g->token.cred, o->token_command, err) < 0)) {
 		gcs_close(g);
 		return -1;
 	}
@@ -72,8 +73,7 @@ void gcs_close(struct gcs *g)
 	if (!g)
 		return;
 	http_client_free(g->http);
-	credentials_release(&g->cred);
-	secret_release(&g->token);
+	token_release(&g->token);
 	free(g->base);
 	free(g);
 }
@@ -169,7 +169,8 @@ bool gcs_is_public(struct gcs *g, const char *bucket)
 		.method = "GET", .url = url, .timeout_ms = LOOK_TIMEOUT_MS};
 	auto_json json_t *root = NULL;
 
-	if (g->cred.kind == CRED_NONE || http_do(g->http, &req, &r, NULL) < 0 || r.status != 200)
+	if (g->token.cred.kind == CRED_NONE || http_do(g->http, &req, &r, NULL) < 0 ||
+	    r.status != 200)
 		return false;
 	root = json_from_text(buf_str(&r.body), r.body.len, "answer", ERR_UPLOAD, NULL);
 	return json_array_size(json_at(root, "permissions")) > 0;

@@ -8,6 +8,7 @@
 #include "jdiag/gcs/credentials.h"
 #include "jdiag/gcs/endpoint.h"
 #include "jdiag/gcs/gcs.h"
+#include "jdiag/gcs/token.h"
 #include "jdiag/http/http.h"
 
 /* How often one thing is tried without any progress: half a second, doubled each time, makes about
@@ -15,19 +16,11 @@
 #define GCS_TRIES 8
 #define GCS_TRIES_START 4
 
-#define GCS_SCOPE "https://www.googleapis.com/auth/devstorage.read_write"
-
 struct gcs {
 	struct http_client *http;
 	char *base; /* "https://storage.googleapis.com"; no slash at the end */
 	struct endpoint endpoint;
-	const char *scope; /* what tokens are asked for; a literal */
-	struct credentials cred;
-	struct secret token;
-	uint64_t token_expires; /* now_ms() time */
-	bool token_used;	/* in an earlier request that was answered */
-	int (*tick)(void *ctx, struct error *err);
-	void *tick_ctx;
+	struct google_token token; /* its tick is that of all waiting */
 };
 
 /* retry.c: is it worth another try? By status, and by what http_do said. */
@@ -38,15 +31,12 @@ bool gcs_retryable_error(const struct error *err);
 int gcs_failed(const struct error *why, const char *doing, struct error *err);
 
 /* backoff.c: wait before the next try: exponential with jitter, at least the Retry-After of the
- * answer. failures counts from 1. -1 when interrupted or the tick says so. */
-int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms,
+ * answer. failures counts from 1. -1 when interrupted or the tick of t says so. */
+int gcs_backoff(const struct google_token *t, unsigned int failures, uint64_t retry_after_ms,
 		struct error *err) must_check;
 
-/* token.c: have g->token valid for some minutes; nothing when no credentials are sent. */
-int gcs_token(struct gcs *g, struct error *err) must_check;
-
 /* command.c: what a shell command prints on its standard output, without the blanks around it. */
-int gcs_run_token_command(struct gcs *g, const char *command, struct secret *ret,
+int gcs_run_token_command(const struct google_token *t, struct secret *ret,
 			  struct error *err) must_check;
 
 /* request.c: a request with the token that is safe to repeat, with its retries. */

@@ -154,7 +154,7 @@ static int recover(struct gcs_upload *u, struct error *why, uint64_t wait, uint6
 		log_at(LOG_DEBUG, "bucket: %s", why->msg);
 		if (++u->failures >= GCS_TRIES)
 			return give_up(u, why, err);
-		if (gcs_backoff(u->g, u->failures, wait, err) < 0)
+		if (gcs_backoff(&u->g->token, u->failures, wait, err) < 0)
 			return -1;
 		rc = ask_once(u, why, &wait, ret_offset, err);
 		if (rc != ASK_AGAIN)
@@ -180,7 +180,7 @@ int upload_ask(struct gcs_upload *u, uint64_t *ret_offset, struct error *err)
 		error_set(&why, ERR_UPLOAD, "the service takes no bytes");
 		return give_up(u, &why, err);
 	}
-	return gcs_backoff(u->g, u->failures, 0, err) < 0 ? -1 : GCS_REWIND;
+	return gcs_backoff(&u->g->token, u->failures, 0, err) < 0 ? -1 : GCS_REWIND;
 }
 
 int upload_failed(struct gcs_upload *u, struct error *why, uint64_t *ret_offset, struct error *err)
@@ -220,5 +220,5 @@ int upload_judge(struct gcs_upload *u, const struct http_response *r, uint64_t *
 		why_status(r, &why);
 		return give_up(u, &why, err);
 	}
-	return gcs_backoff(u->g, u->failures, 0, err) < 0 ? -1 : ret;
+	return gcs_backoff(&u->g->token, u->failures, 0, err) < 0 ? -1 : ret;
 }

@@ -12,8 +12,8 @@ static int send_once(struct gcs *g, const struct gcs_request *req, struct http_r
 	const char *headers[4];
 	size_t n = 0;
 
-	if (g->token.len) {
-		bearer.data = xasprintf("Authorization: Bearer %s", secret_str(&g->token));
+	if (g->token.value.len) {
+		bearer.data = xasprintf("Authorization: Bearer %s", secret_str(&g->token.value));
 		bearer.len = strlen(bearer.data);
 		headers[n++] = bearer.data;
 	}
@@ -33,17 +33,6 @@ static int send_once(struct gcs *g, const struct gcs_request *req, struct http_r
 		       ret, err);
 }
 
-/* Ended by somebody, not by its age: once another one is worth a try. One that was refused at its
- * first use would only be refused again. */
-static bool token_went_bad(struct gcs *g, const struct http_response *r)
-{
-	if (r->status != 401 || !g->token_used)
-		return false;
-	secret_release(&g->token);
-	g->token_used = false; /* also where there is none to be renewed */
-	return true;
-}
-
 int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *ret,
 	   struct error *err)
 {
@@ -52,7 +41,7 @@ int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *r
 		struct error why = {0};
 		uint64_t wait;
 
-		if (gcs_token(g, err) < 0)
+		if (token_get(&g->token, err) < 0)
 			return -1;
 		if (send_once(g, req, &r, &why) < 0) {
 			if (!gcs_retryable_error(&why) || failures + 1 >= GCS_TRIES_START) {
@@ -62,19 +51,17 @@ int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *r
 			}
 			log_at(LOG_DEBUG, "bucket: %s", why.msg);
 			wait = 0;
-		} else if (token_went_bad(g, &r)) {
+		} else if (token_answered(&g->token, r.status)) {
 			http_response_release(&r);
 			continue;
 		} else if (!gcs_retryable_status(r.status) || failures + 1 >= GCS_TRIES_START) {
-			g->token_used = true;
 			*ret = r;
 			return 0;
 		} else {
-			g->token_used = true;
 			wait = http_retry_after_ms(&r);
 			http_response_release(&r);
 		}
-		if (gcs_backoff(g, ++failures, wait, err) < 0)
+		if (gcs_backoff(&g->token, ++failures, wait, err) < 0)
 			return -1;
 	}
 }

@@ -28,10 +28,10 @@ int gcs_service_open(struct gcs **ret, const struct gcs_service *s, const struct
 	struct http_options http = {.code = s->code};
 	struct gcs *g = xcalloc(1, sizeof(*g));
 
-	g->scope = s->scope;
-	g->tick = o->tick;
-	g->tick_ctx = o->tick_ctx;
-	if (find_base(g, s, err) < 0 || credentials_find(&g->cred, o->token_command, err) < 0) {
+	g->token = (struct google_token){
+		.scope = s->scope, .code = s->code, .tick = o->tick, .tick_ctx = o->tick_ctx};
+	if (find_base(g, s, err) < 0 ||
+	    credentials_find(&g->token.cred, o->token_command, err) < 0) {
 		gcs_close(g);
 		return -1;
 	}
@@ -47,23 +47,16 @@ int gcs_service_get(struct gcs *g, const struct gcs_service *s, const char *path
 {
 	auto_free char *url = xasprintf("%s%s", g->base, path);
 	const struct gcs_request req = {.method = "GET", .url = url, .max_body = max_body};
-	struct error why = {0};
 
-	if (gcs_do(g, &req, ret, &why) == 0)
-		return 0;
-	/* the token code speaks for an upload */
-	if (why.code == ERR_UPLOAD)
-		why.code = s->code;
-	if (err)
-		*err = why;
-	return -1;
+	(void)s;
+	return gcs_do(g, &req, ret, err);
 }
 
 const char *gcs_identity(const struct gcs *g)
 {
-	if (g->cred.account)
-		return g->cred.account;
-	return g->cred.source ? g->cred.source : "nowhere";
+	if (g->token.cred.account)
+		return g->token.cred.account;
+	return g->token.cred.source ? g->token.cred.source : "nowhere";
 }
 
 static bool is_google_machine(void)
