@@ -149,6 +149,9 @@ void conn_send_error(struct connection *c, uint32_t request, const struct error 
 	jsonw_string(&w, "message", e->msg);
 	jsonw_string(&w, "hint", e->hint);
 	jsonw_close(&w, '}');
+	/* it would go first, and the DATA then belong to no request */
+	if (c->data_request == request && !c->data_sent)
+		c->data_len = 0;
 	send_frame(c, FRAME_ERROR, request, buf_str(&b), b.len);
 }
 
@@ -166,6 +169,7 @@ void conn_send_data(struct connection *c, uint32_t request, uint64_t offset, siz
 {
 	frame_header(c->data, FRAME_DATA, request, len + WIRE_DATA_OFFSET_SIZE);
 	wire_put_u64(c->data + WIRE_HEADER_SIZE, offset);
+	c->data_request = request;
 	c->data_len = SLOT_HEADER + len;
 	c->data_sent = 0;
 	conn_flush(c);

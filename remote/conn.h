@@ -27,6 +27,7 @@ struct connection {
 	size_t queue_sent;
 	unsigned char *data; /* the slot: header, offset, payload */
 	size_t data_len, data_sent;
+	uint32_t data_request;
 	uint64_t last_sent, last_received; /* now_ms() */
 	bool large_pipe;		   /* out is a pipe with room for several DATA frames */
 	uint64_t rest_until;		   /* now_ms(); out is not looked at before */
@@ -43,7 +44,8 @@ void conn_close(struct connection *c, uint64_t linger_ms);
 void conn_send_json(struct connection *c, enum frame_type type, uint32_t request,
 		    const struct buf *body);
 
-/* An ERROR frame (PROTOCOL.md section 3). Request 0: it ends the connection. */
+/* An ERROR frame (PROTOCOL.md section 3), the last one of its request: DATA of it that still waits
+ * whole is not sent any more. Request 0: it ends the connection. */
 void conn_send_error(struct connection *c, uint32_t request, const struct error *e);
 
 /* Is the slot for a DATA frame free? */

@@ -101,6 +101,31 @@ static void test_order(void **state)
 	assert_true(conn_can_send(&conn));
 }
 
+/* DATA that a full pipe has kept from beginning does not come behind the end of its request. */
+static void test_error_is_last(void **state)
+{
+	static char got[2 * MAX_FRAME_DATA];
+	struct error e = {0};
+	char page[4096] = "";
+
+	(void)state;
+	conn_flush(&conn);
+	while (write(conn.out, page, sizeof(page)) > 0)
+		;
+	memset(conn_data_buffer(&conn), 'd', MAX_FRAME_DATA);
+	conn_send_data(&conn, 3, 5, MAX_FRAME_DATA);
+	error_set(&e, ERR_INTERRUPTED, "cancelled");
+	conn_send_error(&conn, 4, &e);
+	assert_false(conn_can_send(&conn)); /* another request's error changes nothing */
+	conn_send_error(&conn, 3, &e);
+	assert_true(conn_can_send(&conn));
+	while (drain(got, sizeof(got)) == sizeof(got))
+		;
+	conn_flush(&conn);
+	assert_in_range(drain(got, sizeof(got)), 2 * WIRE_HEADER_SIZE, 4096);
+	assert_int_equal(got[4], FRAME_ERROR);
+}
+
 static void test_full_queue(void **state)
 {
 	static char big[MAX_FRAME_JSON];
@@ -214,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_magic_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_is_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pings, setup, teardown),
