@@ -49,20 +49,6 @@ static int resolve(struct job *j, const struct target *t, struct error *err)
 				     : session_resolve_pod(&j->session, t->name, err);
 }
 
-static int check_attachable(const json_t *jvm, struct error *err)
-{
-	const char *reason = json_str_at(jvm, "reason", "no reason was given");
-
-	if (json_bool_at(jvm, "attachable", false))
-		return 0;
-	error_set(err, ERR_ATTACH, "the JVM (pid %llu) cannot be attached to: %s",
-		  (unsigned long long)json_u64_at(jvm, "ns_pid", 0), reason);
-	if (strstr(reason, "DisableAttachMechanism") || strstr(reason, "-Xrs"))
-		return error_hint(err, "nothing was done to it; it has to be started without that "
-				       "option (look at JAVA_TOOL_OPTIONS too)");
-	return error_hint(err, "nothing was done to it");
-}
-
 /* Which JVM? Nothing is done to it. */
 static int find_jvm(void *job, struct error *err)
 {
@@ -72,7 +58,7 @@ static int find_jvm(void *job, struct error *err)
 	json_decref(STEAL(j->jvm));
 	if (jvm_pick(&j->session, &j->jvm, err) < 0)
 		return -1;
-	return check_attachable(j->jvm, err);
+	return jvm_check_attachable(j->jvm, err);
 }
 
 static int estimate(struct job *j, struct error *err)

@@ -67,15 +67,27 @@ static int hint_ps(const struct session *s, struct error *err)
 	return error_hint(err, "list the JVMs there: %s ps ssh://%s", command_program(), s->node);
 }
 
-static int not_found(const struct session *s, const json_t *answer, struct error *err)
+int jvm_check_container(const struct session *s, const json_t *answer, uint64_t *ret,
+			struct error *err)
 {
 	const json_t *container = json_array_get(json_at(answer, "containers"), 0);
+	uint64_t n = json_u64_at(container, "processes", 0);
 
-	if (s->has_pod && json_u64_at(container, "processes", 0) == 0) {
+	if (n == 0) {
 		error_set(err, ERR_TARGET, "container '%s' of pod '%s' is not on node '%s'",
 			  s->container->name, s->pod.name, s->node);
 		return error_hint(err, "has the pod moved or restarted? run the command again");
 	}
+	*ret = n;
+	return 0;
+}
+
+static int not_found(const struct session *s, const json_t *answer, struct error *err)
+{
+	uint64_t n;
+
+	if (s->has_pod && jvm_check_container(s, answer, &n, err) < 0)
+		return -1;
 	if (s->o->jvm)
 		error_set(err, ERR_TARGET, "no JVM matches --jvm '%s'", s->o->jvm);
 	else if (s->has_pod)
@@ -106,16 +118,21 @@ static int ambiguous(const json_t *candidates, struct error *err)
 	return error_hint(err, "%s", buf_str(&list));
 }
 
-int jvm_pick(struct session *s, json_t **ret, struct error *err)
+int jvm_ask(struct session *s, json_t **ret, struct error *err)
 {
 	auto_json json_t *params = ps_params(s);
-	auto_json json_t *answer = NULL;
+
+	if (helper_call(s->helper, "ps", params, PS_TIMEOUT_MS, ret, err) < 0)
+		return err && err->code == ERR_TARGET ? hint_ps(s, err) : -1;
+	return 0;
+}
+
+int jvm_choose(const struct session *s, const json_t *answer, json_t **ret, struct error *err)
+{
 	auto_json json_t *candidates = json_array();
 	json_t *jvm;
 	size_t i;
 
-	if (helper_call(s->helper, "ps", params, PS_TIMEOUT_MS, &answer, err) < 0)
-		return err && err->code == ERR_TARGET ? hint_ps(s, err) : -1;
 	json_array_foreach (json_at(answer, "jvms"), i, jvm)
 		if (json_u64_at(jvm, "pid", 0) && is_wanted(s, jvm))
 			json_array_append(candidates, jvm);
@@ -125,6 +142,27 @@ int jvm_pick(struct session *s, json_t **ret, struct error *err)
 		return ambiguous(candidates, err);
 	*ret = json_incref(json_array_get(candidates, 0));
 	return 0;
+}
+
+int jvm_pick(struct session *s, json_t **ret, struct error *err)
+{
+	auto_json json_t *answer = NULL;
+
+	return jvm_ask(s, &answer, err) < 0 ? -1 : jvm_choose(s, answer, ret, err);
+}
+
+int jvm_check_attachable(const json_t *jvm, struct error *err)
+{
+	const char *reason = json_str_at(jvm, "reason", "no reason was given");
+
+	if (json_bool_at(jvm, "attachable", false))
+		return 0;
+	error_set(err, ERR_ATTACH, "the JVM (pid %llu) cannot be attached to: %s",
+		  (unsigned long long)json_u64_at(jvm, "ns_pid", 0), reason);
+	if (strstr(reason, "DisableAttachMechanism") || strstr(reason, "-Xrs"))
+		return error_hint(err, "nothing was done to it; it has to be started without that "
+				       "option (look at JAVA_TOOL_OPTIONS too)");
+	return error_hint(err, "nothing was done to it");
 }
 
 json_t *jvm_reference(const json_t *jvm)

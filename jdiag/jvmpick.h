@@ -2,6 +2,8 @@
 #ifndef JDIAG_JVMPICK_H
 #define JDIAG_JVMPICK_H
 
+#include <stdint.h>
+
 #include "remote/base/error.h"
 
 struct json_t;
@@ -14,6 +16,19 @@ struct session;
  * guessed).
  */
 int jvm_pick(struct session *s, struct json_t **ret, struct error *err) must_check;
+
+/* The same in two steps: the helper's answer to `ps`, a new reference; and the choice. */
+int jvm_ask(struct session *s, struct json_t **ret, struct error *err) must_check;
+int jvm_choose(const struct session *s, const struct json_t *answer, struct json_t **ret,
+	       struct error *err) must_check;
+
+/* Whether the session's container has processes on the node, by the same answer; how many.
+ * ERR_TARGET when it has none: the pod has moved. */
+int jvm_check_container(const struct session *s, const struct json_t *answer, uint64_t *ret,
+			struct error *err) must_check;
+
+/* ERR_ATTACH with the reason that `ps` knows, and what to do. Nothing is signalled. */
+int jvm_check_attachable(const struct json_t *jvm, struct error *err) must_check;
 
 /* A new {"pid", "start_time", "container"}: the process reference for the next request. */
 struct json_t *jvm_reference(const struct json_t *jvm) must_check;

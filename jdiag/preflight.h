@@ -69,6 +69,11 @@ int preflight_check(const struct preflight *p, struct error *err) must_check;
 size_t preflight_each_refusal(const struct preflight *p,
 			      void (*fn)(void *ctx, const struct error *refusal), void *ctx);
 
+/* What can be in the way, and by topic: the first reason of that topic. */
+enum preflight_topic { PREFLIGHT_DESTINATION, PREFLIGHT_POD, PREFLIGHT_NODE, PREFLIGHT_PAUSE };
+int preflight_check_topic(const struct preflight *p, enum preflight_topic topic,
+			  struct error *err) must_check;
+
 /* What is expected, as an object for the plan and the manifest: heapUsed, heapSource, size, stored,
  * buffer, overflow, nodePeak, podPeak, pauseMs, gcMs, rate {mbps, source}. New. */
 struct json_t *preflight_expected(const struct preflight *p) must_check;

@@ -111,10 +111,26 @@ static int check_liveness(const struct preflight *p, struct error *err)
 	return error_hint(err, "raise failureThreshold x periodSeconds of the probe");
 }
 
-static check *const checks[] = {
-	check_destination, check_container, check_memory,   check_storage_limit,
-	check_node,	   check_eviction,  check_liveness,
+static const struct {
+	check *check;
+	enum preflight_topic topic;
+} checks[] = {
+	{check_destination, PREFLIGHT_DESTINATION},
+	{check_container, PREFLIGHT_POD},
+	{check_memory, PREFLIGHT_POD},
+	{check_storage_limit, PREFLIGHT_POD},
+	{check_node, PREFLIGHT_NODE},
+	{check_eviction, PREFLIGHT_NODE},
+	{check_liveness, PREFLIGHT_PAUSE},
 };
+
+int preflight_check_topic(const struct preflight *p, enum preflight_topic topic, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (checks[i].topic == topic && checks[i].check(p, err) < 0)
+			return -1;
+	return 0;
+}
 
 size_t preflight_each_refusal(const struct preflight *p,
 			      void (*fn)(void *ctx, const struct error *refusal), void *ctx)
@@ -124,7 +140,7 @@ size_t preflight_each_refusal(const struct preflight *p,
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		struct error e = {0};
 
-		if (checks[i](p, &e) == 0)
+		if (checks[i].check(p, &e) == 0)
 			continue;
 		fn(ctx, &e);
 		n++;
