@@ -31,18 +31,27 @@ static void words(const struct gcs *g, const struct http_response *r, char *dst,
 	snprintf(dst, size, "%s%s", *said ? ": " : "", said);
 }
 
-static int denied(const struct gcs *g, const char *bucket, struct error *err)
+/* "serviceAccount:A" or "user:A", as the service's policies name them. */
+static char *member(const struct credentials *c)
 {
-	if (g->token.cred.kind == CRED_SERVICE_ACCOUNT)
-		return error_hint(err,
-				  "it needs the permission storage.objects.create on the bucket:\n"
-				  "gcloud storage buckets add-iam-policy-binding gs://%s "
-				  "--member=serviceAccount:%s --role=roles/storage.objectCreator",
-				  bucket, g->token.cred.account);
+	bool machine = c->kind == CRED_SERVICE_ACCOUNT || c->kind == CRED_METADATA ||
+		       (c->account && str_ends(c->account, ".gserviceaccount.com"));
+
+	return xasprintf("%s:%s", machine ? "serviceAccount" : "user",
+			 c->account ? c->account : "ACCOUNT");
+}
+
+int gcs_hint_grant(const struct gcs *g, const char *bucket, const char *permission,
+		   const char *role, struct error *err)
+{
+	const struct credentials *c = &g->token.cred;
+	auto_free char *who = member(c);
+
 	return error_hint(err,
-			  "the credentials (from '%s') need the permission storage.objects.create "
-			  "on bucket '%s',\nfor example by the role roles/storage.objectCreator",
-			  g->token.cred.source ? g->token.cred.source : "nowhere", bucket);
+			  "the credentials (from '%s') need the permission %s on bucket '%s':\n"
+			  "gcloud storage buckets add-iam-policy-binding gs://%s "
+			  "--member=%s --role=%s",
+			  c->source ? c->source : "nowhere", permission, bucket, bucket, who, role);
 }
 
 static int unauthorised(const struct gcs *g, struct error *err)
@@ -66,7 +75,8 @@ int gcs_answer_error(const struct gcs *g, const struct http_response *r, const c
 		return unauthorised(g, err);
 	case 403:
 		error_set(err, ERR_UPLOAD, "%s: not permitted%s", doing, said);
-		return denied(g, bucket, err);
+		return gcs_hint_grant(g, bucket, "storage.objects.create",
+				      "roles/storage.objectCreator", err);
 	case 404:
 		error_set(err, ERR_UPLOAD, "%s: bucket '%s' does not exist%s", doing, bucket, said);
 		return error_hint(

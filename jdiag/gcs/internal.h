@@ -57,6 +57,10 @@ int gcs_do(struct gcs *g, const struct gcs_request *req, struct http_response *r
 int gcs_answer_error(const struct gcs *g, const struct http_response *r, const char *doing,
 		     const char *bucket, struct error *err);
 
+/* The hint of a permission that is missing on a bucket: the line that grants it. Always -1. */
+int gcs_hint_grant(const struct gcs *g, const char *bucket, const char *permission,
+		   const char *role, struct error *err);
+
 /* A 308: how many bytes the service has. False when the header is not "bytes=0-N". */
 bool gcs_stored_bytes(const struct http_response *r, uint64_t *ret) must_check;
 

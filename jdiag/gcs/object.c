@@ -31,11 +31,7 @@ static int refused(const struct gcs *g, const struct http_response *r, const cha
 	gcs_answer_error(g, r, doing, bucket, err);
 	if (r->status != 403)
 		return -1;
-	return error_hint(
-		err,
-		"the credentials need the permission storage.objects.get on bucket '%s',\n"
-		"for example by the role roles/storage.objectViewer",
-		bucket);
+	return gcs_hint_grant(g, bucket, "storage.objects.get", "roles/storage.objectViewer", err);
 }
 
 static int not_there(const char *bucket, const char *object, struct error *err)
