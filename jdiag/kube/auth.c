@@ -26,6 +26,11 @@ static void add(struct auth_headers *h, char *line)
 	h->lines[h->n] = NULL;
 }
 
+void auth_headers_add(struct auth_headers *h, const char *line)
+{
+	add(h, xstrdup(line));
+}
+
 /* Remembered, so that an answer that echoes it is not shown (status.c). */
 static void add_bearer(struct kube *k, struct auth_headers *h, const struct secret *token)
 {
@@ -152,4 +157,10 @@ int kube_authenticate(struct kube *k, bool again, struct auth_headers *h, struct
 	add_impersonation(h, c);
 	add(h, xstrdup("Accept: application/json"));
 	return 0;
+}
+
+void kube_authenticate_as_nobody(struct kube *k, struct auth_headers *h)
+{
+	use_certificate(k, "", "");
+	add(h, xstrdup("Accept: application/json"));
 }

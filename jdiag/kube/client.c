@@ -160,15 +160,25 @@ static int explain_transport(const struct kube *k, struct error *err)
 	return error_prefix(err, "cluster API");
 }
 
-static int send_once(struct kube *k, const char *url, size_t max_body, bool again,
+static int send_once(struct kube *k, const struct kube_get *get, const char *url, bool again,
 		     struct http_response *ret, struct error *err)
 {
 	auto_cleanup(auth_headers_release) struct auth_headers h = {0};
 	struct http_request req = {
-		.method = "GET", .url = url, .timeout_ms = k->timeout_ms, .max_body = max_body};
+		.method = get->body ? "POST" : "GET",
+		.url = url,
+		.body = get->body,
+		.body_len = get->body ? strlen(get->body) : 0,
+		.timeout_ms = k->timeout_ms,
+		.max_body = get->name ? MAX_API_OBJECT : MAX_API_BODY,
+	};
 
-	if (kube_authenticate(k, again, &h, err) != 0)
+	if (get->anonymous)
+		kube_authenticate_as_nobody(k, &h);
+	else if (kube_authenticate(k, again, &h, err) != 0)
 		return -1;
+	if (get->body)
+		auth_headers_add(&h, "Content-Type: application/json");
 	req.headers = (const char *const *)h.lines;
 	if (http_do(k->http, &req, ret, err) != 0)
 		return explain_transport(k, err);
@@ -204,14 +214,13 @@ int kube_send(struct kube *k, const struct kube_get *get, struct http_response *
 	      struct error *err)
 {
 	auto_free char *url = xasprintf("%s%s", k->config.server, get->path);
-	size_t max_body = get->name ? MAX_API_OBJECT : MAX_API_BODY;
 	bool again = false, refreshed = false, reset = false;
 	struct error why = {0};
 	uint64_t wait;
 
 	for (int tries = 1;; tries++) {
-		if (send_once(k, url, max_body, again, ret, &why) != 0) {
-			/* a GET does no harm twice: an idle connection may have been cut */
+		if (send_once(k, get, url, again, ret, &why) != 0) {
+			/* this does no harm twice: an idle connection may have been cut */
 			if (why.sys == ECONNRESET && why.code == ERR_API && !reset) {
 				reset = true;
 				continue;
@@ -220,7 +229,7 @@ int kube_send(struct kube *k, const struct kube_get *get, struct http_response *
 				*err = why;
 			return -1;
 		}
-		if (ret->status == 401 && k->plugin && !refreshed) {
+		if (ret->status == 401 && k->plugin && !refreshed && !get->anonymous) {
 			again = refreshed = true;
 		} else if (is_busy(ret->status) && tries < MAX_TRIES && (wait = retry_wait(ret))) {
 			log_at(LOG_STEP, "the cluster API is busy (%ld): waiting %llu ms",

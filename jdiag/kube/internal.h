@@ -16,14 +16,18 @@ struct kube {
 	uint64_t timeout_ms;
 };
 
-/* One GET, in the words of RBAC: for messages, and to tell what a 404 means. */
+/* One GET, in the words of RBAC: for messages, and to tell what a 404 means. Or a question that is
+ * asked by POST and makes nothing: it may be asked again, as a GET may. */
 struct kube_get {
 	const char *verb;     /* "get", "list" */
+	const char *group;    /* "apps"; NULL or "": the core group */
 	const char *resource; /* "pods" */
 	const char *ns;	      /* NULL: not namespaced, or all namespaces */
 	const char *name;     /* NULL: a list */
 	const char *path;     /* with query, after the server's URL */
+	const char *body;     /* JSON: a POST; NULL: a GET */
 	bool has_selector;    /* then a 400 is the user's */
+	bool anonymous;	      /* without credentials */
 };
 
 /* Headers of one request: credentials and impersonation. Wiped when released. */
@@ -36,9 +40,12 @@ struct auth_headers {
  * certificate. `again`: the server refused what we sent last. */
 int kube_authenticate(struct kube *k, bool again, struct auth_headers *h,
 		      struct error *err) must_check;
+/* The same without any credentials. */
+void kube_authenticate_as_nobody(struct kube *k, struct auth_headers *h);
+void auth_headers_add(struct auth_headers *h, const char *line);
 void auth_headers_release(struct auth_headers *h);
 
-/* GET with retries; any status comes back as an answer. */
+/* Ask, with retries; any status comes back as an answer. */
 int kube_send(struct kube *k, const struct kube_get *get, struct http_response *ret,
 	      struct error *err) must_check;
 

@@ -71,6 +71,7 @@ static int unauthorized(const struct kube *k, struct error *err)
 static int forbidden(const struct kube *k, const struct kube_get *get, const json_t *status,
 		     struct error *err)
 {
+	const char *group = get->group ? get->group : "";
 	bool cluster_wide = !get->ns;
 	char place[96];
 
@@ -83,11 +84,11 @@ static int forbidden(const struct kube *k, const struct kube_get *get, const jso
 				  "context '%s'",
 				  k->config.user, k->config.context);
 	return error_hint(err,
-			  "it takes a %s with: apiGroups [\"\"], resources [\"%s\"], verbs "
-			  "[\"%s\"]\ncheck with: kubectl auth can-i %s %s%s%s%s",
-			  cluster_wide ? "ClusterRole" : "Role", get->resource, get->verb,
-			  get->verb, get->resource, get->ns ? " -n " : "", get->ns ? get->ns : "",
-			  cluster_wide && !get->name ? " -A" : "");
+			  "it takes a %s with: apiGroups [\"%s\"], resources [\"%s\"], verbs "
+			  "[\"%s\"]\ncheck with: kubectl auth can-i %s %s%s%s%s%s%s",
+			  cluster_wide ? "ClusterRole" : "Role", group, get->resource, get->verb,
+			  get->verb, get->resource, *group ? "." : "", group, get->ns ? " -n " : "",
+			  get->ns ? get->ns : "", cluster_wide && !get->name ? " -A" : "");
 }
 
 static int not_found(const struct kube *k, const struct kube_get *get, const json_t *status,
