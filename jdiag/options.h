@@ -34,8 +34,11 @@ struct options {
 	const char *ssh_user;
 	const char *identities[MAX_IDENTITIES + 1]; /* NULL-terminated */
 	uint16_t ssh_port;
-	enum host_key_mode host_keys;
+	const char *host_key; /* --host-key: a word; NULL: not given */
 	const char *known_hosts;
+	enum ssh_way ssh;
+	const char *ssh_config, *jumps;
+	const char *ssh_extra[MAX_IDENTITIES + 1]; /* --ssh-option; NULL-terminated */
 	const char *node_address; /* internal, external, hostname; NULL: not given */
 	enum sudo_mode sudo;
 	/* how it talks */

@@ -78,7 +78,7 @@ static int take_choice(const struct incoming *in, void *member, struct error *er
 }
 
 _Static_assert(sizeof(enum sudo_mode) == sizeof(int) && sizeof(enum output_format) == sizeof(int) &&
-		       sizeof(enum host_key_mode) == sizeof(int) &&
+		       sizeof(enum ssh_way) == sizeof(int) &&
 		       sizeof(enum progress_mode) == sizeof(int),
 	       "take_choice stores an int");
 

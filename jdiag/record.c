@@ -138,20 +138,33 @@ static json_t *identities(const struct options *o)
 	return list;
 }
 
+static json_t *texts(const char *const *from)
+{
+	json_t *list = json_array();
+
+	for (; *from; from++)
+		json_array_append_new(list, json_string(*from));
+	return list;
+}
+
 json_t *record_new(const char *id, const char *target, const struct session *s, const json_t *label)
 {
 	const struct options *o = s->o;
 	json_t *r = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:i, s:i, s:O}",
 			      "apiVersion", "jdiag/v1", "kind", "CaptureRecord", "id", id,
 			      "created", (json_int_t)time(NULL), "target", target, "node", s->node,
-			      "address", s->address, "port", (int)s->port, "hostKey",
-			      (int)o->host_keys, "sudo", (int)o->sudo, "label", label);
+			      "address", s->address, "port", (int)s->port, "ssh", (int)o->ssh,
+			      "sudo", (int)o->sudo, "label", label);
 
 	if (!r)
 		die_oom();
 	set_text(r, "sshUser", o->ssh_user ? o->ssh_user : s->user);
 	json_object_set_new(r, "identities", identities(o));
 	set_path(r, "knownHosts", o->known_hosts);
+	set_text(r, "hostKey", o->host_key);
+	set_path(r, "sshConfig", o->ssh_config);
+	json_object_set_new(r, "sshOptions", texts(o->ssh_extra));
+	set_text(r, "jumps", o->jumps);
 	set_text(r, "namespace", s->has_pod ? s->pod.ns : o->namespace_);
 	set_text(r, "context", o->context);
 	set_text(r, "cluster", o->cluster);
@@ -320,6 +333,19 @@ static bool is_given(const struct options *o, const char *name)
 	return o->given >> (option_find(name) - option_table) & 1;
 }
 
+static void take_list(const json_t *record, const char *name, const char **list)
+{
+	const json_t *from = json_at(record, name), *text;
+	size_t i;
+
+	if (!json_array_size(from))
+		return;
+	memset(list, 0, (MAX_IDENTITIES + 1) * sizeof(*list));
+	json_array_foreach (from, i, text)
+		if (i < MAX_IDENTITIES)
+			list[i] = json_string_value(text);
+}
+
 void record_options(const json_t *record, struct options *o)
 {
 	const struct {
@@ -328,6 +354,9 @@ void record_options(const json_t *record, struct options *o)
 	} texts[] = {
 		{"sshUser", "ssh-user", &o->ssh_user},
 		{"knownHosts", "known-hosts", &o->known_hosts},
+		{"hostKey", "host-key", &o->host_key},
+		{"sshConfig", "ssh-config", &o->ssh_config},
+		{"jumps", "jump", &o->jumps},
 		{"namespace", "namespace", &o->namespace_},
 		{"context", "context", &o->context},
 		{"cluster", "cluster", &o->cluster},
@@ -335,22 +364,19 @@ void record_options(const json_t *record, struct options *o)
 		{"as", "as", &o->as},
 		{"kubeconfig", "kubeconfig", &o->kubeconfig},
 	};
-	const json_t *file;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(texts); i++)
 		if (!is_given(o, texts[i].option) && text_or_null(record, texts[i].name))
 			*texts[i].member = text_or_null(record, texts[i].name);
-	if (!is_given(o, "host-key") && json_u64_at(record, "hostKey", 0) <= HOST_KEY_IGNORE)
-		o->host_keys = (enum host_key_mode)json_u64_at(record, "hostKey", 0);
+	if (!is_given(o, "ssh") && json_u64_at(record, "ssh", 0) <= SSH_OPENSSH)
+		o->ssh = (enum ssh_way)json_u64_at(record, "ssh", 0);
 	if (!is_given(o, "sudo") && json_u64_at(record, "sudo", 0) <= SUDO_NEVER)
 		o->sudo = (enum sudo_mode)json_u64_at(record, "sudo", 0);
-	if (!is_given(o, "identity") && json_array_size(json_at(record, "identities"))) {
-		memset(o->identities, 0, sizeof(o->identities));
-		json_array_foreach (json_at(record, "identities"), i, file)
-			if (i < MAX_IDENTITIES)
-				o->identities[i] = json_string_value(file);
-	}
+	if (!is_given(o, "identity"))
+		take_list(record, "identities", o->identities);
+	if (!is_given(o, "ssh-option"))
+		take_list(record, "sshOptions", o->ssh_extra);
 }
 
 int record_resolve(const json_t *record, struct session *s, struct error *err)

@@ -135,6 +135,13 @@ char *session_node_target(const struct session *s)
 			 s->node, v6 ? "]" : "", port);
 }
 
+static enum host_key_mode host_key_mode(const char *word)
+{
+	return !word || strcmp(word, "strict") == 0 ? HOST_KEY_STRICT
+	       : strcmp(word, "accept-new") == 0    ? HOST_KEY_ACCEPT_NEW
+						    : HOST_KEY_IGNORE;
+}
+
 struct ssh_options session_ssh_options(const struct session *s)
 {
 	const struct options *o = s->o;
@@ -147,7 +154,12 @@ struct ssh_options session_ssh_options(const struct session *s)
 				     : NULL,
 		.identities = o->identities[0] ? o->identities : NULL,
 		.known_hosts = o->known_hosts,
-		.host_keys = o->host_keys,
+		.host_keys_given = o->host_key,
+		.host_keys = host_key_mode(o->host_key),
+		.way = o->ssh,
+		.config_file = o->ssh_config,
+		.extra = o->ssh_extra[0] ? o->ssh_extra : NULL,
+		.jumps = o->jumps,
 		.no_input = o->no_input,
 	};
 }

@@ -257,7 +257,7 @@ class Rate:
 def environment(port=None):
     return {"PATH": os.environ["PATH"], "HOME": RUN + "/home", "LANG": "C.UTF-8",
             "KUBECONFIG": RUN + "/kube/kubeconfig", "STORAGE_EMULATOR_HOST": BUCKET,
-            "JDIAG_SSH_USER": "root", "JDIAG_SSH_PORT": port or read(RUN, "ssh/port"),
+            "JDIAG_SSH_USER": "root", "JDIAG_SSH_CONFIG": "/dev/null", "JDIAG_SSH_PORT": port or read(RUN, "ssh/port"),
             "JDIAG_IDENTITY": RUN + "/ssh/client", "JDIAG_KNOWN_HOSTS": RUN + "/ssh/known_hosts"}
 
 

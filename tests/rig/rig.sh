@@ -86,7 +86,7 @@ jdiag_env() {
 		${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+UBSAN_OPTIONS="$UBSAN_OPTIONS"} \
 		KUBECONFIG="$RIG_RUN/kube/kubeconfig" JDIAG_SSH_USER=root \
 		JDIAG_SSH_PORT="$(<"$RIG_RUN/ssh/port")" JDIAG_IDENTITY="$RIG_RUN/ssh/client" \
-		JDIAG_KNOWN_HOSTS="$RIG_RUN/ssh/known_hosts" \
+		JDIAG_KNOWN_HOSTS="$RIG_RUN/ssh/known_hosts" JDIAG_SSH_CONFIG=/dev/null \
 		STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<"$RIG_RUN/bucket/port")" \
 		"${JDIAG_EXTRA_ENV[@]}" "$@"
 }

@@ -115,15 +115,16 @@ static void test_double_dash_ends_options(void **state)
 static void test_typed_values(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		parse("--timeout 1m30s --request-timeout 5 --pid 4194304 --host-key ignore "
-		      "--sudo never -o json --progress plain --node-address external "
-		      "--format hprof.zst --redact strings"),
-		0);
+	assert_int_equal(parse("--timeout 1m30s --request-timeout 5 --pid 4194304 --host-key "
+			       "ignore --ssh openssh "
+			       "--sudo never -o json --progress plain --node-address external "
+			       "--format hprof.zst --redact strings"),
+			 0);
 	assert_int_equal(o.timeout_ms, 90000);
 	assert_int_equal(o.request_timeout_ms, 5000);
 	assert_int_equal(o.host_pid, 4194304);
-	assert_int_equal(o.host_keys, HOST_KEY_IGNORE);
+	assert_string_equal(o.host_key, "ignore");
+	assert_int_equal(o.ssh, SSH_OPENSSH);
 	assert_int_equal(o.sudo, SUDO_NEVER);
 	assert_int_equal(o.output, OUTPUT_JSON);
 	assert_int_equal(o.progress, PROGRESS_PLAIN);
