@@ -16,7 +16,7 @@ void session_init(struct session *s, const struct options *o)
 	*s = (struct session){.o = o, .port = o->ssh_port};
 }
 
-static bool disconnect(struct session *s)
+bool session_disconnect(struct session *s)
 {
 	bool clean = helper_stop(s->helper);
 
@@ -28,16 +28,11 @@ static bool disconnect(struct session *s)
 
 bool session_close(struct session *s)
 {
-	bool clean = disconnect(s);
+	bool clean = session_disconnect(s);
 
 	kube_close(s->kube);
 	s->kube = NULL;
 	return clean;
-}
-
-void session_disconnect(struct session *s)
-{
-	(void)disconnect(s);
 }
 
 int session_open_cluster(struct session *s, struct error *err)
@@ -57,36 +52,62 @@ int session_open_cluster(struct session *s, struct error *err)
 	return s->kube ? 0 : kube_open(&s->kube, &k, err);
 }
 
+int session_take_node(struct session *s, const json_t *object, struct error *err)
+{
+	if (!str_copy(s->node, sizeof(s->node), json_str_at(object, "metadata.name", "")))
+		return error_set(err, ERR_API, "the name of a node is too long");
+	return node_address(object, s->o->node_address, s->has_pod ? s->pod.host_ip : NULL,
+			    s->address, sizeof(s->address), err);
+}
+
 int session_resolve_node(struct session *s, const char *node, struct error *err)
 {
 	auto_json json_t *object = NULL;
 
 	if (kube_get_node(s->kube, node, &object, err) < 0)
 		return -1;
-	if (!str_copy(s->node, sizeof(s->node), node))
-		return error_set(err, ERR_API, "node name '%s' is too long", node);
-	return node_address(object, s->o->node_address, s->has_pod ? s->pod.host_ip : NULL,
-			    s->address, sizeof(s->address), err);
+	return session_take_node(s, object, err);
+}
+
+static const char *pod_namespace(const struct session *s)
+{
+	return s->ns[0] ? s->ns : kube_namespace(s->kube);
 }
 
 static int read_pod(struct session *s, const char *name, struct pod *ret, struct error *err)
 {
 	auto_json json_t *object = NULL;
 
-	if (kube_get_pod(s->kube, kube_namespace(s->kube), name, &object, err) < 0)
+	if (kube_get_pod(s->kube, pod_namespace(s), name, &object, err) < 0)
 		return -1;
 	return pod_from_json(object, ret, err);
+}
+
+/* Its container, when it has one that can be worked on. */
+static int choose_container(struct session *s, struct error *err)
+{
+	s->has_pod = true;
+	if (pod_check_reachable(&s->pod, err) < 0)
+		return -1;
+	s->container = pod_pick_container(&s->pod, s->o->container, err);
+	return s->container ? 0 : -1;
 }
 
 int session_read_pod(struct session *s, const char *name, struct error *err)
 {
 	if (session_open_cluster(s, err) < 0 || read_pod(s, name, &s->pod, err) < 0)
 		return -1;
-	s->has_pod = true;
-	if (pod_check_reachable(&s->pod, err) < 0)
+	return choose_container(s, err);
+}
+
+int session_take_pod(struct session *s, const json_t *object, struct error *err)
+{
+	s->container = NULL;
+	if (pod_from_json(object, &s->pod, err) < 0 || choose_container(s, err) < 0)
 		return -1;
-	s->container = pod_pick_container(&s->pod, s->o->container, err);
-	return s->container ? 0 : -1;
+	return str_copy(s->ns, sizeof(s->ns), s->pod.ns)
+		       ? 0
+		       : error_set(err, ERR_API, "the name of a namespace is too long");
 }
 
 int session_resolve_pod(struct session *s, const char *name, struct error *err)

@@ -24,6 +24,7 @@ struct session {
 	char address[254];	 /* what SSH connects to */
 	char user[64];		 /* of ssh://USER@, else "" */
 	uint16_t port;
+	char ns[64];			       /* of the pod; "": the effective one */
 	struct pod pod;			       /* when has_pod */
 	const struct pod_container *container; /* in pod; NULL until session_resolve_pod */
 	bool has_pod;
@@ -37,7 +38,7 @@ bool session_close(struct session *s);
 /* Read the kubeconfig. Nothing is sent. */
 int session_open_cluster(struct session *s, struct error *err) must_check;
 
-/* The pod (in the effective namespace), whether it can be reached, its container by -c. */
+/* The pod (in s->ns), whether it can be reached, its container by -c. */
 int session_read_pod(struct session *s, const char *name, struct error *err) must_check;
 
 /* session_read_pod, and its node's address. The API only. */
@@ -45,6 +46,10 @@ int session_resolve_pod(struct session *s, const char *name, struct error *err) 
 
 /* The address of a node, by --node-address; with a pod its hostIP has to be one of the node's. */
 int session_resolve_node(struct session *s, const char *node, struct error *err) must_check;
+
+/* The same of objects that were read already: the address; the pod, and its container by -c. */
+int session_take_node(struct session *s, const struct json_t *object, struct error *err) must_check;
+int session_take_pod(struct session *s, const struct json_t *object, struct error *err) must_check;
 
 /* ssh://: no API at all. */
 int session_resolve_ssh(struct session *s, const struct target *t, struct error *err) must_check;
@@ -57,8 +62,8 @@ int session_resolve_target(struct session *s, const struct target *t, struct err
 char *session_node_target(const struct session *s) must_check;
 
 /* Give up the connection and its helper, as they are; the rest stays, session_connect connects
- * again. */
-void session_disconnect(struct session *s);
+ * again. Whether the node was left clean, as session_close. */
+bool session_disconnect(struct session *s);
 
 /* SSH to the resolved address, and the helper on it: in two steps, and both. */
 struct ssh_options session_ssh_options(const struct session *s);

@@ -116,6 +116,12 @@ void kube_close(struct kube *k)
 	free(k);
 }
 
+void kube_disconnect(struct kube *k)
+{
+	http_client_free(k->http);
+	k->http = NULL;
+}
+
 const char *kube_namespace(const struct kube *k)
 {
 	return k->config.namespace_;

@@ -33,6 +33,10 @@ struct kube_options {
 int kube_open(struct kube **ret, const struct kube_options *o, struct error *err) must_check;
 void kube_close(struct kube *k);
 
+/* Give up the connection; configuration and credentials stay, the next request connects again. To
+ * be called before a fork: two processes cannot share one. */
+void kube_disconnect(struct kube *k);
+
 const char *kube_namespace(const struct kube *k); /* the effective one */
 const char *kube_context(const struct kube *k);	  /* "" in-cluster */
 const char *kube_server(const struct kube *k);	  /* URL, for messages */
@@ -42,6 +46,17 @@ int kube_get_pod(struct kube *k, const char *ns, const char *name, struct json_t
 		 struct error *err) must_check;
 int kube_get_node(struct kube *k, const char *name, struct json_t **ret,
 		  struct error *err) must_check;
+
+/* "deployments" of "apps", as the API calls them. */
+struct kube_kind {
+	const char *group, *resource;
+};
+
+int kube_get_workload(struct kube *k, const struct kube_kind *kind, const char *ns,
+		      const char *name, struct json_t **ret, struct error *err) must_check;
+
+/* All nodes, as below. Not to be allowed to (it takes more than `get`) has EACCES in err->sys. */
+int kube_list_nodes(struct kube *k, struct json_t **ret, struct error *err) must_check;
 
 /* All pods that match, over all pages (410 on a page: once more from the start). ns NULL: all
  * namespaces. Selectors may be NULL. *ret is a new array of pod objects, without managedFields and

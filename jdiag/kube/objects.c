@@ -1,4 +1,4 @@
-/* The objects jdiag asks for: one pod, one node, lists of pods. */
+/* The objects jdiag asks for: one pod, one node, what makes pods, lists. */
 #include <jansson.h>
 #include <string.h>
 
@@ -84,8 +84,30 @@ int kube_get_node(struct kube *k, const char *name, json_t **ret, struct error *
 	return check_asked_for(&get, object, ret, err);
 }
 
+int kube_get_workload(struct kube *k, const struct kube_kind *kind, const char *ns,
+		      const char *name, json_t **ret, struct error *err)
+{
+	json_t *object = NULL;
+	auto_free char *path = NULL;
+	struct kube_get get = {.verb = "get",
+			       .group = kind->group,
+			       .resource = kind->resource,
+			       .ns = ns,
+			       .name = name};
+
+	if (!name_is_label(ns))
+		return bad_name("namespace", ns, err);
+	if (!name_is_subdomain(name))
+		return bad_name("workload", name, err);
+	path = xasprintf("/apis/%s/v1/namespaces/%s/%s/%s", kind->group, ns, kind->resource, name);
+	get.path = path;
+	if (kube_fetch(k, &get, &object, NULL, err) < 0)
+		return -1;
+	return check_asked_for(&get, object, ret, err);
+}
+
 struct listing {
-	const char *ns, *labels, *fields;
+	const char *resource, *ns, *labels, *fields;
 	json_t *items; /* owned; what was gathered so far */
 	char *next;    /* owned; the continue token, NULL at the end */
 };
@@ -108,10 +130,10 @@ static int fetch_page(struct kube *k, const struct listing *l, json_t **ret, lon
 		      struct error *err)
 {
 	auto_buf struct buf path = BUF_INIT(MAX_API_QUERY);
-	struct kube_get get = {.verb = "list", .resource = "pods", .ns = l->ns};
+	struct kube_get get = {.verb = "list", .resource = l->resource, .ns = l->ns};
 
-	buf_addf(&path, "/api/v1/%s%s%spods?limit=%d", l->ns ? "namespaces/" : "",
-		 l->ns ? l->ns : "", l->ns ? "/" : "", PAGE_SIZE);
+	buf_addf(&path, "/api/v1/%s%s%s%s?limit=%d", l->ns ? "namespaces/" : "", l->ns ? l->ns : "",
+		 l->ns ? "/" : "", l->resource, PAGE_SIZE);
 	add_query(&path, "labelSelector", l->labels);
 	add_query(&path, "fieldSelector", l->fields);
 	add_query(&path, "continue", l->next);
@@ -122,10 +144,10 @@ static int fetch_page(struct kube *k, const struct listing *l, json_t **ret, lon
 	return kube_fetch(k, &get, ret, ret_status, err);
 }
 
-/* What nobody here reads, and what is half of a pod's size. */
-static void prune(json_t *pod)
+/* What nobody here reads, and what is half of an object's size. */
+static void prune(json_t *object)
 {
-	json_t *meta = json_object_get(pod, "metadata");
+	json_t *meta = json_object_get(object, "metadata");
 
 	json_object_del(meta, "managedFields");
 	json_object_del(meta, "annotations");
@@ -136,16 +158,17 @@ static int take_page(struct listing *l, const json_t *page, struct error *err)
 	const json_t *items = json_object_get(page, "items");
 	const char *next = json_str_at(page, "metadata.continue", "");
 	size_t i;
-	json_t *pod;
+	json_t *object;
 
 	if (!json_is_array(items) && !json_is_null(items))
 		return error_set(err, ERR_API, "answer of the cluster API is not a list");
 	if (json_array_size(l->items) + json_array_size(items) > MAX_API_ITEMS ||
 	    (*next && (!json_array_size(items) || (l->next && strcmp(next, l->next) == 0))))
-		return error_set(err, ERR_API, "the cluster API's list of pods does not end");
-	json_array_foreach (items, i, pod) {
-		prune(pod);
-		json_array_append(l->items, pod);
+		return error_set(err, ERR_API, "the cluster API's list of %s does not end",
+				 l->resource);
+	json_array_foreach (items, i, object) {
+		prune(object);
+		json_array_append(l->items, object);
 	}
 	free_cleanup(&l->next);
 	l->next = *next ? xstrdup(next) : NULL;
@@ -167,19 +190,17 @@ static int list_all(struct kube *k, struct listing *l, long *ret_status, struct 
 	return 0;
 }
 
-int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
-		   const char *field_selector, json_t **ret, struct error *err)
+/* Of what is in the listing: the items in *ret, a new array. */
+static int list_twice(struct kube *k, const struct listing *what, json_t **ret, struct error *err)
 {
 	struct error why = {0};
 	long status = 0;
 
-	if (ns && !name_is_label(ns))
-		return bad_name("namespace", ns, err);
 	/* a continue token lives for about five minutes, then it is 410 Gone */
 	for (int round = 0; round < 2; round++) {
-		auto_cleanup(listing_release) struct listing l = {
-			ns, label_selector, field_selector, json_array(), NULL};
+		auto_cleanup(listing_release) struct listing l = *what;
 
+		l.items = json_array();
 		if (list_all(k, &l, &status, &why) == 0) {
 			*ret = STEAL(l.items);
 			return 0;
@@ -190,4 +211,20 @@ int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
 	if (err)
 		*err = why;
 	return -1;
+}
+
+int kube_list_nodes(struct kube *k, json_t **ret, struct error *err)
+{
+	return list_twice(k, &(struct listing){.resource = "nodes"}, ret, err);
+}
+
+int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
+		   const char *field_selector, json_t **ret, struct error *err)
+{
+	const struct listing what = {
+		.resource = "pods", .ns = ns, .labels = label_selector, .fields = field_selector};
+
+	if (ns && !name_is_label(ns))
+		return bad_name("namespace", ns, err);
+	return list_twice(k, &what, ret, err);
 }

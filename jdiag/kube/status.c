@@ -1,4 +1,5 @@
 /* What the cluster API means with an answer that is not 200, in the user's words. */
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -78,6 +79,8 @@ static int forbidden(const struct kube *k, const struct kube_get *get, const jso
 	error_set(err, ERR_API, "not allowed to %s %s%s: %s", get->verb, get->resource,
 		  where(get, place, sizeof(place)),
 		  *message(k, status) ? message(k, status) : "403 Forbidden");
+	if (err)
+		err->sys = EACCES;
 	if (strstr(json_str_at(status, "message", ""), "\"system:anonymous\""))
 		return error_hint(err,
 				  "the request had no credentials that count: check user '%s' of "
@@ -103,9 +106,11 @@ static int not_found(const struct kube *k, const struct kube_get *get, const jso
 	if (!get->name)
 		return error_set(err, ERR_API, "the cluster API '%s' has no %s: %s",
 				 k->config.server, get->resource, message(k, status));
-	if (strcmp(get->resource, "pods") == 0) {
-		error_set(err, ERR_TARGET, "no pod '%s' in namespace '%s'", get->name, get->ns);
-		return error_hint(err, "see what there is: kubectl get pods -n %s", get->ns);
+	if (get->ns) {
+		error_set(err, ERR_TARGET, "no %.*s '%s' in namespace '%s'",
+			  (int)strlen(get->resource) - 1, get->resource, get->name, get->ns);
+		return error_hint(err, "see what there is: kubectl get %s -n %s", get->resource,
+				  get->ns);
 	}
 	error_set(err, ERR_TARGET, "no node '%s' in the cluster", get->name);
 	return error_hint(err, "see what there is: kubectl get nodes");
