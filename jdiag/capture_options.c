@@ -12,6 +12,7 @@
 #include "jdiag/jvmpick.h"
 #include "jdiag/options.h"
 #include "jdiag/preflight.h"
+#include "jdiag/session.h"
 #include "jdiag/target.h"
 #include "remote/base/str.h"
 
@@ -92,6 +93,24 @@ int capture_options_take(struct capture_options *ret, const struct options *o,
 		return -1;
 	*ret = c;
 	return 0;
+}
+
+void capture_preflight(struct preflight *p, const struct capture_options *c,
+		       const struct options *o, const struct session *s)
+{
+	p->live = !o->all_objects;
+	p->format = codec_format(c->codec);
+	p->redact = o->redact;
+	p->ring = o->no_spool;
+	p->parallel = (unsigned int)o->parallel;
+	p->sink_free = UINT64_MAX;
+	p->max_pause_ms = o->max_pause_ms;
+	p->kubelet = s->has_pod;
+	p->storage_limit = s->container ? s->container->storage_limit : 0;
+	if (s->container && s->container->has_liveness) {
+		p->liveness_budget_ms = s->container->liveness_budget_ms;
+		p->starting = s->container->starting;
+	}
 }
 
 /* ---- what the node is asked for ---- */

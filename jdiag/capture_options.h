@@ -12,6 +12,7 @@
 struct json_t;
 struct options;
 struct preflight;
+struct session;
 struct target;
 
 /* What is not taken from struct options as it is. */
@@ -23,6 +24,11 @@ struct capture_options {
 /* Whether the options of `heapdump` go together, and with this target. ERR_USAGE. */
 int capture_options_take(struct capture_options *ret, const struct options *o,
 			 const struct target *t, struct error *err) must_check;
+
+/* What an estimate depends on, but for the room at the destination: not limited until somebody says
+ * so. The session has its container. */
+void capture_preflight(struct preflight *p, const struct capture_options *c,
+		       const struct options *o, const struct session *s);
 
 /* A new object. attach: the JVM itself is asked. */
 struct json_t *capture_inspect_params(const struct capture_options *c, const struct options *o,

@@ -65,19 +65,9 @@ static int estimate(struct job *j, struct error *err)
 {
 	struct preflight *p = &j->preflight;
 
-	p->live = !j->o->all_objects;
-	p->format = codec_format(j->options.codec);
-	p->redact = j->o->redact;
-	p->ring = j->o->no_spool;
-	p->parallel = (unsigned int)j->o->parallel;
-	p->sink_free = j->sink ? sink_free_bytes(j->sink) : UINT64_MAX;
-	p->max_pause_ms = j->o->max_pause_ms;
-	p->kubelet = j->session.has_pod;
-	p->storage_limit = j->session.container ? j->session.container->storage_limit : 0;
-	if (j->session.container && j->session.container->has_liveness) {
-		p->liveness_budget_ms = j->session.container->liveness_budget_ms;
-		p->starting = j->session.container->starting;
-	}
+	capture_preflight(p, &j->options, j->o, &j->session);
+	if (j->sink)
+		p->sink_free = sink_free_bytes(j->sink);
 	return preflight_estimate(p, j->inspect, err);
 }
 
@@ -183,15 +173,12 @@ static int confirm(struct job *j, struct error *err)
 	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
 }
 
-/* A way further down the list: say why. Of the two that need no file one is for each version. */
 static void tell_fallback(const struct job *j)
 {
-	const json_t *first = json_array_get(json_at(j->inspect, "strategies"), 0);
+	const char *first, *reason;
 
-	if (!j->o->strategy && strcmp(j->preflight.strategy, "segments") != 0 &&
-	    strcmp(j->preflight.strategy, json_str_at(first, "name", "")) != 0)
-		progress_note(j->progress, "%s does not work here (%s), using %s",
-			      json_str_at(first, "name", "?"), json_str_at(first, "reason", "?"),
+	if (!j->o->strategy && preflight_is_fallback(&j->preflight, j->inspect, &first, &reason))
+		progress_note(j->progress, "%s does not work here (%s), using %s", first, reason,
 			      j->preflight.strategy);
 }
 

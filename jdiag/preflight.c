@@ -293,6 +293,17 @@ int preflight_estimate(struct preflight *p, const json_t *inspect, struct error 
 	return 0;
 }
 
+bool preflight_is_fallback(const struct preflight *p, const json_t *inspect, const char **ret_first,
+			   const char **ret_reason)
+{
+	const json_t *first = json_array_get(json_at(inspect, "strategies"), 0);
+
+	*ret_first = json_str_at(first, "name", "?");
+	*ret_reason = json_str_at(first, "reason", "?");
+	return strcmp(p->strategy, "segments") != 0 &&
+	       strcmp(p->strategy, json_str_at(first, "name", "")) != 0;
+}
+
 static json_t *number(uint64_t n)
 {
 	return json_integer((json_int_t)n);

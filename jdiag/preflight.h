@@ -58,6 +58,11 @@ struct preflight {
 int preflight_estimate(struct preflight *p, const struct json_t *inspect,
 		       struct error *err) must_check;
 
+/* Whether the strategy is one further down the list; the best one and why it cannot be used. Of the
+ * two that need no file one is for each version: that is none. */
+bool preflight_is_fallback(const struct preflight *p, const struct json_t *inspect,
+			   const char **ret_first, const char **ret_reason);
+
 /* What --force does not override: the user's own --max-pause. ERR_REFUSED with the numbers. */
 int preflight_check_limit(const struct preflight *p, struct error *err) must_check;
 
