@@ -16,6 +16,7 @@
 #include "remote/base/log.h"
 #include "remote/conn.h"
 #include "remote/ops.h"
+#include "remote/upload/curl.h"
 
 #define LINGER_MS 1000
 #define MAX_POLL (3 + WIRE_MAX_REQUESTS * OP_MAX_FDS)
@@ -108,6 +109,7 @@ static void send_hello(struct helper *h)
 	jsonw_string(&w, "kernel", u.release);
 	jsonw_u64(&w, "euid", geteuid());
 	jsonw_u64(&w, "pid", (uint64_t)getpid());
+	jsonw_string(&w, "curl", curl_find() ? curl_find() : "");
 	ops_names(&w, "capabilities");
 	jsonw_close(&w, '}');
 	conn_send_json(&h->conn, FRAME_HELLO, 0, &b);

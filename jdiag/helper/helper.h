@@ -22,8 +22,8 @@ struct helper_options {
 };
 
 /* One exec request: private mount namespace, tmpfs, the binary by length, exec; then hello.
- * ERR_NODE when sudo is refused (with the sudoers line), when the node cannot run it (with what the
- * remote shell printed) or its architecture has no helper in this build. */
+ * ERR_NODE when root is refused (err->sys is EPERM; with the sudoers line), when the node cannot
+ * run it (with what the remote shell printed) or its architecture has no helper in this build. */
 int helper_start(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
 		 struct error *err) must_check;
 
@@ -36,6 +36,13 @@ bool helper_lost(const struct helper *h);
 
 /* The hello's body. Borrowed. */
 const struct json_t *helper_hello(const struct helper *h);
+
+/* How it came to run, by what the start command said. */
+struct helper_how {
+	bool sudo;	/* else the login was root's, or --sudo never */
+	bool in_memory; /* from a tmpfs of its own; else from a directory of the node, unlinked */
+};
+void helper_how(const struct helper *h, struct helper_how *ret);
 
 struct helper_message {
 	enum {

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,15 @@ static bool script_said(const struct helper *h, const char *mark, char *dst, siz
 	return true;
 }
 
+void helper_how(const struct helper *h, struct helper_how *ret)
+{
+	char text[64];
+
+	ret->sudo = script_said(h, SCRIPT_MARK_SUDO, text, sizeof(text));
+	ret->in_memory = script_said(h, SCRIPT_MARK_PROGRAM, text, sizeof(text)) &&
+			 str_ends(text, "/unshare");
+}
+
 static bool said_any(const struct helper *h, const char *const *texts)
 {
 	for (; *texts; texts++)
@@ -92,11 +102,18 @@ static bool sudo_refused(const struct helper *h)
 	return said_any(h, words);
 }
 
+static int not_root(struct error *err)
+{
+	if (err)
+		err->sys = EPERM;
+	return -1;
+}
+
 /* The command has ended without a magic: find out what was wrong. */
 static int explain_end(const struct push *p, struct error *err)
 {
-	static const char *const not_root[] = {"Operation not permitted", "must be superuser",
-					       NULL};
+	static const char *const forbidden[] = {"Operation not permitted", "must be superuser",
+						NULL};
 	char signal_name[32], text[200], line[200];
 	int status = ssh_exit_status(p->h->channel, signal_name);
 	auto_free char *words = helper_last_words(p->h);
@@ -107,15 +124,17 @@ static int explain_end(const struct push *p, struct error *err)
 				 "the node's machine is '%s', and this build of jdiag has a helper "
 				 "for x86_64 only",
 				 text);
-	if (script_said(p->h, SCRIPT_MARK_SUDO, text, sizeof(text)) && sudo_refused(p->h))
-		return explain_sudo(p, text, err);
+	if (script_said(p->h, SCRIPT_MARK_SUDO, text, sizeof(text)) && sudo_refused(p->h)) {
+		explain_sudo(p, text, err);
+		return not_root(err);
+	}
 	if (p->o->sudo == SUDO_NEVER && strcmp(ssh_user(p->h->ssh), "root") != 0 &&
-	    said_any(p->h, not_root)) {
+	    said_any(p->h, forbidden)) {
 		error_set(err, ERR_NODE,
 			  "the helper has to be root on the node, and '%s' is not: %s",
 			  ssh_user(p->h->ssh), words ? words : "");
-		return error_hint(err,
-				  "use sudo (--sudo auto), or log in as root: --ssh-user root");
+		error_hint(err, "use sudo (--sudo auto), or log in as root: --ssh-user root");
+		return not_root(err);
 	}
 	first_line(&p->noise, line, sizeof(line));
 	if (status < 0)

@@ -24,6 +24,7 @@ static const char outer[] =
 	"for d in /usr/bin /bin /usr/sbin /sbin /run/current-system/sw/bin; do "
 	"[ -x $d/unshare ] && p=$d/unshare && i=$1 && break; done; "
 	"[ $p = /bin/sh ] && set -- || set -- -m /bin/sh; "
+	"echo \"" SCRIPT_MARK_PROGRAM "$p\" >&2; "
 	"[ -z \"$s\" ] || echo \"" SCRIPT_MARK_SUDO "$p\" >&2; "
 	"exec $s $p \"$@\" -c \"$i\" jdiag";
 

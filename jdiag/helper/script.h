@@ -10,6 +10,7 @@
 /* What the script says on stderr about itself begins with this. */
 #define SCRIPT_MARK "jdiag-push: "
 #define SCRIPT_MARK_MACHINE SCRIPT_MARK "machine " /* unsupported: then `uname -m` */
+#define SCRIPT_MARK_PROGRAM SCRIPT_MARK "program " /* path of what starts it: unshare, or sh */
 #define SCRIPT_MARK_SUDO SCRIPT_MARK "sudo "	   /* path of the program that sudo is to run */
 #define SCRIPT_STATUS_MACHINE 65
 #define SCRIPT_STATUS_PLACE 66 /* there is no place to run the helper from */

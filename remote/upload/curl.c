@@ -41,7 +41,7 @@ bool curl_header_is_safe(const char *line)
 	return n && line[n] == ':' && line[n + 1] == ' ' && curl_text_is_safe(line);
 }
 
-static const char *find_curl(void)
+const char *curl_find(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (access(places[i], X_OK) == 0)
@@ -151,7 +151,7 @@ int curl_start(struct curl *c, const char *uri, const char *const *headers, size
 	       uint64_t length, struct error *err)
 {
 	auto_buf struct buf config = BUF_INIT(MAX_CONFIG);
-	const char *path = find_curl();
+	const char *path = curl_find();
 	struct pipes p;
 	int rc;
 

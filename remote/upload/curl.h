@@ -25,6 +25,9 @@ struct curl {
 
 #define CURL_INIT ((struct curl){.pid = -1, .in = -1, .out = -1})
 
+/* Its path, or NULL: there is none on this node. */
+const char *curl_find(void);
+
 /* May text stand in a configuration file of curl: printable ASCII, no quote, no backslash? */
 bool curl_text_is_safe(const char *text);
 
