@@ -5,6 +5,7 @@
 #ifndef JDIAG_SSH_BACKEND_H
 #define JDIAG_SSH_BACKEND_H
 
+#include "jdiag/ssh/config.h"
 #include "jdiag/ssh/ssh.h"
 
 struct ssh_session {
@@ -13,6 +14,7 @@ struct ssh_session {
 	char *host; /* owned; for messages */
 	uint16_t port;
 	bool uninterruptible; /* waits go on although a signal came: cleaning up */
+	char cannot[160]; /* why this back end cannot although another one could; "" otherwise */
 };
 
 struct ssh_channel {
@@ -22,9 +24,11 @@ struct ssh_channel {
 /* The functions of ssh.h, one by one; the contracts are written there. */
 struct ssh_backend {
 	const char *name;
-	/* `s` is what alloc gave, with user, host and port set; close is called when it fails. */
+	/* `s` is what alloc gave, with user, host and port set; close is called when it fails. What
+	 * o and c both have a say in (config.h) is taken from c. */
 	struct ssh_session *(*alloc)(void);
-	int (*open)(struct ssh_session *s, const struct ssh_options *o, struct error *err);
+	int (*open)(struct ssh_session *s, const struct ssh_options *o, const struct ssh_config *c,
+		    struct error *err);
 	void (*close)(struct ssh_session *s); /* frees s itself, too */
 	int (*exec)(struct ssh_session *s, const char *command, struct ssh_channel **ret,
 		    struct error *err);

@@ -28,17 +28,23 @@ struct ssh_config {
 	bool identities_only;
 	bool identities_default; /* nobody named them: a missing one is no error */
 	char **certificates;	 /* owned, NULL-terminated: CertificateFile */
-	char **known_hosts;   /* owned, NULL-terminated: the user's file first (new keys go there),
-			       * then   the system's */
-	char *host_key_alias; /* owned; NULL: none */
+	char *agent;		 /* owned; socket of the agent; NULL: $SSH_AUTH_SOCK, "": none */
+	char **known_hosts;	 /* owned, NULL-terminated: the user's file first (new keys go
+				    there), then the system's */
+	char *host_key_alias;	 /* owned; NULL: none */
 	enum host_key_mode host_keys;
 	struct ssh_hop *jumps; /* owned; the first one is connected to directly */
 	size_t n_jumps;
 	char *proxy_command; /* owned; %-tokens expanded; NULL: none. Run by /bin/sh, as ssh does */
 	uint64_t connect_timeout_ms;
 	unsigned int alive_interval_s, alive_count_max; /* ServerAlive*; interval 0: our default */
-	const char *beyond; /* something in it that libssh2 cannot do, in words ("GSSAPI"); NULL */
+	const char *beyond;  /* a keyword in it that libssh2 cannot do ("PKCS11Provider"); NULL */
+	bool beyond_matters; /* to go on without it would be less safe: libssh2 refuses */
 };
+
+/* Lists of owned strings, NULL-terminated. */
+char **ssh_list_add(char **list, const char *text) must_check; /* list may be NULL */
+void ssh_list_free(char **list);
 
 /* o->host (checked by ssh_check_name before anything is run with it) in the light of the
  * ssh_config. ERR_USAGE for a bad option, ERR_SSH where the ssh_config itself is broken (with what

@@ -3,11 +3,8 @@
 #include <string.h>
 
 #include "jdiag/crypto/crypto.h"
-#include "jdiag/ssh/keys.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
-
-#define SYSTEM_KNOWN_HOSTS "/etc/ssh/ssh_known_hosts"
 
 struct shown {
 	const char *type;
@@ -16,21 +13,12 @@ struct shown {
 	const char *file; /* where a new key goes */
 };
 
-/* The user's file: the option's or ~/.ssh/known_hosts. */
-static char *user_file(const struct ssh_options *o)
+int host_key_known(struct known_hosts *kh, const struct ssh_config *c, struct error *err)
 {
-	return o->known_hosts ? xstrdup(o->known_hosts) : home_path(".ssh/known_hosts");
-}
-
-int host_key_known(struct known_hosts *kh, const struct ssh_options *o, struct error *err)
-{
-	auto_free char *file = user_file(o);
-
-	known_hosts_init(kh, o->host, o->port ? o->port : 22, o->host_key_alias);
-	if (known_hosts_load(kh, file, err) < 0)
-		return -1;
-	if (!o->known_hosts)
-		return known_hosts_load(kh, SYSTEM_KNOWN_HOSTS, err);
+	known_hosts_init(kh, c->host_name, c->port, c->host_key_alias);
+	for (size_t i = 0; c->known_hosts[i]; i++)
+		if (known_hosts_load(kh, c->known_hosts[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -40,7 +28,7 @@ static const char *scan_type(const char *type)
 	return str_starts(type, "ecdsa-") ? "ecdsa" : str_starts(type, "ssh-") ? type + 4 : type;
 }
 
-static int hint_unknown(const struct ssh_options *o, const struct shown *k, struct error *err)
+static int hint_unknown(const struct ssh_config *c, const struct shown *k, struct error *err)
 {
 	return error_hint(err,
 			  "compare the fingerprint with the node's own (ssh-keygen -lf "
@@ -48,8 +36,7 @@ static int hint_unknown(const struct ssh_options *o, const struct shown *k, stru
 			  "  ssh-keyscan -t %s -p %u %s >>%s\n"
 			  "or take the key of a host that is seen for the first time: --host-key "
 			  "accept-new",
-			  scan_type(k->type), scan_type(k->type), o->port ? o->port : 22, o->host,
-			  k->file);
+			  scan_type(k->type), scan_type(k->type), c->port, c->host_name, k->file);
 }
 
 static int refuse_changed(const struct shown *k, const struct known_key *line, struct error *err)
@@ -73,46 +60,46 @@ static int refuse_revoked(const struct shown *k, const struct known_key *line, s
 	return error_hint(err, "this key must not be trusted: give the host a new one");
 }
 
-static int refuse_other_type(const struct ssh_options *o, const struct shown *k,
+static int refuse_other_type(const struct ssh_config *c, const struct shown *k,
 			     const struct known_key *line, struct error *err)
 {
 	error_set(err, ERR_SSH,
 		  "no %s key of '%s' is known: it shows %s, and %s:%u has a key of type %s only",
 		  k->type, k->name, k->fingerprint, line->file, line->line, line->type);
-	return hint_unknown(o, k, err);
+	return hint_unknown(c, k, err);
 }
 
-static int refuse_ca(const struct ssh_options *o, const struct shown *k,
+static int refuse_ca(const struct ssh_config *c, const struct shown *k,
 		     const struct known_key *line, struct error *err)
 {
 	error_set(err, ERR_SSH,
 		  "the host key of '%s' is not known: %s:%u names a certificate authority, and "
 		  "host certificates cannot be checked by this release; the host shows %s %s",
 		  k->name, line->file, line->line, k->type, k->fingerprint);
-	return hint_unknown(o, k, err);
+	return hint_unknown(c, k, err);
 }
 
-static int refuse(const struct ssh_options *o, enum known_verdict verdict, const struct shown *k,
+static int refuse(const struct ssh_config *c, enum known_verdict verdict, const struct shown *k,
 		  const struct known_key *line, struct error *err)
 {
 	switch (verdict) {
 	case KNOWN_CHANGED:
 		return refuse_changed(k, line, err);
 	case KNOWN_OTHER_TYPE:
-		return refuse_other_type(o, k, line, err);
+		return refuse_other_type(c, k, line, err);
 	case KNOWN_CA_ONLY:
-		return refuse_ca(o, k, line, err);
+		return refuse_ca(c, k, line, err);
 	default:
 		error_set(err, ERR_SSH, "the host key of '%s' is not known: it shows %s %s",
 			  k->name, k->type, k->fingerprint);
-		return hint_unknown(o, k, err);
+		return hint_unknown(c, k, err);
 	}
 }
 
-int host_key_decide(const struct known_hosts *kh, const struct ssh_options *o, const void *blob,
+int host_key_decide(const struct known_hosts *kh, const struct ssh_config *c, const void *blob,
 		    size_t len, struct error *err)
 {
-	auto_free char *file = user_file(o);
+	const char *file = c->known_hosts[0];
 	char type[48];
 	struct shown k = {.type = type, .name = kh->name, .file = file};
 	const struct known_key *line;
@@ -120,13 +107,13 @@ int host_key_decide(const struct known_hosts *kh, const struct ssh_options *o, c
 
 	if (!known_key_type(blob, len, type))
 		return error_set(err, ERR_SSH, "'%s' shows a host key that is not well-formed",
-				 o->host);
+				 c->host_name);
 	ssh_fingerprint(k.fingerprint, blob, len);
 	if (verdict == KNOWN_MATCH)
 		return 0;
 	if (verdict == KNOWN_REVOKED)
 		return refuse_revoked(&k, line, err);
-	if (o->host_keys == HOST_KEY_IGNORE) {
+	if (c->host_keys == HOST_KEY_IGNORE) {
 		log_at(LOG_WARN,
 		       "warning: the host key of '%s' is NOT checked (--host-key ignore); %s: %s "
 		       "%s",
@@ -136,12 +123,12 @@ int host_key_decide(const struct known_hosts *kh, const struct ssh_options *o, c
 		       k.type, k.fingerprint);
 		return 0;
 	}
-	if (o->host_keys == HOST_KEY_ACCEPT_NEW && verdict == KNOWN_UNKNOWN) {
+	if (c->host_keys == HOST_KEY_ACCEPT_NEW && verdict == KNOWN_UNKNOWN) {
 		if (known_hosts_append(kh, file, blob, len, err) < 0)
 			return -1;
 		log_at(LOG_WARN, "new host '%s': its key %s %s was added to '%s'", k.name, k.type,
 		       k.fingerprint, file);
 		return 0;
 	}
-	return refuse(o, verdict, &k, line, err);
+	return refuse(c, verdict, &k, line, err);
 }

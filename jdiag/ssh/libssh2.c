@@ -117,14 +117,16 @@ static struct ssh_session *backend_alloc(void)
 	return &s->base;
 }
 
-static int backend_open(struct ssh_session *base, const struct ssh_options *o, struct error *err)
+static int backend_open(struct ssh_session *base, const struct ssh_options *o,
+			const struct ssh_config *c, struct error *err)
 {
 	struct lib_session *s = of(base);
 
-	if (lib_connect(s, o, err) < 0 || lib_authenticate(s, o, err) < 0)
+	if (lib_connect(s, c, err) < 0 || lib_authenticate(s, o, c, err) < 0)
 		return -1;
 	/* no answer is wanted: libssh2 1.10 keeps each one that comes until the session's end */
-	libssh2_keepalive_config(s->lib, 0, KEEP_ALIVE_SECONDS);
+	libssh2_keepalive_config(s->lib, 0,
+				 c->alive_interval_s ? c->alive_interval_s : KEEP_ALIVE_SECONDS);
 	return 0;
 }
 

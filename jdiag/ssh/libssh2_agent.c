@@ -72,11 +72,13 @@ int lib_agent_auth(struct auth *a, const struct identity *only, size_t n, bool a
 {
 	auto_cleanup(agent_free) LIBSSH2_AGENT *agent = NULL;
 	struct libssh2_agent_publickey *key = NULL;
-	const char *path = getenv("SSH_AUTH_SOCK");
+	const char *path = a->c->agent ? a->c->agent : getenv("SSH_AUTH_SOCK");
 
 	if (!path || !*path)
 		return 0;
 	agent = libssh2_agent_init(a->s->lib);
+	if (agent)
+		libssh2_agent_set_identity_path(agent, path);
 	a->s->agent_deadline = a->deadline;
 	if (!agent || libssh2_agent_connect(agent) || libssh2_agent_list_identities(agent)) {
 		auth_note(a, "agent", "", "cannot be talked to");

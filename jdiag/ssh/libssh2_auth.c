@@ -17,10 +17,6 @@
 #define MAX_REPORT 700
 #define PASSPHRASE_TRIES 3
 
-/* The RSA ones are there to be named when nothing else fits; gcloud makes the last one. */
-static const char *const default_identities[] = {".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa",
-						 ".ssh/google_compute_engine"};
-
 struct identities {
 	struct identity list[MAX_IDENTITIES];
 	size_t n;
@@ -164,7 +160,7 @@ static int try_identity(struct auth *a, const struct identity *id, struct error 
 {
 	int rc, code;
 
-	if (id->missing && !a->o->identities)
+	if (id->missing && a->c->identities_default)
 		return 0;
 	if (id->unusable[0]) {
 		auth_note(a, id->path, id->type, "%s", id->unusable);
@@ -205,19 +201,13 @@ static void add_public_half(struct identity *id)
 	identity_release(&half);
 }
 
-static void load_identities(struct identities *ids, const struct ssh_options *o)
+static void load_identities(struct identities *ids, const struct ssh_config *c)
 {
-	if (!o->identities) {
-		for (size_t i = 0; i < ARRAY_SIZE(default_identities); i++) {
-			auto_free char *path = home_path(default_identities[i]);
-
-			identity_load(&ids->list[ids->n++], path);
-		}
-		return;
-	}
-	for (size_t i = 0; o->identities[i] && ids->n < MAX_IDENTITIES; i++) {
-		identity_load(&ids->list[ids->n], o->identities[i]);
-		add_public_half(&ids->list[ids->n++]);
+	for (size_t i = 0; c->identities && c->identities[i] && ids->n < MAX_IDENTITIES; i++) {
+		identity_load(&ids->list[ids->n], c->identities[i]);
+		if (!ids->list[ids->n].missing || !c->identities_default)
+			add_public_half(&ids->list[ids->n]);
+		ids->n++;
 	}
 }
 
@@ -280,17 +270,18 @@ static int try_all(struct auth *a, const struct identities *ids, struct error *e
 	int rc = 0;
 
 	if (!a->o->no_agent)
-		rc = lib_agent_auth(a, ids->list, ids->n, !a->o->identities, err);
+		rc = lib_agent_auth(a, ids->list, ids->n, !a->c->identities_only, err);
 	for (size_t i = 0; i < ids->n && rc == 0 && !a->disconnected; i++)
 		rc = try_identity(a, &ids->list[i], err);
 	return rc;
 }
 
-int lib_authenticate(struct lib_session *s, const struct ssh_options *o, struct error *err)
+int lib_authenticate(struct lib_session *s, const struct ssh_options *o, const struct ssh_config *c,
+		     struct error *err)
 {
 	auto_cleanup(identities_release) struct identities ids = {.n = 0};
 	auto_buf struct buf report = BUF_INIT(MAX_REPORT);
-	struct auth a = {.s = s, .o = o, .report = &report};
+	struct auth a = {.s = s, .o = o, .c = c, .report = &report};
 	auto_free char *methods = NULL;
 	bool done = false;
 	char *list;
@@ -306,7 +297,7 @@ int lib_authenticate(struct lib_session *s, const struct ssh_options *o, struct 
 				 "cannot log in to '%s' port %u as '%s': the server does not take "
 				 "keys (it offers: %s)",
 				 s->base.host, s->base.port, s->base.user, methods);
-	load_identities(&ids, o);
+	load_identities(&ids, c);
 	rc = try_all(&a, &ids, err);
 	if (rc == 0)
 		return no_key_was_taken(&a, methods, err);

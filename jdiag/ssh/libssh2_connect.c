@@ -15,7 +15,6 @@
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
-#define CONNECT_MS 10000
 #define MAX_PREFERENCE 512
 
 /* No SHA-1, no CBC, and no MAC or cipher that prefix truncation (CVE-2023-48795) or the overflows
@@ -223,7 +222,7 @@ static int handshake(struct lib_session *s, uint64_t deadline, struct error *err
 }
 
 static int check_host_key(struct lib_session *s, const struct known_hosts *kh,
-			  const struct ssh_options *o, struct error *err)
+			  const struct ssh_config *c, struct error *err)
 {
 	size_t len = 0;
 	int type;
@@ -231,20 +230,20 @@ static int check_host_key(struct lib_session *s, const struct known_hosts *kh,
 
 	if (!blob)
 		return error_set(err, ERR_SSH, "'%s' showed no host key", s->base.host);
-	return host_key_decide(kh, o, blob, len, err);
+	return host_key_decide(kh, c, blob, len, err);
 }
 
-int lib_connect(struct lib_session *s, const struct ssh_options *o, struct error *err)
+int lib_connect(struct lib_session *s, const struct ssh_config *c, struct error *err)
 {
-	uint64_t deadline = now_ms() + (o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_MS);
+	uint64_t deadline = now_ms() + c->connect_timeout_ms;
 	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
 
-	if (host_key_known(&kh, o, err) < 0)
+	if (host_key_known(&kh, c, err) < 0)
 		return -1;
 	s->fd = tcp_connect(s->base.host, s->base.port, deadline, err);
 	if (s->fd < 0 || new_library_session(s, err) < 0)
 		return -1;
 	if (set_preferences(s, &kh, err) < 0 || handshake(s, deadline, err) < 0)
 		return -1;
-	return check_host_key(s, &kh, o, err);
+	return check_host_key(s, &kh, c, err);
 }

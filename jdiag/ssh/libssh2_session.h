@@ -46,18 +46,19 @@ int lib_wait(struct lib_session *s, uint64_t deadline, const char *what,
 int lib_error(struct lib_session *s, const char *what, struct error *err);
 
 /* Connect, exchange keys, check the host's. */
-int lib_connect(struct lib_session *s, const struct ssh_options *o, struct error *err) must_check;
+int lib_connect(struct lib_session *s, const struct ssh_config *c, struct error *err) must_check;
 
 /* Whether this libssh2 can use RSA with SHA-2: 1.11 can, 1.10 (Debian 12) cannot. */
 bool lib_has_rsa(const struct lib_session *s);
 
-int lib_authenticate(struct lib_session *s, const struct ssh_options *o,
+int lib_authenticate(struct lib_session *s, const struct ssh_options *o, const struct ssh_config *c,
 		     struct error *err) must_check;
 
 /* What became of a key, for the error when none was accepted. */
 struct auth {
 	struct lib_session *s;
 	const struct ssh_options *o;
+	const struct ssh_config *c;
 	uint64_t deadline;
 	struct buf *report;
 	bool rsa;	   /* an RSA key was at hand that this libssh2 cannot use */

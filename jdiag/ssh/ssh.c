@@ -1,13 +1,12 @@
 #include "jdiag/ssh/ssh.h"
 
 #include <arpa/inet.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "jdiag/interrupt.h"
 #include "jdiag/ssh/backend.h"
+#include "jdiag/ssh/config.h"
 #include "remote/base/str.h"
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -37,35 +36,19 @@ int ssh_check_name(const char *name, const char *what, struct error *err)
 	return 0;
 }
 
-/* The user whom this process runs as, for a target that names none. */
-static char *local_user(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-
-	return xstrdup(pw && pw->pw_name ? pw->pw_name : "root");
-}
-
-static int check_options(const struct ssh_options *o, struct error *err)
-{
-	if (ssh_check_name(o->host, "host", err) < 0 ||
-	    (o->user && ssh_check_name(o->user, "user", err) < 0) ||
-	    (o->host_key_alias && ssh_check_name(o->host_key_alias, "host key alias", err) < 0))
-		return -1;
-	return 0;
-}
-
 int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err)
 {
+	auto_cleanup(ssh_config_release) struct ssh_config c = {0};
 	struct ssh_session *s;
 
-	if (check_options(o, err) < 0)
+	if (ssh_config_load(&c, o, err) < 0)
 		return -1;
 	s = ssh_libssh2.alloc();
 	s->backend = &ssh_libssh2;
-	s->user = o->user ? xstrdup(o->user) : local_user();
-	s->host = xstrdup(o->host);
-	s->port = o->port ? o->port : 22;
-	if (s->backend->open(s, o, err) < 0) {
+	s->user = xstrdup(c.user);
+	s->host = xstrdup(c.host_name);
+	s->port = c.port;
+	if (s->backend->open(s, o, &c, err) < 0) {
 		ssh_close(s);
 		return -1;
 	}

@@ -6,6 +6,7 @@
  *
  * -p PORT, -l USER, -i KEY (repeated), -k KNOWN_HOSTS, -m strict|accept-new|ignore, -a ALIAS,
  * -t CONNECT_MS, -T AUTH_MS, -v LEVEL as jdiag has them or ssh.h names them;
+ * -F SSH_CONFIG, -J JUMPS, -o KEYWORD=VALUE (repeated) as ssh has them;
  * -n: never ask; -A: no agent; -I: feed stdin to the command;
  * -H IMAGE: push IMAGE ("-": the embedded helper) and print its answer to the operation COMMAND;
  * -S auto|always|never: sudo
@@ -47,7 +48,7 @@ const char *__lsan_default_suppressions(void)
 
 struct probe {
 	struct ssh_options o;
-	const char *identities[8];
+	const char *identities[8], *extra[8];
 	bool feed;
 	const char *helper;
 	struct helper_options helper_options;
@@ -85,10 +86,10 @@ static enum sudo_mode sudo(const char *s)
 
 static void parse(int argc, char **argv, struct probe *p)
 {
-	size_t n = 0;
+	size_t n = 0, extra = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAIH:S:")) != -1) {
+	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAIH:S:F:J:o:")) != -1) {
 		switch (c) {
 		case 'p':
 			p->o.port = (uint16_t)number(optarg);
@@ -104,6 +105,7 @@ static void parse(int argc, char **argv, struct probe *p)
 			break;
 		case 'm':
 			p->o.host_keys = mode(optarg);
+			p->o.host_keys_given = true;
 			break;
 		case 'a':
 			p->o.host_key_alias = optarg;
@@ -116,6 +118,15 @@ static void parse(int argc, char **argv, struct probe *p)
 			break;
 		case 'v':
 			log_level = (int)number(optarg);
+			break;
+		case 'F':
+			p->o.config_file = optarg;
+			break;
+		case 'J':
+			p->o.jumps = optarg;
+			break;
+		case 'o':
+			p->extra[extra < 7 ? extra++ : 6] = optarg;
 			break;
 		case 'n':
 			p->o.no_input = true;
@@ -140,6 +151,8 @@ static void parse(int argc, char **argv, struct probe *p)
 		exit(2);
 	if (n)
 		p->o.identities = p->identities;
+	if (extra)
+		p->o.extra = p->extra;
 	p->o.host = argv[optind];
 	p->command = argv[optind + 1];
 }

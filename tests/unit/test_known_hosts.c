@@ -238,14 +238,17 @@ static int decide(const char *path, enum host_key_mode mode, uint16_t port, cons
 		  struct error *err)
 {
 	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
-	const struct ssh_options o = {
-		.host = "web", .port = port, .known_hosts = path, .host_keys = mode};
+	char *files[] = {(char *)(uintptr_t)path, NULL};
+	const struct ssh_config c = {.host_name = (char[]){"web"},
+				     .port = port,
+				     .known_hosts = files,
+				     .host_keys = mode};
 	auto_buf struct buf blob;
 
 	key_of(key, &blob);
 	*err = (struct error){0};
-	assert_int_equal(host_key_known(&kh, &o, err), 0);
-	return host_key_decide(&kh, &o, blob.data, blob.len, err);
+	assert_int_equal(host_key_known(&kh, &c, err), 0);
+	return host_key_decide(&kh, &c, blob.data, blob.len, err);
 }
 
 static void refused(const char *path, enum host_key_mode mode, const char *key, const char *says,
