@@ -66,6 +66,14 @@ void codec_encoder_free(struct codec_encoder *e)
 	free(e);
 }
 
+void codec_encoder_dense(struct codec_encoder *e, bool dense)
+{
+	if (e->codec == CODEC_GZIP)
+		gzip_encoder_dense(e->gzip, dense);
+	else if (e->codec == CODEC_ZSTD)
+		zstd_encoder_dense(e->zstd, dense);
+}
+
 size_t codec_bound(enum codec c)
 {
 	switch (c) {

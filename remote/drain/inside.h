@@ -110,6 +110,7 @@ struct inside {
 	bool segmented;
 	struct hprof_classes *classes; /* owned; NULL when they are not needed */
 	_Atomic uint64_t *read;	       /* of a ring: how far the reader is */
+	int reader_fd;		       /* owned; the same of a spool, -1: it is not looked at */
 	char notice[256];
 
 	_Atomic uint64_t on_disk;
@@ -172,6 +173,11 @@ void part_ends(struct part *p, uint64_t n);
 int part_append(struct part *p, const void *data, size_t len, size_t raw,
 		struct error *err) must_check;
 void part_final(struct part *p);
+
+/* lag.c: how far the reader of a spool is behind. */
+int lag_open(struct inside *d, struct error *err) must_check;
+/* Is the link what the artifact waits for? */
+bool lag_is_large(const struct inside *d) must_check;
 
 /* hasher.c: reads the parts in order, behind those who append. */
 void *hasher_main(void *hasher);

@@ -13,8 +13,8 @@
 
 int ring_open(struct inside *d, struct error *err)
 {
-	auto_fd int fd =
-		openat(d->o.dir, "read", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_fd int fd = openat(d->o.dir, SPOOL_READ_NAME,
+				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	void *m;
 
 	if (fd < 0 || ftruncate(fd, sizeof(*d->read)) < 0)

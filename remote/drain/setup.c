@@ -121,7 +121,7 @@ static int set_up_parts(struct inside *d, struct error *err)
 	for (unsigned int i = 0; i < d->n_parts; i++)
 		if (part_open(&d->parts[i], d, i, err) < 0)
 			return -1;
-	return d->o.ring ? ring_open(d, err) : 0;
+	return d->o.ring ? ring_open(d, err) : lag_open(d, err);
 }
 
 static int start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct error *err)

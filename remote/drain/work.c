@@ -141,6 +141,7 @@ static void encode(struct worker *w, struct stream *s, uint32_t index)
 	if (d->o.codec != CODEC_NONE) {
 		bool first = s->index == 0 && c->seq == 0;
 
+		codec_encoder_dense(w->encoder, lag_is_large(d));
 		len = codec_encode(w->encoder, first, data, len, w->out);
 		data = w->out;
 	}

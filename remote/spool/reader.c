@@ -15,11 +15,14 @@ struct spool_reader {
 	int data;		    /* of the part that was read last */
 	unsigned int part;	    /* which one that is */
 	_Atomic uint64_t *position; /* of a ring, once it is read */
+	int note;		    /* of a spool: where the position goes, once it is read */
+	bool noted;
 };
 
 _Atomic uint64_t *spool_position_map(int dir, struct error *err)
 {
-	auto_fd int fd = openat(dir, "read", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_fd int fd =
+		openat(dir, SPOOL_READ_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	void *p = MAP_FAILED;
 
 	/* Its content stays when it has this size already. */
@@ -49,7 +52,7 @@ struct spool_reader *spool_reader_new(const struct spool *s, struct error *err)
 		return NULL;
 	}
 	r = xcalloc(1, sizeof(*r));
-	*r = (struct spool_reader){.dir = STEAL_FD(dir), .data = -1};
+	*r = (struct spool_reader){.dir = STEAL_FD(dir), .data = -1, .note = -1};
 	return r;
 }
 
@@ -58,6 +61,7 @@ void spool_reader_free(struct spool_reader *r)
 	if (!r)
 		return;
 	spool_position_unmap(r->position);
+	fd_close(&r->note);
 	fd_close(&r->data);
 	fd_close(&r->dir);
 	free(r);
@@ -143,6 +147,17 @@ static int advance(struct spool_reader *r, const struct spool_state *state, uint
 	return 0;
 }
 
+/* For a writer that wants to know whether the link is slow. By write(): to touch a mapping of the
+ * file on a full disk would kill us. */
+static void note_position(struct spool_reader *r, uint64_t offset)
+{
+	if (!r->noted)
+		r->note = openat(r->dir, SPOOL_READ_NAME, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	r->noted = true;
+	if (r->note >= 0)
+		(void)!pwrite(r->note, &offset, sizeof(offset), 0);
+}
+
 int spool_reader_read(struct spool_reader *r, const struct spool_state *state, uint64_t offset,
 		      void *buf, size_t len, size_t *ret_len, struct error *err)
 {
@@ -153,6 +168,8 @@ int spool_reader_read(struct spool_reader *r, const struct spool_state *state, u
 		return 0; /* nor is there a writer yet that has made the files */
 	if (state->ring && advance(r, state, offset, err) < 0)
 		return -1;
+	if (!state->ring && state->phase != SPOOL_COMPLETE)
+		note_position(r, offset);
 	do {
 		if (read_some(r, state, offset + done, (char *)buf + done, len - done, &n, err) < 0)
 			return -1;

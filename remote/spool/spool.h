@@ -6,8 +6,10 @@
  *	spare	room for the state on a full disk, until the capture has ended
  *	raw.N	what did not fit into the buffer, as the JVM wrote it; gone when it is processed
  *	dump/	belongs to the JVM's user and is mounted into its container: FIFOs or the dump file
- *	read	(ring only) how far the reader has come: u64 of this machine, written by it through
- *		a shared mapping and mapped by the writer; whoever is first makes it
+ *	read	how far the reader has come: u64 of this machine. Of a ring, the writer depends on
+ *		it: written through a shared mapping and mapped by the writer; whoever is first
+ *		makes it. Of a spool, it only tells the writer that the link is slow; the writer
+ *		makes it.
  * BASE is a disk (nodedir_choose), or /run for a ring.
  *
  * Who reads an artifact holds a shared flock on the directory itself, so that its time to live does
@@ -25,6 +27,7 @@
 #include "remote/nodedir.h"
 #include "remote/spool/state.h"
 
+#define SPOOL_READ_NAME "read"
 #define SPOOL_RING_KEPT (16 * MiB) /* that a ring keeps behind its reader, for a rewind */
 
 #define SPOOL_KEPT_FINISHED \

@@ -57,7 +57,8 @@ static void fill(unsigned char *p, size_t len, unsigned int noise, uint64_t seed
 	}
 }
 
-/* Encode one more block, in turn by one of two encoders, into room of exactly codec_bound. */
+/* Encode one more block, in turn by one of two encoders, fast and dense, into room of exactly
+ * codec_bound. */
 static void add_block(size_t len, unsigned int noise)
 {
 	struct artifact *a = &artifact;
@@ -70,6 +71,7 @@ static void add_block(size_t len, unsigned int noise)
 	fill((unsigned char *)in, len, noise, a->n + 1);
 	if (!*e)
 		*e = codec_encoder_new(a->codec);
+	codec_encoder_dense(*e, a->n % 2);
 	n = codec_encode(*e, a->n == 0, in, len, out);
 	assert_true(n > 0 && n <= codec_bound(a->codec));
 	a->raw.len += len;
@@ -315,6 +317,39 @@ static void test_deterministic(void **state)
 	}
 }
 
+/* Numbers as text: something to be found for who looks longer. */
+static void fill_text(unsigned char *p, size_t len)
+{
+	size_t at = 0;
+	uint64_t seed = 1;
+
+	while (at + 32 < len) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		at += (size_t)snprintf((char *)p + at, 32, "order %u of %u; ",
+				       (unsigned int)(seed >> 52), (unsigned int)(seed >> 40) % 97);
+	}
+	memset(p + at, ' ', len - at);
+}
+
+static void test_dense_is_smaller(void **state)
+{
+	auto_free unsigned char *in = xmalloc(CODEC_BLOCK);
+
+	(void)state;
+	fill_text(in, CODEC_BLOCK);
+	for (enum codec c = CODEC_GZIP; c <= CODEC_ZSTD; c++) {
+		auto_free unsigned char *out = xmalloc(codec_bound(c));
+		struct codec_encoder *e = codec_encoder_new(c);
+		size_t fast = codec_encode(e, false, in, CODEC_BLOCK, out);
+
+		codec_encoder_dense(e, true);
+		assert_true(codec_encode(e, false, in, CODEC_BLOCK, out) < fast);
+		codec_encoder_dense(e, false);
+		assert_int_equal(codec_encode(e, false, in, CODEC_BLOCK, out), fast);
+		codec_encoder_free(e);
+	}
+}
+
 /* Never more than codec_bound, for any mixture: the room behind it keeps its pattern. */
 static void test_bound(void **state)
 {
@@ -368,6 +403,7 @@ int main(void)
 		TEST(test_zstd_frame_header),
 		TEST(test_damage_is_noticed),
 		TEST(test_deterministic),
+		TEST(test_dense_is_smaller),
 		TEST(test_bound),
 		TEST(test_trailer_only_for_zstd),
 	};
