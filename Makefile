@@ -180,6 +180,9 @@ test-sanitize: ## unit tests and bats under ASan and UBSan
 	@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN)
 	@ci/run-tests --total $(ASAN)/unit.list $(ASAN)/bats.list
 
+TEST_LISTS := $(BUILD)/check.list $(BUILD)/unit.list $(BUILD)/bats.list $(ASAN)/unit.list $(ASAN)/bats.list \
+	$(BUILD)/fuzz.list
+
 # The closing line counts all passes, so a pass that fails does not stop the next one.
 test: ## everything: checks, unit tests, fuzzers, bats, all again under the sanitizers (as root)
 	@rm -rf $(BUILD)/*.list* $(ASAN)/*.list*
@@ -187,8 +190,23 @@ test: ## everything: checks, unit tests, fuzzers, bats, all again under the sani
 	-@$(MAKE) --no-print-directory test-pass PASS=plain
 	-@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN)
 	-@$(MAKE) --no-print-directory $(BUILD)/fuzz.list FUZZ_SECONDS=3 && ci/run-tests fuzz $(BUILD)/fuzz.list
-	@ci/run-tests --total $(BUILD)/check.list $(BUILD)/unit.list $(BUILD)/bats.list \
-		$(ASAN)/unit.list $(ASAN)/bats.list $(BUILD)/fuzz.list
+	@ci/run-tests --total $(TEST_LISTS)
+
+# --- a real cluster: see tests/cluster/run ----------------------------------------------------------
+
+CLUSTER_BATS := $(wildcard tests/cluster/*.bats)
+
+.PHONY: test-cluster test-total $(BUILD)/cluster.list
+$(BUILD)/cluster.list: $(BUILD)/jdiag $(BUILD)/tools/crc32c installable
+	@rm -rf $@ $@.logs && for t in $(CLUSTER_BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 bats --tap $$t"; done >$@
+
+test-cluster: $(BUILD)/cluster.list rig ## pods of a real cluster; builds one, once, in 10 minutes (as root)
+	@export JDIAG_BUILD=$(abspath $(BUILD)) && tests/cluster/run ci/run-tests cluster $< || \
+		{ mkdir -p $<.logs && echo "not ok the cluster, or what it leaves" >$<.logs/run.results; }
+	@ci/run-tests --total $<
+
+test-total: ## the closing line of test and test-cluster together
+	@ci/run-tests --total $(TEST_LISTS) $(BUILD)/cluster.list
 
 .PHONY: demo bench
 demo: all $(BUILD)/tools/crc32c ## see a heap dump travel from a pod name to a bucket (as root, under 3 minutes)
@@ -220,8 +238,10 @@ BASHDIR := $(SHARE)/bash-completion/completions
 ZSHDIR  := $(SHARE)/zsh/site-functions
 FISHDIR := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: install
-install: $(BUILD)/jdiag $(MAN_PAGES) $(SHELLS:%=$(BUILD)/completion/%) ## install below DESTDIR/PREFIX
+.PHONY: install installable
+installable: $(BUILD)/jdiag $(MAN_PAGES) $(SHELLS:%=$(BUILD)/completion/%)
+
+install: installable ## install below DESTDIR/PREFIX
 	install -d $(BINDIR) $(SHARE)/man/man1 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 755 $(BUILD)/jdiag $(BINDIR)/jdiag
 	ln -sf jdiag $(BINDIR)/kubectl-jdiag

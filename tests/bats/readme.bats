@@ -32,7 +32,7 @@ setup() {
 	names=$(sed -n '/^## What is where/,/^## Attacks/p' README.md | grep -oE '`[a-z_/-]+\.(bats|py|sh|c)`' | tr -d '`' | sort -u)
 	[ "$(wc -l <<<"$names")" -gt 40 ]
 	for name in $names; do
-		[ -e "bats/$name" ] || [ -e "rig/$name" ] || [ -e "pipe/$name" ] ||
+		[ -e "bats/$name" ] || [ -e "rig/$name" ] || [ -e "pipe/$name" ] || [ -e "cluster/$name" ] ||
 			{ echo "tests/README.md names $name" && false; }
 	done
 }

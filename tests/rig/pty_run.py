@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Run a program on a terminal of its own and type for it.
 
-    pty_run.py [--type TEXT]... [--signal NAME] [--timeout S] -- PROGRAM ARGUMENT...
+    pty_run.py [--type TEXT]... [--signal NAME] [--before COMMAND] [--timeout S] -- PROGRAM ARGUMENT...
 
 Each --type waits for a prompt (": " at the end of what is shown, echo off; with --prompt TEXT: that, echo
 or not) and types TEXT and Enter.
+--before runs a command of the shell at the first prompt, and types when it has ended.
 --signal sends a signal at the prompt instead. What the terminal showed goes to stdout, then a line
 "echo is on" or "echo is off", as the program left it. The status is the program's (128 + signal).
 """
@@ -13,6 +14,7 @@ import fcntl
 import os
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -21,6 +23,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--type", action="append", default=[])
 parser.add_argument("--prompt")
 parser.add_argument("--signal")
+parser.add_argument("--before")
 parser.add_argument("--timeout", type=float, default=30)
 parser.add_argument("argv", nargs="+")
 args = parser.parse_args()
@@ -64,6 +67,9 @@ while True:
         continue
     if prompted():
         seen = len(shown)
+        if args.before:
+            subprocess.run(args.before, shell=True, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+            args.before = None
         if args.signal:
             os.kill(pid, getattr(signal, args.signal))
             args.signal = None

@@ -1,0 +1,137 @@
+# What every .bats file here loads: jdiag as a user of a real cluster, with the rights that the README gives it.
+#
+#	setup_file() { shop_up NAMESPACE; }       a namespace, a service account with the README's ClusterRole
+#	teardown_file() { shop_down; }            all of it goes; no output held a secret
+#
+#	pods_up FILE                              apply pods/FILE.yaml, wait until all its pods are ready
+#	pod_of KIND/NAME                          the name of its first pod
+#	task POD CONTAINER                        the process of a container on the node
+#	dumped WORDS...                           jdiag heapdump WORDS, to a file: it is whole
+#	pod_untouched POD CONTAINER               neither node nor container carries anything of ours, the JVM works
+#
+# The wrapper around jdiag and the assertions are those of tests/bats/lib.bash.
+
+# shellcheck source=tests/bats/lib.bash
+. "$BATS_TEST_DIRNAME/../bats/lib.bash"
+# shellcheck source=tests/cluster/cluster.sh
+. "$BATS_TEST_DIRNAME/cluster.sh"
+
+: "${RIG_RUN:?run these by: make test-cluster}"
+[[ ! -f $RIG_RUN/shop-$(basename "$BATS_TEST_FILENAME") ]] || . "$RIG_RUN/shop-$(basename "$BATS_TEST_FILENAME")"
+
+k() { kubectl -n "$SHOP" "$@"; }
+
+# The ClusterRole of the README, under another name.
+readme_role() {
+	awk '/^    apiVersion: rbac/ {on = 1} on && !/^    / {exit} on {print substr($0, 5)}' "$TESTS/../README.md" |
+		sed "s/{name: jdiag}/{name: $1}/"
+}
+
+shop_up() {
+	local file
+	file=$(basename "$BATS_TEST_FILENAME")
+	kubectl create namespace "$1"
+	SHOP=$1
+	readme_role "jdiag-$SHOP" | kubectl apply -f -
+	k create serviceaccount jdiag
+	kubectl create clusterrolebinding "jdiag-$SHOP" --clusterrole "jdiag-$SHOP" --serviceaccount "$SHOP:jdiag"
+	CANARY_TOKEN=$(k create token jdiag)
+	kubeconfig jdiag "$CANARY_TOKEN" >"$RIG_RUN/kube/$SHOP"
+	printf '%s=%s\n' SHOP "$SHOP" CANARY_TOKEN "$CANARY_TOKEN" >"$RIG_RUN/shop-$file"
+	wait_for 30 k get serviceaccount default
+	wait_for 30 k get configmap kube-root-ca.crt
+}
+
+shop_down() {
+	local status=0
+	no_secret_was_told || status=1
+	kubectl delete namespace "$SHOP" --wait=false
+	kubectl delete clusterrole,clusterrolebinding "jdiag-$SHOP"
+	return $status
+}
+
+setup() {
+	JDIAG_EXTRA_ENV=(KUBECONFIG="$RIG_RUN/kube/$SHOP")
+	OUT=$RIG_RUN/out/$SHOP
+	mkdir -p "$OUT"
+}
+
+# --- pods -------------------------------------------------------------------------------------------
+
+pods_up() {
+	k apply -f "$BATS_TEST_DIRNAME/pods/$1.yaml"
+	k wait --for=create --timeout=30s pod -l "app=$1"
+	pods_ready "app=$1"
+}
+
+pods_ready() {
+	if ! k wait --for=condition=Ready --timeout=60s pod -l "$1"; then
+		k describe pod -l "$1" | tail -n 40
+		return 1
+	fi
+}
+
+pods_down() {
+	k delete -f "$BATS_TEST_DIRNAME/pods/$1.yaml" --now --wait=true
+	k wait --for=delete --timeout=60s pod -l "app=$1"
+}
+
+pod_of() {
+	k get pod -l "app=$1" -o jsonpath='{.items[0].metadata.name}'
+}
+
+# status POD CONTAINER FIELD: of any kind of container.
+status_of() {
+	k get pod "$1" -o json | python3 -c '
+import json, sys
+status = json.load(sys.stdin)["status"]
+for kind in "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses":
+    for each in status.get(kind, []):
+        if each["name"] == sys.argv[1]:
+            print(each[sys.argv[2]])' "$2" "$3"
+}
+
+task() {
+	local id
+	id=$(status_of "$1" "$2" containerID)
+	ctr task ls | awk -v id="${id#containerd://}" '$1 == id {print $2}'
+}
+
+restarted() { [[ $(status_of "$1" "$2" restartCount) == "$3" && $(status_of "$1" "$2" ready) == True ]]; }
+
+# --- jdiag ------------------------------------------------------------------------------------------
+
+TO=
+dumped() {
+	TO=$OUT/$BATS_TEST_NUMBER.hprof.gz
+	run_jdiag -s 0 heapdump "$@" -n "$SHOP" --to "$TO"
+	[[ $output == "$TO" ]]
+	manifest_agrees "$TO"
+	dump_is_good "$TO" live
+}
+
+# Between the plan and the answer a command runs.
+while_asked() {
+	local command=$1
+	shift
+	run jdiag_env "$RIG/pty_run.py" --timeout 100 --prompt '[y/N] ' --before "$command" --type y -- "$JDIAG" "$@"
+	printf '%s\n' "$output" | tee -a "$RIG_RUN/out/all"
+}
+
+last_tick() { k logs "$1" -c "$2" --tail=1 | grep '^tick'; }
+
+ticks_on() { [[ $(last_tick "$1" "$2") != "$3" ]]; }
+
+pod_untouched() {
+	local left pid before
+	left=$(find_left | sort)
+	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	pid=$(task "$1" "$2")
+	left=$(grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo" ||
+		find "/proc/$pid/root/" "/proc/$pid/root/tmp/" -xdev -maxdepth 3 \
+			\( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print)
+	[[ -z $left ]] || { echo "left in $1, $2: $left" && return 1; }
+	before=$(last_tick "$1" "$2")
+	wait_for 10 ticks_on "$1" "$2" "$before" || { echo "the JVM of $1 does not work any more" && return 1; }
+	! k logs "$1" -c "$2" | grep -q 'Full thread dump' || { echo "thread dump in the log" && return 1; }
+}
