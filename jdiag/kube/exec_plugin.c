@@ -10,9 +10,9 @@
 
 #include "jdiag/crypto/crypto.h"
 #include "jdiag/json.h"
-#include "jdiag/kube/plugin_run.h"
 #include "jdiag/kube/read_file.h"
 #include "jdiag/kube/resolve.h"
+#include "jdiag/process.h"
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
@@ -270,17 +270,20 @@ static int explain(const struct exec_plugin *p, struct error *err)
 
 static int run(struct exec_plugin *p, struct error *err)
 {
-	const struct plugin_run r = {.command = p->command,
-				     .argv = p->argv,
-				     .envp = p->envp,
-				     .interactive = p->interactive,
-				     .timeout_ms = PLUGIN_TIMEOUT_MS};
+	auto_free char *what = xasprintf("'%s'", p->command);
+	const struct process_run r = {.what = what,
+				      .program = p->command,
+				      .argv = p->argv,
+				      .envp = p->envp,
+				      .interactive = p->interactive,
+				      .timeout_ms = PLUGIN_TIMEOUT_MS,
+				      .code = ERR_API};
 	struct buf out = BUF_INIT(MAX_PLUGIN_OUTPUT);
 	struct exec_credential fresh = {0};
 	int rc;
 
 	log_at(LOG_STEP, "running credential plugin '%s'", p->command);
-	rc = plugin_run(&r, &out, err);
+	rc = process_run(&r, &out, err);
 	if (rc == 0)
 		rc = exec_credential_parse(buf_str(&out), out.len, p->api_version, &fresh, err);
 	secret_wipe(out.data, out.cap);

@@ -30,9 +30,6 @@ void exec_credential_release(struct exec_credential *c);
 int exec_credential_parse(const char *text, size_t len, const char *api_version,
 			  struct exec_credential *ret, struct error *err) must_check;
 
-/* "2026-11-21T05:35:00Z", fractions and offsets too: Unix time. False when it is something else. */
-bool rfc3339_to_unix(const char *text, int64_t *ret) must_check;
-
 /* Check the exec entry of c->exec; nothing runs yet. no_input: the plugin may not ask. NULL with
  * ERR_USAGE. c outlives it. */
 struct exec_plugin *exec_plugin_new(const struct kube_config *c, bool no_input,

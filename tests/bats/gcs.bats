@@ -549,13 +549,13 @@ print(json.dumps(account))' "$DIR" "${1:-$URL/token}" >"$DIR/sa.json"
 	good 1000
 	says talk
 	probe 9 -c "exit 3" 1000 gs://dumps/d/
-	says "token command failed with status 3"
+	says "the token command ended with status 3"
 	probe 9 -c "true" 1000 gs://dumps/d/
 	says "token command printed nothing"
 	probe 9 -c "kill -9 \$\$" 1000 gs://dumps/d/
 	says "ended by signal 9"
 	probe 9 -c "yes | head -c 1000000" 1000 gs://dumps/d/
-	says "more than a token"
+	says "the token command writes more than"
 	probe 9 -c "printf 'a\001b'" 1000 gs://dumps/d/
 	says "something else than a token"
 	asked "len(of('start')) == 1"

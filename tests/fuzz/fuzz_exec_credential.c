@@ -1,6 +1,7 @@
 /* The output of a credential plugin (jdiag/kube/exec_plugin.h): taken only whole, and never quoted
  * in an error. */
 #include "jdiag/kube/exec_plugin.h"
+#include "jdiag/rfc3339.h"
 
 #include <stdint.h>
 #include <stdlib.h>

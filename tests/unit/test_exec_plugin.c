@@ -13,6 +13,7 @@
 #include "jdiag/interrupt.h"
 #include "jdiag/json.h"
 #include "jdiag/kube/resolve.h"
+#include "jdiag/rfc3339.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "tests/unit/tempdir.h"
