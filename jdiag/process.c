@@ -195,9 +195,9 @@ int process_run(const struct process_run *r, struct buf *out, struct error *err)
 	auto_cleanup(child_cleanup) struct child c = {.out = -1};
 	uint64_t deadline = now_ms() + r->timeout_ms;
 
+	buf_reset(out);
 	if (!buf_reserve(out, out->max))
 		die_oom();
-	buf_reset(out);
 	if (start(r, &c, err) != 0 || read_all(&c, r, deadline, out, err) != 0)
 		return -1;
 	return wait_end(&c, r, deadline, err);

@@ -23,10 +23,11 @@ struct process_run {
 };
 
 /*
- * Its stdout into out, which is empty, up to out's maximum; that memory is taken at once, so that
- * growing leaves no copies of a secret about: wipe out->cap bytes. The program gets descriptors 0
- * to 2 only and default signals. When it is interrupted, too slow or says too much it is ended. 0
- * when it ended with status 0; else -1, and err->sys = the reason when it could not be started.
+ * Its stdout into out, in place of what was there, up to out's maximum; that memory is taken at
+ * once, so that growing leaves no copies of a secret about: wipe out->cap bytes. The program gets
+ * descriptors 0 to 2 only and default signals. When it is interrupted, too slow or says too much it
+ * is ended. 0 when it ended with status 0; else -1, and err->sys = the reason when it could not be
+ * started.
  */
 int process_run(const struct process_run *r, struct buf *out, struct error *err) must_check;
 

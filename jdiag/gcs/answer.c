@@ -31,21 +31,11 @@ static void words(const struct gcs *g, const struct http_response *r, char *dst,
 	snprintf(dst, size, "%s%s", *said ? ": " : "", said);
 }
 
-/* "serviceAccount:A" or "user:A", as the service's policies name them. */
-static char *member(const struct credentials *c)
-{
-	bool machine = c->kind == CRED_SERVICE_ACCOUNT || c->kind == CRED_METADATA ||
-		       (c->account && str_ends(c->account, ".gserviceaccount.com"));
-
-	return xasprintf("%s:%s", machine ? "serviceAccount" : "user",
-			 c->account ? c->account : "ACCOUNT");
-}
-
 int gcs_hint_grant(const struct gcs *g, const char *bucket, const char *permission,
 		   const char *role, struct error *err)
 {
 	const struct credentials *c = &g->token.cred;
-	auto_free char *who = member(c);
+	auto_free char *who = credentials_member(c);
 
 	return error_hint(err,
 			  "the credentials (from '%s') need the permission %s on bucket '%s':\n"

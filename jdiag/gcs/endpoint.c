@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -106,10 +107,45 @@ bool endpoint_is_loopback(const struct endpoint *e)
 	return inet_pton(AF_INET6, e->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool endpoint_is_link_local(const struct endpoint *e)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (inet_pton(AF_INET, e->host, &v4) == 1)
+		return (ntohl(v4.s_addr) >> 16) == 0xa9fe;
+	return inet_pton(AF_INET6, e->host, &v6) == 1 && IN6_IS_ADDR_LINKLOCAL(&v6);
+}
+
 bool endpoint_may_see_secrets(const struct endpoint *e)
 {
 	if (endpoint_is_loopback(e))
 		return true;
 	return e->tls &&
 	       (strcmp(e->host, "googleapis.com") == 0 || str_ends(e->host, ".googleapis.com"));
+}
+
+/* before, one label, after. */
+static bool label_between(const char *host, const char *before, const char *after)
+{
+	size_t n = strlen(host), b = strlen(before), a = strlen(after);
+
+	return n > b + a && str_starts(host, before) && str_ends(host, after) &&
+	       !memchr(host + b, '.', n - a - b);
+}
+
+bool endpoint_is_service(const struct endpoint *e, const char *service)
+{
+	static const char domain[] = ".googleapis.com";
+	char whole[80], dot[80], dash[80], first[80], first_dash[80];
+
+	snprintf(whole, sizeof(whole), "%s%s", service, domain);
+	snprintf(dot, sizeof(dot), ".%s%s", service, domain);
+	snprintf(dash, sizeof(dash), "-%s%s", service, domain);
+	snprintf(first, sizeof(first), "%s.", service);
+	snprintf(first_dash, sizeof(first_dash), "%s-", service);
+	return e->tls && e->port == 443 &&
+	       (strcmp(e->host, whole) == 0 || label_between(e->host, "", dot) ||
+		label_between(e->host, "", dash) || label_between(e->host, first, domain) ||
+		label_between(e->host, first_dash, ".p.googleapis.com"));
 }

@@ -31,7 +31,19 @@ bool endpoint_is_base(const char *url);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_is_loopback(const struct endpoint *e);
 
+/* 169.254.0.0/16 or fe80::/10 by number: no router forwards there. */
+bool endpoint_is_link_local(const struct endpoint *e);
+
 /* The rule above. */
 bool endpoint_may_see_secrets(const struct endpoint *e);
+
+/*
+ * The narrower rule for what a credential file of an external account names: https on port 443 to
+ * one service of Google ("sts", "iamcredentials") and nothing else; not loopback. Its subject token
+ * is not in the file but anywhere the file says, and below googleapis.com there are also buckets
+ * that anybody can write to. S.googleapis.com, S.X, X.S, X-S, and S-X.p, as Google's own libraries
+ * once had it (google-auth, external_account.py).
+ */
+bool endpoint_is_service(const struct endpoint *e, const char *service);
 
 #endif

@@ -46,6 +46,7 @@
 #define MAX_MANIFEST (1 * MiB)
 #define MAX_SEEK_TABLE (64 * MiB) /* 8 TiB of dump */
 #define MAX_CREDENTIAL_FILE (1 * MiB)
+#define MAX_SUBJECT_TOKEN (128 * KiB) /* of an external account: JWT, SAML */
 #define MAX_KNOWN_HOSTS (16 * MiB)
 #define MAX_HELP_TEXT (256 * KiB)   /* help, a manual page, a completion script */
 #define MAX_PLUGIN_OUTPUT (1 * MiB) /* exec credential plugin, --token-command */

@@ -8,6 +8,7 @@ RIG=$BATS_TEST_DIRNAME/../rig
 : "${JDIAG_BUILD:=$BATS_TEST_DIRNAME/../../build}"
 export JDIAG_BUILD
 TOOLS=$JDIAG_BUILD/tools
+load bucket
 CANARY=ya29.canary-token-4711
 DENIED=ya29.canary-denied-4711
 REFRESH=canary-refresh-4711
@@ -28,12 +29,7 @@ setup_file() {
 }
 
 teardown_file() {
-	local name pid
-	for name in open auth short; do
-		pid=$(<"$DIR/$name.pid")
-		kill "$pid"
-		wait_for bash -c "! kill -0 $pid 2>/dev/null"
-	done
+	stop_servers
 	rm -rf "$DIR"
 }
 
@@ -47,24 +43,6 @@ teardown() {
 	done
 }
 
-wait_for() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-		sleep 0.05
-	done
-}
-
-# server NAME OPTION...: a bucket server of that name.
-server() {
-	local name=$1
-	shift
-	mkdir "$DIR/$name"
-	"$RIG/gcs_server.py" "$DIR/$name" --bucket dumps "$@" >"$DIR/$name.log" 2>&1 3>&- </dev/null &
-	echo $! >"$DIR/$name.pid"
-	wait_for test -s "$DIR/$name/port" || { cat "$DIR/$name.log" && return 1; }
-}
-
 # use NAME: the server that the next commands talk to, as good as new.
 use() {
 	HERE=$DIR/$1
@@ -73,14 +51,6 @@ use() {
 	[[ $1 != open ]] || ENVIRONMENT=("STORAGE_EMULATOR_HOST=$URL")
 	control reset -X POST >/dev/null
 }
-
-control() {
-	local what=$1
-	shift
-	curl -sS --noproxy '*' "$@" "$URL/control/$what"
-}
-
-faults() { control faults -d "$1" >/dev/null; }
 
 # probe STATUS ARGUMENT...: the uploader, with its end status and all it says.
 probe() {
@@ -91,31 +61,6 @@ probe() {
 	echo "$output"
 	echo "$output" >>"$DIR/said"
 	[[ $status == "$want" ]] || { echo "status $status instead of $want" && return 1; }
-}
-
-says() { [[ $output == *"$1"* ]] || { echo "does not say: $1" && return 1; }; }
-
-# good SIZE [NAME]: the object is there and holds the pattern.
-good() {
-	"$TOOLS/sink-probe" -p "$1" | cmp - "$HERE/objects/dumps/d%2F${2:-probe.hprof}"
-}
-
-# nothing: neither object nor session is left.
-nothing() {
-	[[ -z $(find "$HERE/objects" -type f) ]] && [[ $(control sessions) == '[]' ]] &&
-		[[ -z $(ls "$HERE/sessions") ]]
-}
-
-# asked JQ-LIKE: a Python expression over the list `log` of requests holds.
-asked() {
-	control log | python3 -c "
-import json, sys
-log = json.load(sys.stdin)
-of = lambda kind: [e for e in log if e.get('kind') == kind]
-if not ($1):
-    print(*log, sep='\n')
-    sys.exit('does not hold: ' + sys.argv[1])
-" "$1"
 }
 
 @test "a known size goes out in one PUT and a tail with the checksum" {
@@ -616,8 +561,8 @@ print(json.dumps(account))' "$DIR" "${1:-$URL/token}" >"$DIR/sa.json"
 		is not JSON|{"type":
 		'type' is missing|{}
 		'type' is missing|{"type":7}
-		type 'external_account' is not supported|{"type":"external_account"}
-		type 'impersonated_service_account' is not supported|{"type":"impersonated_service_account"}
+		'audience' is missing|{"type":"external_account"}
+		'source_credentials' is missing|{"type":"impersonated_service_account"}
 		'client_email' is missing|{"type":"service_account"}
 		'private_key' is missing|{"type":"service_account","client_email":"a@b"}
 		not readable as unencrypted PEM|{"type":"service_account","client_email":"a@b","private_key":"x"}

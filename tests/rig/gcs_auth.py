@@ -11,20 +11,21 @@ from gcs_store import Refused, b64url
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Tokens:
     def __init__(self, fixed, accounts, users, life):
         self.fixed = set(fixed)  # always good
-        self.minted = set()
+        self.minted = {}  # token -> (whose, scope)
         self.denied = set()  # good, but without permission
         self.accounts = accounts  # email -> path of a public key
         self.users = users  # client_id -> (secret, refresh token)
         self.life = life
 
-    def mint(self):
+    def mint(self, whose="", scope=SCOPE):
         token = "ya29.minted-" + secrets.token_urlsafe(24)
-        self.minted.add(token)
+        self.minted[token] = (whose, scope)
         return {"access_token": token, "expires_in": self.life, "token_type": "Bearer"}
 
     def revoke(self):
@@ -32,8 +33,10 @@ class Tokens:
 
     def check(self, header):
         token = (header or "").removeprefix("Bearer ")
-        if not header or token not in self.fixed | self.minted | self.denied:
+        if not header or token not in self.fixed | set(self.minted) | self.denied:
             raise Refused(401, "Invalid Credentials")
+        if token in self.minted and self.minted[token][1] not in (SCOPE, PLATFORM):
+            raise Refused(403, "Request had insufficient authentication scopes.")
         if token in self.denied:
             raise Refused(403, "test@example.com does not have storage.objects.create access to "
                           "the Google Cloud Storage object. Permission 'storage.objects.create' "
@@ -42,14 +45,14 @@ class Tokens:
     def exchange(self, form, own_url):
         grant = form.get("grant_type")
         if grant == JWT_GRANT:
-            self.check_assertion(form.get("assertion", ""), own_url)
+            return self.mint(*self.check_assertion(form.get("assertion", ""), own_url))
         elif grant == "refresh_token":
             if self.users.get(form.get("client_id")) != (form.get("client_secret"),
                                                          form.get("refresh_token")):
                 raise Refused(400, "invalid_grant: Token has been expired or revoked.")
         else:
             raise Refused(400, "unsupported_grant_type: %s" % grant)
-        return self.mint()
+        return self.mint("user:" + form["client_id"], PLATFORM)
 
     def check_assertion(self, assertion, own_url):
         try:
@@ -63,13 +66,14 @@ class Tokens:
             raise Refused(400, "invalid_grant: Bad header")
         if not key:
             raise Refused(400, "invalid_grant: Invalid grant: account not found")
-        if claims.get("aud") != own_url or claims.get("scope") != SCOPE:
+        if claims.get("aud") != own_url or claims.get("scope") not in (SCOPE, PLATFORM):
             raise Refused(400, "invalid_grant: Bad audience or scope")
         if not (now - 300 <= claims["iat"] <= now + 300 and
                 claims["iat"] < claims["exp"] <= claims["iat"] + 3600):
             raise Refused(400, "invalid_grant: Invalid JWT: Token must be a short-lived token")
         if not verify(key, signed.encode(), b64url(signature)):
             raise Refused(400, "invalid_grant: Invalid JWT Signature.")
+        return claims["iss"], claims["scope"]
 
 
 def verify(public_key, data, signature):

@@ -4,14 +4,18 @@ the metadata server, on one loopback port, with scripted faults. Standard librar
 
     gcs_server.py DIR [--bucket NAME]... [--token TOKEN]...
 
+With --google PEM-FILE it is also sts., iamcredentials. and oauth2.googleapis.com and the token issuer
+of a CI system, by TLS on port 443 of a loopback address of its own, which it leaves in DIR/address;
+POST /control/identities says whom they know (gcs_sts.py).
+
 Prints its port on standard output when it is ready, and leaves it in DIR/port. Objects lie below
 DIR/objects/BUCKET/NAME (percent-encoded) with NAME.meta beside. Without --bucket there is one,
 "dumps"; without any option that makes tokens good, nobody has to show one.
 
 Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is used for the first
 `times` (1) requests of its kind `on` after `skip` (0) of them:
-  on: start put final status delete small object download permissions token metadata (put: a chunk of
-      unknown total)
+  on: start put final status delete small object download permissions token metadata sts refresh
+      generate subject (put: a chunk of unknown total)
   status, retry_after   answer with that status, before anything is done
   reset_at, status_at   take N bytes of the body, then cut the connection / answer `status`; what
                         arrived is stored up to the last whole 256 KiB
@@ -20,6 +24,7 @@ Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is u
   expire                forget the session, answer with this status (404, 410)
   corrupt               flip a bit of what is stored
   rate                  take so many bytes a second
+  revoke                minted tokens are bad from now on
   answer                do everything, then send {status, headers, body} instead
 GET /control/log: what was asked, one JSON object a request, without secrets. POST /control/revoke:
 minted tokens are bad from now on. GET /control/sessions: open sessions. POST /control/reset: no objects,
@@ -30,8 +35,10 @@ import argparse
 import http.server
 import json
 import os
+import random
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -41,6 +48,7 @@ import urllib.parse
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gcs_auth import Tokens  # noqa: E402
+from gcs_sts import SERVICES, Exchange  # noqa: E402
 from gcs_store import Range, Refused, Store, corrupt, part_of_multipart  # noqa: E402
 
 BLOCK = 1 << 20
@@ -124,7 +132,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers["Retry-After"] = str(self.fault["retry_after"])
         if e.text:
             self.reply(e.status, e.message.encode(), "text/plain", headers)
-        elif self.path == "/token":
+        elif self.path in ("/token", "/v1/token", "/v1/oauthtoken"):
             error, _, text = e.message.partition(": ")
             self.reply(e.status, json.dumps({"error": error, "error_description": text}).encode(),
                        headers=headers)
@@ -190,6 +198,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def take_fault(self, kind):
         self.entry["kind"] = kind
         self.fault = self.server.faults.take(kind)
+        if "revoke" in self.fault:
+            self.server.tokens.revoke()
         if "reset_at" in self.fault and kind not in ("put", "final"):
             raise Cut
         if "status" in self.fault and "status_at" not in self.fault:
@@ -203,6 +213,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = [urllib.parse.unquote(p) for p in url.path.split("/")[1:]]
         if parts[0] == "control":
             self.control(parts[1])
+        elif self.server.google:
+            self.google(self.headers.get("Host"), url.path)
+        elif url.path.startswith("/issuer/"):
+            self.subject("plain")
         elif url.path == "/token" and self.command == "POST":
             self.token()
         elif url.path == "/computeMetadata/v1/instance/service-accounts/default/token":
@@ -222,6 +236,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.faults.load(json.loads(self.whole_body()))
         elif what == "revoke":
             s.tokens.revoke()
+        elif what == "identities":
+            s.exchange.load(json.loads(self.whole_body()))
         elif what == "reset":
             s.faults.load([])
             s.store.clear()
@@ -233,6 +249,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.take_fault("token")
         form = dict(urllib.parse.parse_qsl(self.whole_body().decode()))
         self.reply_json(self.server.tokens.exchange(form, self.server.url + "/token"))
+
+    def google(self, host, path):
+        """One of the services that are told apart by their names."""
+        exchange = self.server.exchange
+        if (host, path, self.command) == ("sts.googleapis.com", "/v1/token", "POST"):
+            self.take_fault("sts")
+            self.reply_json(exchange.sts(self.form(), self.headers))
+        elif (host, path, self.command) == ("sts.googleapis.com", "/v1/oauthtoken", "POST"):
+            self.take_fault("refresh")
+            self.reply_json(exchange.refresh(self.form(), self.headers))
+        elif (host, path, self.command) == ("oauth2.googleapis.com", "/token", "POST"):
+            self.take_fault("token")
+            self.reply_json(self.server.tokens.exchange(self.form(), "https://%s%s" % (host, path)))
+        elif host == "iamcredentials.googleapis.com" and path.endswith(":generateAccessToken"):
+            self.take_fault("generate")
+            if self.headers.get("Content-Type") != "application/json" or self.command != "POST":
+                raise Refused(400, "Bad Request")
+            self.reply_json(exchange.generate(path, json.loads(self.whole_body()), self.headers))
+        elif host not in SERVICES and self.command == "GET":
+            self.subject(host)
+        else:
+            raise Refused(404, "Not Found")
+
+    def subject(self, host):
+        self.take_fault("subject")
+        self.reply(200, self.server.exchange.subject(host + self.path, self.headers).encode(),
+                   "text/plain")
+
+    def form(self):
+        if self.headers.get("Content-Type") != "application/x-www-form-urlencoded":
+            raise Refused(400, "invalid_request: Content-Type")
+        pairs = urllib.parse.parse_qsl(self.whole_body().decode(), keep_blank_values=True,
+                                       strict_parsing=True)
+        if len(dict(pairs)) != len(pairs):
+            raise Refused(400, "invalid_request: a field twice")
+        return dict(pairs)
 
     def metadata_server(self):
         self.take_fault("metadata")
@@ -397,6 +449,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+    google = False
 
     def __init__(self, o):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -409,6 +462,7 @@ class Server(http.server.ThreadingHTTPServer):
                              {u.split(":")[0]: tuple(u.split(":")[1:]) for u in o.user},
                              o.token_life)
         self.tokens.denied.update(o.denied_token)
+        self.exchange = Exchange(self.tokens)
         self.public = set(o.public_bucket)
         self.store.buckets |= self.public
         self.faults = Faults(json.load(open(o.faults)) if o.faults else [])
@@ -418,6 +472,31 @@ class Server(http.server.ThreadingHTTPServer):
         kind = sys.exc_info()[0]
         if not issubclass(kind, (ConnectionError, TimeoutError)):
             super().handle_error(request, address)
+
+
+class Google(Server):
+    """The same state, behind TLS and Google's names. A connection's handshake is its thread's."""
+    google = True
+
+    def __init__(self, other, pem):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pem)
+        for name in ("url", "store", "auth", "tokens", "exchange", "public", "faults", "log"):
+            setattr(self, name, getattr(other, name))
+        for _ in range(100):
+            try:
+                address = "127.%d.%d.%d" % tuple(random.randint(1, 254) for _ in range(3))
+                return http.server.ThreadingHTTPServer.__init__(self, (address, 443), Handler)
+            except OSError as e:
+                error = e
+        raise error
+
+    def finish_request(self, request, address):
+        try:
+            request = self.context.wrap_socket(request, server_side=True)
+        except OSError:
+            return
+        super().finish_request(request, address)
 
 
 def main():
@@ -434,10 +513,17 @@ def main():
     p.add_argument("--user", action="append", default=[], help="CLIENT-ID:SECRET:REFRESH-TOKEN")
     p.add_argument("--metadata", action="store_true", help="its tokens are wanted")
     p.add_argument("--token-life", type=int, default=3600)
+    p.add_argument("--google", metavar="PEM-FILE", help="be Google's token services too")
     o = p.parse_args()
     if not os.access(o.crc32c, os.X_OK):
         p.error("%s is missing: make it first" % o.crc32c)
     server = Server(o)
+    if o.google:
+        server.auth = True
+        google = Google(server, o.google)
+        with open(os.path.join(o.dir, "address"), "w") as f:
+            print(google.server_address[0], file=f)
+        threading.Thread(target=google.serve_forever, daemon=True).start()
     with open(os.path.join(o.dir, "port.new"), "w") as f:
         print(server.server_port, file=f)
     os.rename(os.path.join(o.dir, "port.new"), os.path.join(o.dir, "port"))
