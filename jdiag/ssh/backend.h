@@ -42,6 +42,6 @@ struct ssh_backend {
 	void (*channel_close)(struct ssh_channel *c);
 };
 
-extern const struct ssh_backend ssh_libssh2;
+extern const struct ssh_backend ssh_libssh2, ssh_openssh;
 
 #endif

@@ -32,6 +32,7 @@ struct ssh_config {
 	char **known_hosts;	 /* owned, NULL-terminated: the user's file first (new keys go
 				    there), then the system's */
 	char *host_key_alias;	 /* owned; NULL: none */
+	bool known_by_google;	 /* known_hosts is gcloud's, the alias what it calls the host */
 	enum host_key_mode host_keys;
 	struct ssh_hop *jumps; /* owned; the first one is connected to directly */
 	size_t n_jumps;

@@ -13,9 +13,11 @@
 
 #define CONNECT_MS 10000
 
-/* The RSA ones are there to be named when nothing else fits; gcloud makes the last one. */
-static const char *const default_identities[] = {".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa",
-						 ".ssh/google_compute_engine"};
+/* Those that libssh2 cannot use (of a security key; RSA) come last, to be named when nothing else
+ * fits; gcloud makes the last one. */
+static const char *const default_identities[] = {
+	".ssh/id_ed25519",  ".ssh/id_ecdsa", ".ssh/id_ed25519_sk",
+	".ssh/id_ecdsa_sk", ".ssh/id_rsa",   ".ssh/google_compute_engine"};
 static const char *const system_known_hosts[] = {"/etc/ssh/ssh_known_hosts",
 						 "/etc/ssh/ssh_known_hosts2"};
 

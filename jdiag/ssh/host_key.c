@@ -74,9 +74,14 @@ static int refuse_ca(const struct ssh_config *c, const struct shown *k,
 {
 	error_set(err, ERR_SSH,
 		  "the host key of '%s' is not known: %s:%u names a certificate authority, and "
-		  "host certificates cannot be checked by this release; the host shows %s %s",
+		  "libssh2 cannot check host certificates; the host shows %s %s",
 		  k->name, line->file, line->line, k->type, k->fingerprint);
-	return hint_unknown(c, k, err);
+	return error_hint(
+		err,
+		"use the OpenSSH client, which checks them: --ssh openssh\nor compare the "
+		"fingerprint with the node's own, and add this key:\n"
+		"  ssh-keyscan -t %s -p %u %s >>%s",
+		scan_type(k->type), c->port, c->host_name, k->file);
 }
 
 static int refuse(const struct ssh_config *c, enum known_verdict verdict, const struct shown *k,

@@ -47,8 +47,7 @@ static int try_key(struct auth *a, LIBSSH2_AGENT *agent, struct libssh2_agent_pu
 	if (!known_key_type(key->blob, key->blob_len, type))
 		return 0;
 	if (!type_is_usable(type) || (key_is_rsa(type) && !lib_has_rsa(s))) {
-		a->rsa |= key_is_rsa(type);
-		auth_note(a, name, type, "cannot be used by libssh2 %s", libssh2_version(0));
+		auth_cannot(a, name, type);
 		return 0;
 	}
 	while ((rc = libssh2_agent_userauth(agent, s->base.user, key)) == LIBSSH2_ERROR_EAGAIN)

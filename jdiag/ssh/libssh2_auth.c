@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "jdiag/ssh/keys.h"
 #include "jdiag/ssh/libssh2_session.h"
@@ -39,6 +40,21 @@ void auth_note(struct auth *a, const char *name, const char *type, const char *f
 	va_end(ap);
 	log_at(LOG_STEP, "ssh: %s%s%s: %s", safe, *type ? " " : "", type, what);
 	buf_addf(a->report, "  %s%s%s: %s\n", safe, *type ? " " : "", type, what);
+}
+
+void auth_cannot(struct auth *a, const char *name, const char *type)
+{
+	char *cannot = a->s->base.cannot;
+
+	auth_note(a, name, type, "cannot be used by libssh2 %s", libssh2_version(0));
+	if (*cannot)
+		return;
+	/* of the name its end says more */
+	if (strlen(name) > 80)
+		name += strlen(name) - 80;
+	str_escape(cannot, 100, name, strlen(name), NULL);
+	snprintf(cannot + strlen(cannot), sizeof(a->s->base.cannot) - strlen(cannot),
+		 " (%s) cannot be used by libssh2 %s", type, libssh2_version(0));
 }
 
 /* A server that closes the connection instead of answering is reported like a key that it refuses,
@@ -156,6 +172,15 @@ static int try_encrypted(struct auth *a, const struct identity *id, struct error
 	return rc;
 }
 
+/* ssh takes the certificate beside a key; we log in by the key alone, if that is enough. */
+static void note_certificate(struct auth *a, const struct identity *id)
+{
+	auto_free char *path = xasprintf("%s-cert.pub", id->path);
+
+	if (access(path, F_OK) == 0)
+		auth_cannot(a, path, "certificate");
+}
+
 static int try_identity(struct auth *a, const struct identity *id, struct error *err)
 {
 	int rc, code;
@@ -166,10 +191,9 @@ static int try_identity(struct auth *a, const struct identity *id, struct error 
 		auth_note(a, id->path, id->type, "%s", id->unusable);
 		return 0;
 	}
-	if (key_is_rsa(id->type) && !lib_has_rsa(a->s)) {
-		a->rsa = true;
-		auth_note(a, id->path, id->type, "cannot be used by libssh2 %s",
-			  libssh2_version(0));
+	note_certificate(a, id);
+	if ((key_is_rsa(id->type) && !lib_has_rsa(a->s)) || str_starts(id->type, "sk-")) {
+		auth_cannot(a, id->path, id->type);
 		return 0;
 	}
 	if (!id->text.data) {
@@ -215,11 +239,10 @@ static int hint_report(const struct auth *a, struct error *err)
 {
 	return error_hint(
 		err, "keys that were tried:\n%s%s", a->report->len ? a->report->data : "  none\n",
-		a->rsa ? "RSA keys need RSA with SHA-2, which this libssh2 cannot do, and "
-			 "the back end that uses the OpenSSH client is not in this "
-			 "release: use an ed25519 key (ssh-keygen -t ed25519)"
-		       : "add the public key to the authorized keys of that user, or "
-			 "choose a key by -i");
+		a->s->base.cannot[0]
+			? "the OpenSSH client can do more than this libssh2: --ssh openssh"
+			: "add the public key to the authorized keys of that user, or "
+			  "choose a key by -i");
 }
 
 static int no_key_was_taken(const struct auth *a, const char *methods, struct error *err)

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <libssh2.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -173,14 +174,13 @@ static int explain_no_kex(struct lib_session *s, struct error *err)
 		lib_error(s, "cannot agree on encryption with", err);
 		return *list ? error_hint(err, "the host offers these host keys: %s", list) : -1;
 	}
-	error_set(
-		err, ERR_SSH,
-		"cannot check the host key of '%s' port %u: the host has only an RSA key (%s), and "
-		"libssh2 %s cannot do RSA with SHA-2",
-		s->base.host, s->base.port, list, libssh2_version(0));
-	return error_hint(err, "the back end that uses the OpenSSH client is not in this release; "
-			       "give the host an ed25519 key: ssh-keygen -A there, and restart "
-			       "its sshd");
+	snprintf(s->base.cannot, sizeof(s->base.cannot),
+		 "the host has only an RSA key, and libssh2 %s cannot do RSA with SHA-2",
+		 libssh2_version(0));
+	error_set(err, ERR_SSH, "cannot check the host key of '%s' port %u: %s (%s)", s->base.host,
+		  s->base.port, s->base.cannot, list);
+	return error_hint(err, "use the OpenSSH client: --ssh openssh\nor give the host an ed25519 "
+			       "key: ssh-keygen -A there, and restart its sshd");
 }
 
 static int explain_handshake(struct lib_session *s, int rc, struct error *err)
@@ -230,6 +230,9 @@ static int check_host_key(struct lib_session *s, const struct known_hosts *kh,
 
 	if (!blob)
 		return error_set(err, ERR_SSH, "'%s' showed no host key", s->base.host);
+	if (known_hosts_check(kh, blob, len, NULL) == KNOWN_CA_ONLY)
+		snprintf(s->base.cannot, sizeof(s->base.cannot),
+			 "libssh2 cannot check the host's certificate (@cert-authority)");
 	return host_key_decide(kh, c, blob, len, err);
 }
 

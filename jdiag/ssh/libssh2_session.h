@@ -61,7 +61,6 @@ struct auth {
 	const struct ssh_config *c;
 	uint64_t deadline;
 	struct buf *report;
-	bool rsa;	   /* an RSA key was at hand that this libssh2 cannot use */
 	bool rejected;	   /* a key was, by the server */
 	bool disconnected; /* the server has had enough, or the connection broke */
 };
@@ -69,6 +68,9 @@ struct auth {
 /* "  NAME (TYPE): RESULT\n" */
 void auth_note(struct auth *a, const char *name, const char *type, const char *fmt, ...)
 	printf_like(4, 5);
+
+/* A key that libssh2 cannot use, and the OpenSSH client could. */
+void auth_cannot(struct auth *a, const char *name, const char *type);
 
 /* Whether a login that failed with this code of libssh2 means that the server has gone. */
 bool auth_hung_up(const struct lib_session *s, int rc);

@@ -1,11 +1,14 @@
 #include "jdiag/ssh/ssh.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "jdiag/interrupt.h"
 #include "jdiag/ssh/backend.h"
+#include "jdiag/ssh/google.h"
+#include "remote/base/log.h"
 #include "jdiag/ssh/config.h"
 #include "remote/base/str.h"
 
@@ -36,24 +39,81 @@ int ssh_check_name(const char *name, const char *what, struct error *err)
 	return 0;
 }
 
-int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err)
+/* cannot: of the back end, when it failed. */
+static int open_with(const struct ssh_backend *b, struct ssh_session **ret,
+		     const struct ssh_options *o, const struct ssh_config *c, char cannot[160],
+		     struct error *err)
 {
-	auto_cleanup(ssh_config_release) struct ssh_config c = {0};
-	struct ssh_session *s;
+	struct ssh_session *s = b->alloc();
 
-	if (ssh_config_load(&c, o, err) < 0)
-		return -1;
-	s = ssh_libssh2.alloc();
-	s->backend = &ssh_libssh2;
-	s->user = xstrdup(c.user);
-	s->host = xstrdup(c.host_name);
-	s->port = c.port;
-	if (s->backend->open(s, o, &c, err) < 0) {
+	s->backend = b;
+	s->user = xstrdup(c->user);
+	s->host = xstrdup(c->host_name);
+	s->port = c->port;
+	if (b->open(s, o, c, err) < 0) {
+		memcpy(cannot, s->cannot, sizeof(s->cannot));
 		ssh_close(s);
 		return -1;
 	}
 	*ret = s;
 	return 0;
+}
+
+/* What libssh2 cannot be told of an ssh_config, where it was asked for by name. */
+static int check_beyond(const struct ssh_config *c, struct error *err)
+{
+	if (!c->beyond)
+		return 0;
+	if (!c->beyond_matters) {
+		log_at(LOG_NOTICE, "libssh2 cannot do '%s' of the ssh_config: it is left out",
+		       c->beyond);
+		return 0;
+	}
+	error_set(err, ERR_SSH, "libssh2 cannot do '%s', which the ssh_config for '%s' has",
+		  c->beyond, c->host_name);
+	return error_hint(err, "use the OpenSSH client: --ssh openssh");
+}
+
+static int open_auto(struct ssh_session **ret, const struct ssh_options *o,
+		     const struct ssh_config *c, struct error *err)
+{
+	struct error why = {0};
+	char cannot[160] = "";
+
+	if (c->beyond && c->from_ssh) {
+		snprintf(cannot, sizeof(cannot), "libssh2 cannot do '%s' of the ssh_config",
+			 c->beyond);
+	} else {
+		if (check_beyond(c, err) < 0)
+			return -1;
+		if (open_with(&ssh_libssh2, ret, o, c, cannot, &why) == 0)
+			return 0;
+		if (!cannot[0] || !c->from_ssh) {
+			if (err)
+				*err = why;
+			return cannot[0] ? error_hint(err,
+						      "install the OpenSSH client, which can "
+						      "do it: %s",
+						      cannot)
+					 : -1;
+		}
+	}
+	log_at(LOG_WARN, "using the OpenSSH client for '%s': %s", c->host_name, cannot);
+	return open_with(&ssh_openssh, ret, o, c, cannot, err);
+}
+
+int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err)
+{
+	auto_cleanup(ssh_config_release) struct ssh_config c = {0};
+	char cannot[160];
+
+	if (ssh_config_load(&c, o, err) < 0 || google_host_key(&c, o, err) < 0)
+		return -1;
+	if (o->way == SSH_AUTO)
+		return open_auto(ret, o, &c, err);
+	if (o->way == SSH_OPENSSH)
+		return open_with(&ssh_openssh, ret, o, &c, cannot, err);
+	return check_beyond(&c, err) < 0 ? -1 : open_with(&ssh_libssh2, ret, o, &c, cannot, err);
 }
 
 void ssh_close(struct ssh_session *s)

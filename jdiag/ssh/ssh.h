@@ -41,6 +41,9 @@ struct ssh_options {
 		*jumps; /* -J: "[USER@]HOST[:PORT],..." in order, "none": none; NULL: not given */
 	const char
 		*host_key_alias; /* name to look up in known_hosts; NULL: not given; default host */
+	const char *instance;	 /* "compute.ID": what gcloud calls a host in its own
+				  * ~/.ssh/google_compute_known_hosts, which is asked when no other
+				  * file knows the host; NULL: it is none of Compute Engine */
 	const char *known_hosts; /* file; NULL: not given; default ~/.ssh/known_hosts and the
 				    system's */
 	bool host_keys_given;

@@ -10,6 +10,7 @@ setup_file() {
 	RIG_RUN=$(mktemp -d "${TMPDIR:-/tmp}/jdiag-push.XXXXXX")
 	export RIG_RUN
 	mkdir -p "$RIG_RUN/home"
+	mkdir -m 700 "$RIG_RUN/xdg"
 	chmod 755 "$RIG_RUN"
 	sshd_start "$RIG_RUN/ssh"
 	find_left | sort >"$RIG_RUN/left-before"
@@ -34,14 +35,16 @@ teardown() {
 	rm -f "/etc/sudoers.d/$NODE_USER"
 	! id "$NODE_USER" >/dev/null 2>&1 || userdel -rf "$NODE_USER" 2>/dev/null
 	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	wait_for 6 no_ways || { find_ways && return 1; }
 }
 
 # push STATUS OPERATION [OPTION...]
 push() {
 	local want=$1 operation=$2
 	shift 2
-	run --separate-stderr env -u SSH_AUTH_SOCK HOME="$RIG_RUN/home" timeout -k 5 60 setsid -w \
-		"$JDIAG_BUILD/tools/ssh-probe" -p "$PORT" -l "$LOGIN" -k "$KNOWN" -i "$D/client" \
+	run --separate-stderr env -u SSH_AUTH_SOCK HOME="$RIG_RUN/home" XDG_RUNTIME_DIR="$RIG_RUN/xdg" \
+		timeout -k 5 60 setsid -w "$JDIAG_BUILD/tools/ssh-probe" -p "$PORT" -l "$LOGIN" -k "$KNOWN" \
+		-i "$D/client" -F /dev/null -b "$BACKEND" \
 		-H "${IMAGE:-$RIG/fake_helper.py}" "$@" 127.0.0.1 "$operation"
 	printf 'status: %s\nstdout: %s\nstderr: %s\n' "$status" "${output:0:2000}" "$stderr"
 	[[ $status == "$want" ]]
@@ -68,6 +71,8 @@ node() {
 	PORT=$SSHD_PORT KNOWN=$RIG_RUN/sshd2/known_hosts
 }
 
+no_ssh_client() { ! pgrep -f -- " -F $RIG_RUN/xdg/"; }
+
 @test "as root: a private mount namespace, a tmpfs that is read-only, nothing on the node" {
 	push 0 where
 	says '"euid":0'
@@ -85,7 +90,8 @@ node() {
 	push 10 nonsense
 	tells 'no such \x1b[31mop'
 	push 6 die
-	tells "the helper ended: killed by signal KILL: about to die"
+	lib tells "the helper ended: killed by signal KILL: about to die"
+	ossh tells "the helper ended: killed by signal (unknown): about to die"
 }
 
 @test "100 MiB through frames" {
@@ -213,12 +219,15 @@ node() {
 }
 
 @test "the client is killed: the helper and its mounts are gone" {
-	setsid "$JDIAG_BUILD/tools/ssh-probe" -A -p "$PORT" -l root -k "$KNOWN" -i "$D/client" \
-		-H "$RIG/fake_helper.py" 127.0.0.1 wait >/dev/null 2>&1 3>&- &
+	XDG_RUNTIME_DIR=$RIG_RUN/xdg setsid "$JDIAG_BUILD/tools/ssh-probe" -A -p "$PORT" -l root -k "$KNOWN" \
+		-i "$D/client" -F /dev/null -b "$BACKEND" -H "$RIG/fake_helper.py" 127.0.0.1 wait >/dev/null 2>&1 3>&- &
 	local client=$!
 	wait_for 10 pgrep -f '/jdiag-helper'
 	kill -9 "$client"
 	wait_for 6 nothing_on_node
+	# its ssh ends with it, its directory goes with the next run
+	ossh wait_for 6 no_ssh_client
+	push 0 where
 }
 
 @test "the real helper: start, ps, and the end" {

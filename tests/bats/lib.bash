@@ -22,6 +22,22 @@ rig_down() {
 	return $status
 }
 
+# A file named *-openssh.bats is another one once more, with the other back end of the transport.
+BACKEND=libssh2
+[[ ${BATS_TEST_FILENAME:-} != *-openssh.bats ]] || BACKEND=openssh
+
+# lib COMMAND..., ossh COMMAND...: with this back end only.
+lib() { [[ $BACKEND != libssh2 ]] || "$@"; }
+ossh() { [[ $BACKEND != openssh ]] || "$@"; }
+
+# Directories and processes of the OpenSSH back end that are still there.
+find_ways() {
+	find "$RIG_RUN/xdg" -mindepth 1 -maxdepth 1
+	pgrep -af -- " -F $RIG_RUN/xdg/"
+}
+
+no_ways() { [[ -z $(find_ways) ]]; }
+
 # --- jdiag ------------------------------------------------------------------------------------------
 
 # Variables of one test: JDIAG_EXTRA_ENV=(KUBECONFIG=... ).

@@ -65,6 +65,7 @@ rig_start() {
 	export RIG_RUN
 	chmod 711 "$RIG_RUN"
 	mkdir -p "$RIG_RUN/home" "$RIG_RUN/out"
+	mkdir -m 700 "$RIG_RUN/xdg"
 	sshd_start "$RIG_RUN/ssh"
 	kube_up
 	bucket_up
@@ -86,7 +87,7 @@ jdiag_env() {
 		${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+UBSAN_OPTIONS="$UBSAN_OPTIONS"} \
 		KUBECONFIG="$RIG_RUN/kube/kubeconfig" JDIAG_SSH_USER=root \
 		JDIAG_SSH_PORT="$(<"$RIG_RUN/ssh/port")" JDIAG_IDENTITY="$RIG_RUN/ssh/client" \
-		JDIAG_KNOWN_HOSTS="$RIG_RUN/ssh/known_hosts" JDIAG_SSH_CONFIG=/dev/null \
+		JDIAG_KNOWN_HOSTS="$RIG_RUN/ssh/known_hosts" JDIAG_SSH_CONFIG=/dev/null XDG_RUNTIME_DIR="$RIG_RUN/xdg" \
 		STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<"$RIG_RUN/bucket/port")" \
 		"${JDIAG_EXTRA_ENV[@]}" "$@"
 }

@@ -9,7 +9,8 @@
  * -F SSH_CONFIG, -J JUMPS, -o KEYWORD=VALUE (repeated) as ssh has them;
  * -n: never ask; -A: no agent; -I: feed stdin to the command;
  * -H IMAGE: push IMAGE ("-": the embedded helper) and print its answer to the operation COMMAND;
- * -S auto|always|never: sudo
+ * -S auto|always|never: sudo; -b auto|libssh2|openssh: the back end (default libssh2);
+ * -g compute.ID: the host is that instance
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -77,6 +78,13 @@ static enum host_key_mode mode(const char *s)
 					      : HOST_KEY_STRICT;
 }
 
+static enum ssh_way way(const char *s)
+{
+	return strcmp(s, "auto") == 0	   ? SSH_AUTO
+	       : strcmp(s, "openssh") == 0 ? SSH_OPENSSH
+					   : SSH_LIBSSH2;
+}
+
 static enum sudo_mode sudo(const char *s)
 {
 	return strcmp(s, "never") == 0	  ? SUDO_NEVER
@@ -89,7 +97,7 @@ static void parse(int argc, char **argv, struct probe *p)
 	size_t n = 0, extra = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAIH:S:F:J:o:")) != -1) {
+	while ((c = getopt(argc, argv, "p:l:i:k:m:a:t:T:v:nAIH:S:F:J:o:b:g:")) != -1) {
 		switch (c) {
 		case 'p':
 			p->o.port = (uint16_t)number(optarg);
@@ -118,6 +126,12 @@ static void parse(int argc, char **argv, struct probe *p)
 			break;
 		case 'v':
 			log_level = (int)number(optarg);
+			break;
+		case 'b':
+			p->o.way = way(optarg);
+			break;
+		case 'g':
+			p->o.instance = optarg;
 			break;
 		case 'F':
 			p->o.config_file = optarg;
@@ -271,7 +285,7 @@ static int run_helper(struct ssh_session *s, const struct probe *p, struct error
 
 int main(int argc, char **argv)
 {
-	struct probe p = {0};
+	struct probe p = {.o.way = SSH_LIBSSH2};
 	struct ssh_session *s = NULL;
 	struct error err = {0};
 	int status;

@@ -1,0 +1,279 @@
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jdiag/crypto/crypto.h"
+#include "jdiag/ssh/known_hosts.h"
+#include "jdiag/ssh/openssh_session.h"
+#include "remote/base/limits.h"
+#include "remote/base/str.h"
+
+#define MAX_ARGUMENTS 64
+#define ALIVE_SECONDS 15 /* four of them without an answer: the peer is gone */
+#define SYSTEM_CONFIG "/etc/ssh/ssh_config"
+
+/*
+ * What must not be changed by a person's ssh_config, for jump hosts neither: nothing is asked but
+ * by us, nothing is forwarded, nothing is run or left running here, no file is changed.
+ */
+static const char fixed[] = "ControlMaster no\n"
+			    "ControlPersist no\n"
+			    "RequestTTY no\n"
+			    "RemoteCommand none\n"
+			    "PermitLocalCommand no\n"
+			    "ClearAllForwardings yes\n"
+			    "ForwardAgent no\n"
+			    "ForwardX11 no\n"
+			    "Tunnel no\n"
+			    "UpdateHostKeys no\n"
+			    "VisualHostKey no\n";
+
+/* Where neither the person's ssh_config nor the system's says anything. Passwords are not asked
+ * for. */
+static const char defaults[] = "PreferredAuthentications gssapi-with-mic,hostbased,publickey\n"
+			       "ConnectTimeout 10\n"
+			       "ServerAliveCountMax 4\n";
+
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+static const char *checking(const struct ssh_config *c)
+{
+	return c->host_keys == HOST_KEY_STRICT	     ? "yes"
+	       : c->host_keys == HOST_KEY_ACCEPT_NEW ? "accept-new"
+						     : "no";
+}
+
+/* The name of a file as an argument; where tokens are expanded a "%" is two. */
+static int add_file(struct buf *b, const char *path, bool tokens, struct error *err)
+{
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\' ||
+		    (*p == '$' && p[1] == '{'))
+			return error_set(err, ERR_USAGE,
+					 "file name '%s' has characters that an ssh_config cannot "
+					 "have in one",
+					 path);
+	buf_adds(b, " \"");
+	for (const char *p = path; *p; p++) {
+		buf_add(b, p, 1);
+		if (tokens && *p == '%')
+			buf_adds(b, "%");
+	}
+	buf_adds(b, "\"");
+	return 0;
+}
+
+static int add_line(struct buf *b, const char *keyword, const char *path, struct error *err)
+{
+	buf_adds(b, keyword);
+	if (add_file(b, path, true, err) < 0)
+		return -1;
+	buf_adds(b, "\n");
+	return 0;
+}
+
+/* The default ones are named because ssh looks for them below the home directory of the password
+ * database only, and for gcloud's not at all. */
+static int add_identities(struct buf *b, const struct ssh_options *o, const struct ssh_config *c,
+			  struct error *err)
+{
+	bool any = false;
+
+	if (o->identities)
+		buf_adds(b, "IdentitiesOnly yes\n");
+	else if (!c->identities_default)
+		return 0; /* the ssh_config says which */
+	for (size_t i = 0; c->identities && c->identities[i]; i++) {
+		if (c->identities_default && access(c->identities[i], F_OK) != 0)
+			continue;
+		any = true;
+		if (add_line(b, "IdentityFile", c->identities[i], err) < 0)
+			return -1;
+	}
+	if (!any)
+		buf_adds(b, "IdentityFile none\n");
+	return 0;
+}
+
+/* Where keys are not checked, ssh takes one that known_hosts says is revoked, too. This it does
+ * not. */
+static int add_revoked(struct buf *b, const struct open_dir *d, const struct ssh_config *c,
+		       struct error *err)
+{
+	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
+	auto_buf struct buf keys = BUF_INIT(4 * MiB);
+
+	known_hosts_init(&kh, c->host_name, c->port, c->host_key_alias);
+	for (size_t i = 0; c->known_hosts && c->known_hosts[i]; i++)
+		if (known_hosts_load(&kh, c->known_hosts[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < kh.n; i++) {
+		if (kh.keys[i].marker != MARKER_REVOKED)
+			continue;
+		buf_addf(&keys, "%s ", kh.keys[i].type);
+		base64_encode(&keys, kh.keys[i].blob, kh.keys[i].len, false);
+		buf_adds(&keys, "\n");
+	}
+	if (!keys.len)
+		return 0;
+	buf_addf(b, "RevokedHostKeys %s/revoked\n", d->path);
+	return open_dir_write(d, "revoked", &keys, err);
+}
+
+/* A key that is not checked must not be written down either: what is known is shown to ssh as files
+ * that it never writes to. */
+static int add_unchecked(struct buf *b, const struct ssh_config *c, struct error *err)
+{
+	buf_adds(b, "UserKnownHostsFile /dev/null\nGlobalKnownHostsFile");
+	for (size_t i = 0; c->known_hosts && c->known_hosts[i]; i++)
+		if (add_file(b, c->known_hosts[i], false, err) < 0)
+			return -1;
+	buf_adds(b, c->known_hosts && c->known_hosts[0] ? "\n" : " /dev/null\n");
+	return 0;
+}
+
+/* ssh makes the file, but of directories only ~/.ssh. */
+static void make_parent(const char *path)
+{
+	auto_free char *parent = xstrdup(path);
+	char *slash = strrchr(parent, '/');
+
+	if (!slash || slash == parent)
+		return;
+	*slash = '\0';
+	(void)mkdir(parent, 0700); /* that it could not write there, ssh will say */
+}
+
+static int add_known_hosts(struct buf *b, const struct open_dir *d, const struct ssh_options *o,
+			   const struct ssh_config *c, struct error *err)
+{
+	if (c->host_keys == HOST_KEY_IGNORE)
+		return add_revoked(b, d, c, err) < 0 ? -1 : add_unchecked(b, c, err);
+	if (!o->known_hosts)
+		return 0;
+	if (c->host_keys == HOST_KEY_ACCEPT_NEW)
+		make_parent(o->known_hosts);
+	buf_adds(b, "GlobalKnownHostsFile /dev/null\n");
+	return add_line(b, "UserKnownHostsFile", o->known_hosts, err);
+}
+
+static int include(struct buf *b, const char *path, struct error *err)
+{
+	if (strpbrk(path, "*?[{~"))
+		return error_set(
+			err, ERR_USAGE,
+			"file name '%s' has characters that mean more than themselves to an "
+			"ssh_config",
+			path);
+	buf_adds(b, "Include");
+	if (add_file(b, path, false, err) < 0)
+		return -1;
+	buf_adds(b, "\n");
+	return 0;
+}
+
+/* As ssh reads them: the one that was named, or the person's and the system's. */
+static int add_configs(struct buf *b, const struct ssh_options *o, struct error *err)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	auto_free char *own = pw && pw->pw_dir ? xasprintf("%s/.ssh/config", pw->pw_dir) : NULL;
+	char real[PATH_MAX];
+
+	if (o->config_file && strcmp(o->config_file, "none") == 0)
+		return 0;
+	if (o->config_file) {
+		if (!realpath(o->config_file, real) || access(real, R_OK) != 0)
+			return error_sys(err, ERR_USAGE, errno, "cannot read '%s'", o->config_file);
+		return strcmp(real, "/dev/null") == 0 ? 0 : include(b, real, err);
+	}
+	if (own && access(own, F_OK) == 0 && include(b, own, err) < 0)
+		return -1;
+	return include(b, SYSTEM_CONFIG, err);
+}
+
+int open_config_text(struct buf *ret, const struct open_dir *d, const struct ssh_options *o,
+		     const struct ssh_config *c, bool may_ask, struct error *err)
+{
+	buf_addf(ret, "BatchMode %s\nStrictHostKeyChecking %s\n", yes_no(!may_ask), checking(c));
+	buf_adds(ret, fixed);
+	if (o->no_agent)
+		buf_adds(ret, "IdentityAgent none\n");
+	if (o->connect_timeout_ms)
+		buf_addf(ret, "ConnectTimeout %llu\n",
+			 (unsigned long long)(o->connect_timeout_ms + 999) / 1000);
+	if (add_identities(ret, o, c, err) < 0 || add_known_hosts(ret, d, o, c, err) < 0 ||
+	    add_configs(ret, o, err) < 0)
+		return -1;
+	buf_adds(ret, defaults);
+	/* 0 is what ssh says when nobody said anything: a peer that is gone would not be noticed */
+	buf_addf(ret, "ServerAliveInterval %d\n", ALIVE_SECONDS);
+	return 0;
+}
+
+static void add(char **list, char *argument)
+{
+	size_t n = 0;
+
+	while (list[n])
+		n++;
+	if (n < MAX_ARGUMENTS)
+		list[n] = argument;
+	else
+		free(argument);
+}
+
+char **open_arguments(const char *program, const struct open_dir *d, const struct ssh_options *o,
+		      const struct ssh_config *c, bool may_ask)
+{
+	char **list = xcalloc(MAX_ARGUMENTS + 1, sizeof(*list));
+
+	add(list, xstrdup(program));
+	add(list, xstrdup("-F"));
+	add(list, open_dir_path(d, "config"));
+	add(list, xstrdup("-S"));
+	add(list, open_dir_path(d, "s"));
+	add(list, xstrdup("-vMNTax"));
+	/* once more, before what --ssh-option says */
+	add(list, xasprintf("-oBatchMode=%s", yes_no(!may_ask)));
+	add(list, xasprintf("-oStrictHostKeyChecking=%s", checking(c)));
+	if (o->port)
+		add(list, xasprintf("-p%u", o->port));
+	if (o->user)
+		add(list, xasprintf("-l%s", o->user));
+	if (c->host_key_alias)
+		add(list, xasprintf("-oHostKeyAlias=%s", c->host_key_alias));
+	if (c->known_by_google) /* of this host only: a jump host is none of gcloud's */
+		add(list, xasprintf("-oUserKnownHostsFile=\"%s\"", c->known_hosts[0]));
+	if (o->jumps)
+		add(list, xasprintf("-oProxyJump=%s", o->jumps));
+	for (size_t i = 0; o->extra && o->extra[i]; i++)
+		add(list, xasprintf("-o%s", o->extra[i]));
+	add(list, xstrdup("--"));
+	add(list, xstrdup(o->host));
+	return list;
+}
+
+char *open_find_client(void)
+{
+	const char *at = getenv("PATH");
+
+	for (size_t n; at && *at; at += n + (at[n] == ':')) {
+		auto_free char *path = NULL;
+		struct stat st;
+
+		n = strcspn(at, ":");
+		if (*at != '/')
+			continue; /* what lies in the current directory is not the system's */
+		path = xasprintf("%.*s/ssh", (int)n, at);
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+			return STEAL(path);
+	}
+	return NULL;
+}
