@@ -1,6 +1,7 @@
 #include "jdiag/session.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "jdiag/helper/helper.h"
@@ -52,8 +53,21 @@ int session_open_cluster(struct session *s, struct error *err)
 	return s->kube ? 0 : kube_open(&s->kube, &k, err);
 }
 
+/* GKE says which instance of Compute Engine a node is: gcloud knows its host key by that. */
+static void take_instance(struct session *s, const json_t *node)
+{
+	const json_t *id = json_object_get(json_at(node, "metadata.annotations"),
+					   "container.googleapis.com/instance_id");
+	const char *number = json_is_string(id) ? json_string_value(id) : "";
+
+	s->instance[0] = '\0';
+	if (str_only(number, "0123456789") && strlen(number) <= 20)
+		snprintf(s->instance, sizeof(s->instance), "compute.%s", number);
+}
+
 int session_take_node(struct session *s, const json_t *object, struct error *err)
 {
+	take_instance(s, object);
 	if (!str_copy(s->node, sizeof(s->node), json_str_at(object, "metadata.name", "")))
 		return error_set(err, ERR_API, "the name of a node is too long");
 	return node_address(object, s->o->node_address, s->has_pod ? s->pod.host_ip : NULL,
@@ -181,6 +195,7 @@ struct ssh_options session_ssh_options(const struct session *s)
 		.config_file = o->ssh_config,
 		.extra = o->ssh_extra[0] ? o->ssh_extra : NULL,
 		.jumps = o->jumps,
+		.instance = s->instance[0] ? s->instance : NULL,
 		.no_input = o->no_input,
 	};
 }

@@ -23,6 +23,7 @@ struct session {
 	char node[254];		 /* node name; the host for ssh:// */
 	char address[254];	 /* what SSH connects to */
 	char user[64];		 /* of ssh://USER@, else "" */
+	char instance[32];	 /* "compute.ID" of a GKE node, else "" */
 	uint16_t port;
 	char ns[64];			       /* of the pod; "": the effective one */
 	struct pod pod;			       /* when has_pod */
