@@ -47,6 +47,11 @@
 #define MAX_SEEK_TABLE (64 * MiB) /* 8 TiB of dump */
 #define MAX_CREDENTIAL_FILE (1 * MiB)
 #define MAX_SUBJECT_TOKEN (128 * KiB) /* of an external account: JWT, SAML */
+#define MAX_FILTER (4 * KiB)	      /* an expression of --filter ... */
+#define MAX_FILTER_TERMS 128	      /* ... its conditions ... */
+#define MAX_FILTER_DEPTH 32	      /* ... its parentheses in one another ... */
+#define MAX_FILTER_REGEX 256	      /* ... and a regular expression in it */
+#define MAX_FILTER_REGEX_DEPTH 4
 #define MAX_KNOWN_HOSTS (16 * MiB)
 #define MAX_HELP_TEXT (256 * KiB)   /* help, a manual page, a completion script */
 #define MAX_PLUGIN_OUTPUT (1 * MiB) /* exec credential plugin, --token-command */
