@@ -63,7 +63,8 @@ struct ssh_channel;
 int ssh_check_name(const char *name, const char *what, struct error *err) must_check;
 
 /* Connect, check the host key, authenticate. ERR_SSH; the message names host and port, offered
- * methods, tried keys. */
+ * methods, tried keys; err->sys is EHOSTUNREACH when no TCP connection came about: another address
+ * of the same host may do. */
 int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err) must_check;
 void ssh_close(struct ssh_session *s); /* NULL is fine */
 

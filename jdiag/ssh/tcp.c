@@ -105,6 +105,13 @@ static int connect_any(const struct addrinfo *list, uint64_t deadline, struct bu
 	return -ETIMEDOUT;
 }
 
+static int unreachable(struct error *err)
+{
+	if (err)
+		err->sys = EHOSTUNREACH;
+	return -1;
+}
+
 int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error *err)
 {
 	const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -115,15 +122,18 @@ int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error
 
 	snprintf(service, sizeof(service), "%u", port);
 	rc = getaddrinfo(host, service, &wanted, &list);
-	if (rc)
-		return error_set(err, ERR_SSH, "cannot find the address of '%s': %s", host,
-				 rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+	if (rc) {
+		error_set(err, ERR_SSH, "cannot find the address of '%s': %s", host,
+			  rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+		return unreachable(err);
+	}
 	fd = connect_any(list, deadline, &why);
 	if (fd == -EINTR)
 		return interrupt_check(err);
 	if (fd < 0) {
 		error_set(err, ERR_SSH, "cannot connect to '%s' port %u: %s", host, port,
 			  buf_str(&why));
+		(void)unreachable(err);
 		return error_hint(err,
 				  "check the address and that port %u of the node can be "
 				  "reached from here (firewall, bastion, VPN)",

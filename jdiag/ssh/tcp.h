@@ -8,7 +8,7 @@
 
 /* Connect to the first address of host that answers, until deadline (of now_ms). The descriptor is
  * non-blocking and close-on-exec, without Nagle's delay, and notices a peer that is gone within a
- * minute. ERR_SSH with the reason of each address, ERR_INTERRUPTED. */
+ * minute. ERR_SSH with the reason of each address and EHOSTUNREACH in err->sys, ERR_INTERRUPTED. */
 int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error *err) must_check;
 
 #endif
