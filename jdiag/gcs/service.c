@@ -42,13 +42,12 @@ int gcs_service_open(struct gcs **ret, const struct gcs_service *s, const struct
 	return 0;
 }
 
-int gcs_service_get(struct gcs *g, const struct gcs_service *s, const char *path, size_t max_body,
-		    struct http_response *ret, struct error *err)
+int gcs_service_get(struct gcs *g, const char *path, size_t max_body, struct http_response *ret,
+		    struct error *err)
 {
 	auto_free char *url = xasprintf("%s%s", g->base, path);
 	const struct gcs_request req = {.method = "GET", .url = url, .max_body = max_body};
 
-	(void)s;
 	return gcs_do(g, &req, ret, err);
 }
 

@@ -30,8 +30,8 @@ int gcs_service_open(struct gcs **ret, const struct gcs_service *s, const struct
 
 /* GET of a path with its query ("/compute/v1/..."). Any status comes back as an answer; release it.
  * Errors that are none of the credentials' have the service's code. */
-int gcs_service_get(struct gcs *g, const struct gcs_service *s, const char *path, size_t max_body,
-		    struct http_response *ret, struct error *err) must_check;
+int gcs_service_get(struct gcs *g, const char *path, size_t max_body, struct http_response *ret,
+		    struct error *err) must_check;
 
 /* Who asks, for messages: the account, else where the credentials came from. */
 const char *gcs_identity(const struct gcs *g);

@@ -41,6 +41,7 @@
 #define MAX_API_OBJECT (8 * MiB) /* one object; etcd takes at most 1.5 MiB */
 #define MAX_API_BODY (32 * MiB)	 /* one page of a list */
 #define MAX_API_ITEMS 50000	 /* objects of one list, over all its pages */
+#define MAX_GCE_PAGES 1000	 /* of a list of instances; a page may be empty */
 #define MAX_API_QUERY (64 * KiB)
 #define MAX_HTTP_BODY (1 * MiB) /* any other answer */
 #define MAX_MANIFEST (1 * MiB)
