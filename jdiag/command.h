@@ -15,7 +15,8 @@ enum command_flags {
 	CMD_MANY_TARGETS = 1 << 1, /* one target, or -l */
 	CMD_ARGS = 1 << 2,	   /* takes what is left as it likes (help, completion) */
 	CMD_HIDDEN = 1 << 3,
-	CMD_FILES = 1 << 4, /* the positional arguments are files: completions offer them */
+	CMD_FILES = 1 << 4,   /* the positional arguments are files: completions offer them */
+	CMD_CLUSTER = 1 << 5, /* no target, but the options of the cluster and of SSH */
 };
 
 struct command {
@@ -34,8 +35,8 @@ struct command {
 	int (*run)(const struct options *o, char *const *argv, struct error *err);
 };
 
-extern const struct command cmd_check, cmd_completion, cmd_heapdump, cmd_help, cmd_man, cmd_ps,
-	cmd_redact, cmd_resume, cmd_spool, cmd_tidy, cmd_top, cmd_version;
+extern const struct command cmd_check, cmd_completion, cmd_heapdump, cmd_help, cmd_man, cmd_nodes,
+	cmd_ps, cmd_redact, cmd_resume, cmd_spool, cmd_tidy, cmd_top, cmd_version;
 
 /* All commands, NULL-terminated, in the order in which help shows them (commands.c). */
 extern const struct command *const commands[];

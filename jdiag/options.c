@@ -38,7 +38,7 @@ const struct option_spec option_table[] = {
 	{"upload-from", 0, "WHERE", "bastion node", OPTION_OWN, OPTION_ENUM, AT(upload_from), false,
 	 "who sends to a bucket: bastion (here, the default) or node (its curl, for this upload)"},
 	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
-	 "a command that prints an access token for the bucket"},
+	 "a command that prints an access token for Google's APIs"},
 	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,
 	 "the container, by name; behind ssh:// also by id"},
 	{"jvm", 0, "PID|CLASS", NULL, OPTION_OWN, OPTION_STRING, AT(jvm), true,
@@ -53,6 +53,15 @@ const struct option_spec option_table[] = {
 	 "go on where jdiag refuses because it could hurt (tidy: remove finished captures, too)"},
 	{"yes", 'y', NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(yes), true,
 	 "do not ask before an action that pauses the JVM"},
+
+	{"filter", 0, "EXPR", NULL, OPTION_OWN, OPTION_STRING, AT(filter), true,
+	 "only those that fit, as 'status:Ready AND labels.pool:java'"},
+	{"gce", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(gce), true,
+	 "instances of the Compute Engine, instead of nodes of the cluster"},
+	{"project", 0, "ID", NULL, OPTION_OWN, OPTION_STRING, AT(project), false,
+	 "project of the instances; implies --gce (default: gcloud's)"},
+	{"zone", 0, "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(zone), false,
+	 "zone of the instances (default: all)"},
 
 	{"selector", 'l', "SELECTOR", NULL, OPTION_SELECT, OPTION_STRING, AT(selector), true,
 	 "the pods with these labels, instead of a TARGET"},
@@ -94,9 +103,8 @@ const struct option_spec option_table[] = {
 	 "this ssh_config only, as ssh -F (default: ~/.ssh/config and the system's)"},
 	{"ssh-option", 0, "KEY=VALUE", NULL, OPTION_SSH, OPTION_LIST, AT(ssh_extra), false,
 	 "a line of an ssh_config, as ssh -o; can be repeated"},
-	{"node-address", 0, "KIND", "internal external hostname", OPTION_SSH, OPTION_WORD,
-	 AT(node_address), false,
-	 "address of the node to connect to: internal, external or hostname"},
+	{"node-address", 0, "KIND", NULL, OPTION_SSH, OPTION_ADDRESS, AT(node_address), false,
+	 "of the node: internal, external, hostname, gce-internal, gce-external, or a template"},
 	{"sudo", 0, "MODE", "auto always never", OPTION_SSH, OPTION_ENUM, AT(sudo), false,
 	 "become root with sudo -n: auto (default: unless already root), always, never"},
 
@@ -159,7 +167,7 @@ bool option_taken(const struct option_spec *s, const struct command *c)
 		return c->flags & CMD_MANY_TARGETS;
 	case OPTION_CLUSTER:
 	case OPTION_SSH:
-		return c->flags & (CMD_ONE_TARGET | CMD_MANY_TARGETS);
+		return c->flags & (CMD_ONE_TARGET | CMD_MANY_TARGETS | CMD_CLUSTER);
 	case OPTION_GENERAL:
 		return true;
 	}

@@ -39,7 +39,7 @@ struct options {
 	enum ssh_way ssh;
 	const char *ssh_config, *jumps;
 	const char *ssh_extra[MAX_IDENTITIES + 1]; /* --ssh-option; NULL-terminated */
-	const char *node_address; /* internal, external, hostname; NULL: not given */
+	const char *node_address; /* a kind or a template (kube/node.h); NULL: not given */
 	enum sudo_mode sudo;
 	/* how it talks */
 	enum output_format output;
@@ -61,6 +61,9 @@ struct options {
 	const char *token_command;
 	uint64_t limit; /* --limit; 0: not given, UINT64_MAX: all */
 
+	const char *filter, *project, *zone;
+	bool gce;
+
 	uint64_t given; /* bit i: option_table[i] stood on the command line */
 };
 
@@ -68,8 +71,8 @@ struct options {
 enum option_group {
 	OPTION_OWN,	/* the commands that name it in their record */
 	OPTION_SELECT,	/* commands with CMD_MANY_TARGETS */
-	OPTION_CLUSTER, /* commands with a target */
-	OPTION_SSH,	/* commands with a target */
+	OPTION_CLUSTER, /* commands with a target or CMD_CLUSTER */
+	OPTION_SSH,	/* commands with a target or CMD_CLUSTER */
 	OPTION_GENERAL, /* all commands */
 };
 
@@ -85,6 +88,7 @@ enum option_kind {
 	OPTION_LIMIT,	 /* uint64_t; 0 on the command line is UINT64_MAX here: no bound */
 	OPTION_ENUM,	 /* an enum: the position of the word in values */
 	OPTION_WORD,	 /* const char *, one of values */
+	OPTION_ADDRESS,	 /* const char *, as node_way_parse takes it */
 	OPTION_LEVEL,	 /* int: counts, or "=N" */
 };
 

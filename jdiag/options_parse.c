@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jdiag/kube/node.h"
 #include "jdiag/nearest.h"
 #include "jdiag/options.h"
 #include "remote/base/log.h"
@@ -138,6 +139,16 @@ static int take_list(const struct incoming *in, const char **list, struct error 
 	return error_set(err, ERR_USAGE, "too many '%s': at most %d", in->as, MAX_IDENTITIES);
 }
 
+static int take_address(const struct incoming *in, const char **member, struct error *err)
+{
+	enum node_way way;
+
+	if (node_way_parse(in->value, &way, err) < 0)
+		return str_starts(in->as, "--") ? -1 : error_prefix(err, "%s", in->as);
+	*member = in->value;
+	return 0;
+}
+
 static int take(struct options *o, const struct incoming *in, struct error *err)
 {
 	void *member = (char *)o + in->spec->at;
@@ -157,6 +168,8 @@ static int take(struct options *o, const struct incoming *in, struct error *err)
 	case OPTION_ENUM:
 	case OPTION_WORD:
 		return take_choice(in, member, err);
+	case OPTION_ADDRESS:
+		return take_address(in, member, err);
 	case OPTION_STRING:
 		*(const char **)member = in->value;
 		return 0;

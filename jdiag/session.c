@@ -1,5 +1,6 @@
 #include "jdiag/session.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ bool session_close(struct session *s)
 
 	kube_close(s->kube);
 	s->kube = NULL;
+	session_forget_node(s);
 	return clean;
 }
 
@@ -70,8 +72,7 @@ int session_take_node(struct session *s, const json_t *object, struct error *err
 	take_instance(s, object);
 	if (!str_copy(s->node, sizeof(s->node), json_str_at(object, "metadata.name", "")))
 		return error_set(err, ERR_API, "the name of a node is too long");
-	return node_address(object, s->o->node_address, s->has_pod ? s->pod.host_ip : NULL,
-			    s->address, sizeof(s->address), err);
+	return session_find_address(s, object, err);
 }
 
 int session_resolve_node(struct session *s, const char *node, struct error *err)
@@ -200,7 +201,7 @@ struct ssh_options session_ssh_options(const struct session *s)
 	};
 }
 
-int session_open_ssh(struct session *s, struct error *err)
+static int open_ssh(struct session *s, struct error *err)
 {
 	const struct ssh_options o = session_ssh_options(s);
 	uint64_t start = now_ms();
@@ -209,6 +210,26 @@ int session_open_ssh(struct session *s, struct error *err)
 		return -1;
 	log_at(LOG_STEP, "ssh to '%s' in %llu ms", s->address,
 	       (unsigned long long)(now_ms() - start));
+	return 0;
+}
+
+/* The first address is the one that was meant: that it does not answer is the error, unless another
+ * one answers and is not as it should be. */
+int session_open_ssh(struct session *s, struct error *err)
+{
+	struct error first = {0}, why = {0};
+
+	while (open_ssh(s, &why) < 0) {
+		if (!first.code || why.sys != EHOSTUNREACH)
+			first = why;
+		if (why.sys != EHOSTUNREACH || !session_next_address(s, &first)) {
+			if (err)
+				*err = first;
+			return -1;
+		}
+		why = (struct error){0};
+	}
+	session_forget_node(s);
 	return 0;
 }
 

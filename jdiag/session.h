@@ -5,12 +5,14 @@
 #ifndef JDIAG_SESSION_H
 #define JDIAG_SESSION_H
 
+#include "jdiag/kube/node.h"
 #include "jdiag/kube/pod.h"
 #include "jdiag/options.h"
 #include "jdiag/ssh/ssh.h"
 #include "jdiag/target.h"
 #include "remote/base/error.h"
 
+struct gce;
 struct helper;
 struct json_t;
 struct kube;
@@ -19,11 +21,14 @@ struct session {
 	const struct options *o; /* borrowed */
 	struct kube *kube;	 /* owned; NULL for ssh:// */
 	struct ssh_session *ssh; /* owned */
+	struct gce *gce;	 /* borrowed: asked for many nodes; NULL: a new one each time */
 	struct helper *helper;	 /* owned */
 	char node[254];		 /* node name; the host for ssh:// */
-	char address[254];	 /* what SSH connects to */
-	char user[64];		 /* of ssh://USER@, else "" */
-	char instance[32];	 /* "compute.ID" of a GKE node, else "" */
+	char address[NODE_ADDRESS_SIZE]; /* what SSH connects to */
+	struct json_t *node_object;	 /* owned; while another address of it may be tried */
+	unsigned int tried;		 /* of node_candidates */
+	char user[64];			 /* of ssh://USER@, else "" */
+	char instance[32];		 /* "compute.ID" of an instance, else "" */
 	uint16_t port;
 	char ns[64];			       /* of the pod; "": the effective one */
 	struct pod pod;			       /* when has_pod */
@@ -66,7 +71,21 @@ char *session_node_target(const struct session *s) must_check;
  * again. Whether the node was left clean, as session_close. */
 bool session_disconnect(struct session *s);
 
-/* SSH to the resolved address, and the helper on it: in two steps, and both. */
+/* session_address.c: the address of a node object that was read, by --node-address. By default the
+ * object is kept, for session_next_address. */
+int session_find_address(struct session *s, const struct json_t *node,
+			 struct error *err) must_check;
+
+/* SSH to s->address failed with `first`: if nobody answers there, another address of the node into
+ * s->address, with a notice: one that the cluster lists, then, where there are credentials, the one
+ * that the Compute Engine API says. False: there is none, *first may have got more of a hint. */
+bool session_next_address(struct session *s, struct error *first) must_check;
+
+/* From now on s->address is the one. */
+void session_forget_node(struct session *s);
+
+/* SSH to the resolved address (where nobody answers, to the next one), and the helper on it: in two
+ * steps, and both. */
 struct ssh_options session_ssh_options(const struct session *s);
 int session_open_ssh(struct session *s, struct error *err) must_check;
 int session_start_helper(struct session *s, struct error *err) must_check;

@@ -55,14 +55,4 @@ const struct pod_container *pod_pick_container(const struct pod *p, const char *
 int pod_check_unchanged(const struct pod *before, const struct pod *now, const char *container,
 			struct error *err) must_check;
 
-/*
- * The address to connect to. host_ip (the pod's; NULL: none) has to be one of the node object's own
- * addresses (CVE-2022-3294: object data must not steer where we SSH): ERR_TARGET when it is not.
- * kind: "internal", "external" or "hostname" picks by the type of status.addresses; a text with
- * "{name}" is the address with the node's name put there (a bastion's own names for nodes); NULL:
- * host_ip, or without one the InternalIP. ERR_USAGE for another kind.
- */
-int node_address(const struct json_t *node, const char *kind, const char *host_ip, char *ret,
-		 unsigned long size, struct error *err) must_check;
-
 #endif

@@ -215,6 +215,20 @@ char *str_format_size(char dst[16], uint64_t bytes)
 	return dst;
 }
 
+char *str_format_age(char dst[24], uint64_t seconds)
+{
+	static const struct {
+		uint64_t below, unit;
+		char letter;
+	} steps[] = {{120, 1, 's'}, {7200, 60, 'm'}, {172800, 3600, 'h'}, {UINT64_MAX, 86400, 'd'}};
+	size_t i = 0;
+
+	while (seconds >= steps[i].below && i + 1 < ARRAY_SIZE(steps))
+		i++;
+	snprintf(dst, 24, "%llu%c", (unsigned long long)(seconds / steps[i].unit), steps[i].letter);
+	return dst;
+}
+
 char *str_format_ms(char dst[16], uint64_t ms)
 {
 	if (ms < 1000)

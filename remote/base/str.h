@@ -46,6 +46,10 @@ bool str_ends(const char *s, const char *suffix);
 /* "1.2 GiB", "512 B": for people. dst needs 16 bytes; returns dst. */
 char *str_format_size(char dst[16], uint64_t bytes);
 
+/* "45s", "90m", "30h", "12d": how old something is, for a column. dst needs 24 bytes; returns dst.
+ */
+char *str_format_age(char dst[24], uint64_t seconds);
+
 /* "1.4s", "2m05s", "350ms": for people. dst needs 16 bytes; returns dst. */
 char *str_format_ms(char dst[16], uint64_t ms);
 

@@ -9,6 +9,7 @@
 
 #include "jdiag/json.h"
 #include "jdiag/kube/names.h"
+#include "jdiag/kube/node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

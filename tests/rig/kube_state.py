@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Edit the state of kube_server.py: a JSON file {"nodes": {NAME: object}, "pods": {"NS/NAME": object}}.
 
-usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-id ID]
+usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-id ID] [--merge JSON]
        kube_state.py FILE pod NS/NAME --node N [--uid U] --container NAME=ID[,restarts=N][,state=REASON] ...
                      [--label K=V]... [--phase P] [--probe NAME=PERIOD,FAILURES] [--memory NAME=BYTES]
                      [--runtime-class C] [--deleting] [--runtime containerd] [--host-ip IP]
-       kube_state.py FILE remove NS/NAME
+       kube_state.py FILE remove NS/NAME|NODE
 
 The objects have the shape of those that a real API server 1.34 sends (recorded in 2026-11).
 """
@@ -40,6 +40,8 @@ def node_object(options):
                    "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
                    "nodeInfo": {"architecture": "amd64", "operatingSystem": "linux",
                                 "containerRuntimeVersion": "containerd://1.6.20",
+                                "kernelVersion": "6.1.0-18-cloud-amd64",
+                                "osImage": "Container-Optimized OS from Google",
                                 "kubeletVersion": "v1.34.0"}},
     }
 
@@ -118,6 +120,18 @@ def pod_object(options):
     return pod
 
 
+def merge(target, patch):
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file")
@@ -127,6 +141,7 @@ def parse():
     node.add_argument("--address", default="127.0.0.1")
     node.add_argument("--external")
     node.add_argument("--provider-id")
+    node.add_argument("--merge", default="{}", help="JSON, merged into the object (RFC 7396)")
     pod = verbs.add_parser("pod")
     pod.add_argument("name")
     for option in ("--node", "--uid", "--runtime-class"):
@@ -148,11 +163,11 @@ def main():
         with open(options.file, encoding="utf-8") as source:
             state = json.load(source)
     if options.verb == "node":
-        state["nodes"][options.name] = node_object(options)
+        state["nodes"][options.name] = merge(node_object(options), json.loads(options.merge))
     elif options.verb == "pod":
         state["pods"][options.name] = pod_object(options)
     else:
-        del state["pods"][options.name]
+        del state["pods" if "/" in options.name else "nodes"][options.name]
     # The server may be reading: replaced in one step.
     with open(options.file + ".new", "w", encoding="utf-8") as out:
         json.dump(state, out, indent=1)

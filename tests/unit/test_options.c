@@ -200,7 +200,12 @@ static void test_values_that_are_missing_or_wrong(void **state)
 		     "valid: auto, always, never");
 	assert_fails("--quiet=maybe", "bad value 'maybe' for '--quiet'", "valid: true, false");
 	assert_fails("--node-address x", "bad value 'x' for '--node-address'",
-		     "valid: internal, external, hostname");
+		     "valid: internal, external, hostname, gce-internal, gce-external, or a "
+		     "template like {name}.{zone}.c.{project}.internal");
+	assert_fails("--node-address {name}.{cluster}",
+		     "--node-address '{name}.{cluster}': there is no '{cluster}'",
+		     "valid: {name}, {hostname}, {zone}, {region}, {project}, and letters, digits, "
+		     "'.', '_' and '-', '-' not first");
 }
 
 static void test_control_characters_are_escaped(void **state)

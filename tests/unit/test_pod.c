@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "jdiag/json.h"
+#include "jdiag/kube/node.h"
 #include "jdiag/kube/quantity.h"
 #include "tests/unit/fixture.h"
 
