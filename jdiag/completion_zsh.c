@@ -6,7 +6,9 @@ static void add_option(struct buf *b, const struct option_spec *s)
 	const char *equals = s->argument ? "=" : "";
 
 	buf_adds(b, "\t\t");
-	if (s->kind == OPTION_LIST)
+	if (s->kind == OPTION_LIST && !s->letter)
+		buf_addf(b, "'*--%s%s", s->name, equals);
+	else if (s->kind == OPTION_LIST)
 		buf_addf(b, "'*'{-%c,--%s%s}'", s->letter, s->name, equals);
 	else if (s->letter)
 		buf_addf(b, "'(-%c --%s)'{-%c,--%s%s}'", s->letter, s->name, s->letter, s->name,
