@@ -110,6 +110,12 @@ static void fail(struct process *p, const struct error *why)
 	remove_data(p);
 	p->state.phase = SPOOL_FAILED;
 	p->state.error = *why;
+	if (stopped) { /* by somebody: who watches was not interrupted */
+		p->state.error.code = ERR_CAPTURE;
+		if (!*why->hint)
+			error_hint(&p->state.error, "by 'jdiag spool rm', or by a signal on the "
+						    "node; nothing was kept");
+	}
 	note_left(p);
 	p->state.n_parts = 0;
 	p->state.stored = 0;

@@ -51,11 +51,15 @@ static int start_process(struct drain *d, const struct drain_options *o,
 	return 0;
 }
 
-static void reap(struct drain *d)
+/* How it has ended, as waitpid says; 0 when that is not known. */
+static int reap(struct drain *d)
 {
-	while (d->pid > 0 && waitpid(d->pid, NULL, 0) < 0 && errno == EINTR)
+	int status = 0;
+
+	while (d->pid > 0 && waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	d->pid = -1;
+	return status;
 }
 
 /* -1: it has ended without a word. */
@@ -71,9 +75,16 @@ static int hear(struct drain *d, struct message *ret, int flags)
 	return n == (ssize_t)sizeof(*ret) ? 1 : -1;
 }
 
-static int was_killed(struct error *err)
+static int was_killed(struct drain *d, struct error *err)
 {
-	error_set(err, ERR_CAPTURE, "the process that reads the dump was killed");
+	int status = reap(d);
+
+	if (WIFEXITED(status))
+		return error_set(err, ERR_CAPTURE,
+				 "the process that reads the dump ended with status %d",
+				 WEXITSTATUS(status));
+	error_set(err, ERR_CAPTURE, "the process that reads the dump was killed (signal %d)",
+		  WTERMSIG(status));
 	return error_hint(err, "was the node out of memory? A smaller --buffer needs less");
 }
 
@@ -102,7 +113,7 @@ static int wait_until_ready(struct drain *d, const struct drain_options *o, stru
 	if (wait_for_word(d, o, err) < 0)
 		return -1;
 	if (hear(d, &m, 0) < 0)
-		return was_killed(err);
+		return was_killed(d, err);
 	if (m.type != MESSAGE_FAILED)
 		return 0;
 	*err = m.error;
@@ -143,9 +154,9 @@ int drain_poll(struct drain *d, struct drain_result *ret, struct error *err)
 
 	if (r == 0)
 		return 0;
-	reap(d);
 	if (r < 0)
-		return was_killed(err);
+		return was_killed(d, err);
+	(void)reap(d);
 	if (m.type == MESSAGE_DONE) {
 		*ret = m.result;
 		return 1;
@@ -158,7 +169,7 @@ void drain_stop(struct drain *d)
 {
 	if (d->pid > 0)
 		kill(d->pid, SIGKILL);
-	reap(d);
+	(void)reap(d);
 	fd_close(&d->fd);
 	if (d->progress)
 		munmap(d->progress, sizeof(*d->progress));

@@ -27,6 +27,18 @@ static int wait_for_it(struct spool_ending *e, struct error *err)
 	return spool_stop(&e->spool, err);
 }
 
+/* One that has failed and lives removes its state first, and itself then: in between it looks as if
+ * it were under way. */
+static int remove_it(struct spool_ending *e, struct error *err)
+{
+	if (spool_remove(&e->spool, err) == 0)
+		return 1;
+	if (err->code != ERR_REFUSED || now_ms() >= e->deadline)
+		return -1;
+	*err = (struct error){0};
+	return 0;
+}
+
 int spool_ending_step(struct spool_ending *e, struct error *err)
 {
 	bool alive = spool_alive(&e->spool);
@@ -41,7 +53,7 @@ int spool_ending_step(struct spool_ending *e, struct error *err)
 	}
 	if (alive && phase != SPOOL_COMPLETE && phase != SPOOL_FAILED)
 		return wait_for_it(e, err);
-	return spool_remove(&e->spool, err) < 0 ? -1 : 1;
+	return remove_it(e, err);
 }
 
 void spool_ending_release(struct spool_ending *e)

@@ -222,6 +222,7 @@ killed_in() {
 	says " dump "
 	run_jdiag -s 0 spool rm "$id"
 	ends 8
+	tells "was stopped"
 	[ -z "$(ls -A "$OUT")" ]
 	[ -z "$(records)" ]
 	untouched stall
