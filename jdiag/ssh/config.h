@@ -39,6 +39,7 @@ struct ssh_config {
 	char *proxy_command; /* owned; %-tokens expanded; NULL: none. Run by /bin/sh, as ssh does */
 	uint64_t connect_timeout_ms;
 	unsigned int alive_interval_s, alive_count_max; /* ServerAlive*; interval 0: our default */
+	bool gssapi;	     /* GSSAPIAuthentication: libssh2 cannot, but there may be keys */
 	const char *beyond;  /* a keyword in it that libssh2 cannot do ("PKCS11Provider"); NULL */
 	bool beyond_matters; /* to go on without it would be less safe: libssh2 refuses */
 };

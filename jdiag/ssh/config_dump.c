@@ -28,6 +28,7 @@ static const char *const keywords[DUMP_KEYS] = {
 	[DUMP_ALIVE_COUNT] = "ServerAliveCountMax",
 	[DUMP_PREFERRED_AUTHENTICATIONS] = "PreferredAuthentications",
 	[DUMP_PUBKEY_AUTHENTICATION] = "PubkeyAuthentication",
+	[DUMP_GSSAPI] = "GSSAPIAuthentication",
 	[DUMP_PKCS11_PROVIDER] = "PKCS11Provider",
 	[DUMP_KNOWN_HOSTS_COMMAND] = "KnownHostsCommand",
 	[DUMP_REVOKED_HOST_KEYS] = "RevokedHostKeys",

@@ -12,6 +12,7 @@
 #include "remote/base/str.h"
 
 #define CONNECT_MS 10000
+#define COMMAND_MS 30000 /* a ProxyCommand may log in somewhere first */
 
 /* Those that libssh2 cannot use (of a security key; RSA) come last, to be named when nothing else
  * fits; gcloud makes the last one. */
@@ -293,7 +294,7 @@ static void fill_times(struct fill *f)
 	if (!f->c->connect_timeout_ms && connect && str_to_duration_ms(connect, &n) && n)
 		f->c->connect_timeout_ms = n;
 	if (!f->c->connect_timeout_ms)
-		f->c->connect_timeout_ms = CONNECT_MS;
+		f->c->connect_timeout_ms = f->c->proxy_command ? COMMAND_MS : CONNECT_MS;
 	if (alive && str_to_duration_ms(alive, &n) && n / 1000 <= 86400)
 		f->c->alive_interval_s = (unsigned int)(n / 1000);
 	f->c->alive_count_max = count && str_to_u64(count, 10000, &n) ? (unsigned int)n : 3;
@@ -314,6 +315,7 @@ static void fill_beyond(struct fill *f)
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (is_set(f->d->value[others[i]]))
 			too_much(f, dump_keyword(others[i]), false);
+	f->c->gssapi = is_yes(f->d->value[DUMP_GSSAPI]);
 	if (is_set(f->d->value[DUMP_REVOKED_HOST_KEYS]))
 		too_much(f, dump_keyword(DUMP_REVOKED_HOST_KEYS), true);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "jdiag/ssh/libssh2_session.h"
+#include "jdiag/ssh/proxy_command.h"
 #include "remote/base/io.h"
 
 #define SLICE_MS 200 /* the interrupt flag is asked at least this often */
@@ -27,7 +28,10 @@ int lib_error(struct lib_session *s, const char *what, struct error *err)
 
 	if (code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_SEND ||
 	    code == LIBSSH2_ERROR_SOCKET_RECV)
-		text = "the connection was closed by the other side";
+		text = s->outer && s->outer->lost ? "the connection to the jump host was lost"
+						  : "the connection was closed by the other side";
+	if (s->proxy && s->lost && s->ready)
+		return proxy_ended(s->proxy, what, s->base.host, s->base.port, err);
 	error_set(err, ERR_SSH, "%s '%s' port %u: %s", what, s->base.host, s->base.port,
 		  text && *text ? text : "unknown error");
 	if (err && s->lost)
@@ -35,12 +39,12 @@ int lib_error(struct lib_session *s, const char *what, struct error *err)
 	return -1;
 }
 
-static short poll_events(struct lib_session *s)
+static short poll_events(const struct lib_session *root)
 {
-	int dir = libssh2_session_block_directions(s->lib);
+	int dir = libssh2_session_block_directions(root->lib);
 
 	/* data may come at any time, also while something waits to go out */
-	return POLLIN | (dir & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0);
+	return POLLIN | (root->out.len || dir & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0);
 }
 
 /* Until it starts a command, sshd does not set TCP_NODELAY: when it sends two packets, the second
@@ -56,17 +60,27 @@ static void acknowledge_at_once(const struct lib_session *s)
 /* 1 ready, 0 the time has passed, -1 interrupted or poll failed */
 static int wait_socket(struct lib_session *s, uint64_t deadline, struct error *err)
 {
+	struct lib_session *root = lib_root(s);
+
 	acknowledge_at_once(s);
 	for (;;) {
-		struct pollfd p = {.fd = s->fd, .events = poll_events(s)};
+		struct pollfd p = {.fd = root->fd};
 		uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
 		int n;
 
+		lib_flush(s);
+		p.events = poll_events(root);
+		if (root->proxy)
+			proxy_listen(root->proxy);
 		if (ssh_check_interrupt(&s->base, err) < 0)
 			return -1;
-		n = poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS);
-		if (n > 0)
+		if (lib_unread(s))
 			return 1;
+		n = poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS);
+		if (n > 0) {
+			lib_flush(s);
+			return 1;
+		}
 		if (n < 0 && errno != EINTR)
 			return error_sys(err, ERR_SSH, errno, "cannot wait for '%s'", s->base.host);
 		if (now_ms() >= deadline)
@@ -87,11 +101,13 @@ int lib_wait(struct lib_session *s, uint64_t deadline, const char *what, struct 
 /* libssh2 sends one when it is due; it never waits for an answer, TCP's own timers do. */
 static int keep_alive(struct lib_session *s, struct error *err)
 {
-	int seconds = 0;
-	int rc = libssh2_keepalive_send(s->lib, &seconds);
+	for (struct lib_session *each = s; each; each = each->outer) {
+		int seconds = 0;
+		int rc = libssh2_keepalive_send(each->lib, &seconds);
 
-	if (rc < 0 && rc != LIBSSH2_ERROR_EAGAIN)
-		return lib_error(s, "lost the connection to", err);
+		if (rc < 0 && rc != LIBSSH2_ERROR_EAGAIN)
+			return lib_error(s, "lost the connection to", err);
+	}
 	return 0;
 }
 
@@ -109,20 +125,19 @@ static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct er
 	return wait_socket(s, deadline, err);
 }
 
-static struct ssh_session *backend_alloc(void)
+struct lib_session *lib_new(void)
 {
 	struct lib_session *s = xcalloc(1, sizeof(*s));
 
 	s->fd = -1;
-	return &s->base;
+	s->out = BUF_INIT(LIB_MAX_OUT);
+	return s;
 }
 
-static int backend_open(struct ssh_session *base, const struct ssh_options *o,
-			const struct ssh_config *c, struct error *err)
+int lib_open(struct lib_session *s, const struct ssh_options *o, const struct ssh_config *c,
+	     struct error *err)
 {
-	struct lib_session *s = of(base);
-
-	if (lib_connect(s, c, err) < 0 || lib_authenticate(s, o, c, err) < 0)
+	if (lib_connect(s, o, c, err) < 0 || lib_authenticate(s, o, c, err) < 0)
 		return -1;
 	/* no answer is wanted: libssh2 1.10 keeps each one that comes until the session's end */
 	libssh2_keepalive_config(s->lib, 0,
@@ -134,30 +149,57 @@ static void say_goodbye(struct lib_session *s)
 {
 	uint64_t deadline = now_ms() + GOODBYE_MS;
 
-	while (libssh2_session_disconnect(s->lib, "done") == LIBSSH2_ERROR_EAGAIN)
+	while (!s->lost && libssh2_session_disconnect(s->lib, "done") == LIBSSH2_ERROR_EAGAIN)
 		if (lib_wait(s, deadline, "closing", NULL) < 0)
 			break;
+	/* through a tunnel, it takes the outer session's turn to get out */
+	while (s->out.len && !s->lost && lib_wait(s, deadline, "closing", NULL) == 0)
+		;
 }
 
-static void backend_close(struct ssh_session *base)
+void lib_free(struct lib_session *s)
 {
-	struct lib_session *s = of(base);
-
 	s->base.uninterruptible = true;
 	while (s->channels)
 		lib_channel_close(&s->channels->base);
 	if (s->lib && s->ready)
 		say_goodbye(s);
-	if (s->fd >= 0)
-		(void)shutdown(s->fd, SHUT_RDWR); /* nothing below can wait for the peer now */
+	s->lost = true; /* nothing below can wait for the peer now */
+	if (s->fd >= 0 && !s->outer)
+		(void)shutdown(s->fd, SHUT_RDWR);
 	if (s->lib) {
 		for (int i = 0; i < 16 && libssh2_session_free(s->lib); i++)
 			;
 		libssh2_exit();
 	}
+	if (s->outer) {
+		s->fd = -1;
+		free(s->outer->base.user);
+		free(s->outer->base.host);
+		lib_free(s->outer);
+	}
 	fd_close(&s->fd);
+	proxy_end(s->proxy);
+	buf_release(&s->out);
+	free(s->in);
 	free(s->first_bytes);
 	free(s);
+}
+
+static struct ssh_session *backend_alloc(void)
+{
+	return &lib_new()->base;
+}
+
+static int backend_open(struct ssh_session *base, const struct ssh_options *o,
+			const struct ssh_config *c, struct error *err)
+{
+	return lib_open(of(base), o, c, err);
+}
+
+static void backend_close(struct ssh_session *base)
+{
+	lib_free(of(base));
 }
 
 const struct ssh_backend ssh_libssh2 = {

@@ -173,8 +173,11 @@ ssize_t lib_read(struct ssh_channel *c, enum ssh_stream which, void *data, size_
 
 ssize_t lib_write(struct ssh_channel *c, const void *data, size_t n, struct error *err)
 {
-	ssize_t put = libssh2_channel_write_ex(of(c)->lib, 0, data, n);
+	ssize_t put;
 
+	if (lib_congested(session_of(c)))
+		return 0;
+	put = libssh2_channel_write_ex(of(c)->lib, 0, data, n);
 	if (put >= 0)
 		return put;
 	if (put == LIBSSH2_ERROR_EAGAIN)

@@ -1,15 +1,15 @@
-#include <errno.h>
 #include <libssh2.h>
-#include <poll.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/types.h>
 
 #include "jdiag/interrupt.h"
 #include "jdiag/ssh/host_key.h"
 #include "jdiag/ssh/libssh2_session.h"
+#include "jdiag/ssh/proxy_command.h"
 #include "jdiag/ssh/tcp.h"
 #include "remote/base/buf.h"
 #include "remote/base/io.h"
@@ -84,57 +84,6 @@ static int set_preferences(struct lib_session *s, const struct known_hosts *kh, 
 	return 0;
 }
 
-/* The agent's socket is a blocking one, read and written through the same callbacks. */
-static bool agent_ready(struct lib_session *s, int fd, short events)
-{
-	while (!interrupted() && now_ms() < s->agent_deadline)
-		if (io_wait(fd, events, now_ms() + 200) == 1)
-			return true;
-	return false;
-}
-
-/* What a call on the socket gave, for libssh2. */
-static ssize_t socket_result(struct lib_session *s, int socket, ssize_t n, bool end)
-{
-	if (n < 0 && (errno == EINTR || errno == EWOULDBLOCK))
-		return -EAGAIN;
-	if (n < 0 || end)
-		s->lost |= socket == s->fd;
-	return n < 0 ? -errno : n;
-}
-
-static LIBSSH2_RECV_FUNC(on_recv)
-{
-	struct lib_session *s = *abstract;
-	ssize_t n;
-
-	if (socket != s->fd && !agent_ready(s, socket, POLLIN))
-		return -ETIMEDOUT;
-	n = recv(socket, buffer, length, flags | MSG_NOSIGNAL);
-	n = socket_result(s, socket, n, n == 0 && length);
-	if (n < 0)
-		return n;
-	if (socket == s->fd && s->first_bytes && s->first_len < KEXINIT_BYTES) {
-		size_t room = KEXINIT_BYTES - s->first_len;
-		size_t take = (size_t)n < room ? (size_t)n : room;
-
-		memcpy(s->first_bytes + s->first_len, buffer, take);
-		s->first_len += take;
-	}
-	return n;
-}
-
-static LIBSSH2_SEND_FUNC(on_send)
-{
-	struct lib_session *s = *abstract;
-	ssize_t n;
-
-	if (socket != s->fd && !agent_ready(s, socket, POLLOUT))
-		return -ETIMEDOUT;
-	n = send(socket, buffer, length, flags | MSG_NOSIGNAL);
-	return socket_result(s, socket, n, false);
-}
-
 static int new_library_session(struct lib_session *s, struct error *err)
 {
 	if (libssh2_init(0))
@@ -143,12 +92,7 @@ static int new_library_session(struct lib_session *s, struct error *err)
 	if (!s->lib)
 		die_oom();
 	libssh2_session_set_blocking(s->lib, 0);
-/* the callbacks go through void *, as the API of libssh2 before 1.11 wants it */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-	libssh2_session_callback_set(s->lib, LIBSSH2_CALLBACK_RECV, (void *)on_recv);
-	libssh2_session_callback_set(s->lib, LIBSSH2_CALLBACK_SEND, (void *)on_send);
-#pragma GCC diagnostic pop
+	lib_stream_callbacks(s);
 	return 0;
 }
 
@@ -189,7 +133,9 @@ static int explain_handshake(struct lib_session *s, int rc, struct error *err)
 	    rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE)
 		return explain_no_kex(s, err);
 	lib_error(s, "cannot start SSH with", err);
-	if (rc == LIBSSH2_ERROR_BANNER_RECV || s->first_len == 0)
+	if (s->proxy && (s->first_len < 4 || memcmp(s->first_bytes, "SSH-", 4) != 0))
+		return proxy_explain(s->proxy, s->base.host, s->first_bytes, s->first_len, err);
+	if (!s->outer && (rc == LIBSSH2_ERROR_BANNER_RECV || s->first_len == 0))
 		return error_hint(err,
 				  "does an SSH server listen on port %u of the host? sshd "
 				  "also hangs up when it has too many logins at once "
@@ -207,7 +153,9 @@ static int handshake(struct lib_session *s, uint64_t deadline, struct error *err
 		if (lib_wait(s, deadline, "cannot start SSH with", err) == 0)
 			continue;
 		if (!s->first_len && !interrupted())
-			error_hint(err, "the port is open, but nothing came from it: is it SSH?");
+			error_hint(err, s->proxy ? "nothing came from the ProxyCommand"
+						 : "the port is open, but nothing came from it: is "
+						   "it SSH?");
 		return -1;
 	}
 	if (rc)
@@ -236,16 +184,45 @@ static int check_host_key(struct lib_session *s, const struct known_hosts *kh,
 	return host_key_decide(kh, c, blob, len, err);
 }
 
-int lib_connect(struct lib_session *s, const struct ssh_config *c, struct error *err)
+/* The bytes below the session: a tunnel through jump hosts, a command's, or a connection. */
+static int open_stream(struct lib_session *s, const struct ssh_options *o,
+		       const struct ssh_config *c, uint64_t deadline, struct error *err)
 {
-	uint64_t deadline = now_ms() + c->connect_timeout_ms;
-	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
-
-	if (host_key_known(&kh, c, err) < 0)
+	if (!s->outer && c->n_jumps && lib_jump(s, o, c, err) < 0)
 		return -1;
+	if (s->outer)
+		return lib_tunnel(s, c, err);
+	if (c->proxy_command) {
+		log_at(LOG_STEP, "ssh: %s port %u through '%s'", c->host_name, c->port,
+		       c->proxy_command);
+		return proxy_start(&s->proxy, c->proxy_command, &s->fd, err);
+	}
 	s->fd = tcp_connect(s->base.host, s->base.port, deadline, err);
-	if (s->fd < 0 || new_library_session(s, err) < 0)
+	return s->fd < 0 ? -1 : 0;
+}
+
+/* ServerAlive*, by the kernel: libssh2 cannot tell whether its keep-alives were answered */
+static void watch_peer(const struct lib_session *s, const struct ssh_config *c)
+{
+	uint64_t ms = c->alive_interval_s * (c->alive_count_max + 1ull) * 1000;
+	unsigned int gone = (unsigned int)ms;
+
+	if (ms && ms <= INT32_MAX)
+		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof(gone));
+}
+
+int lib_connect(struct lib_session *s, const struct ssh_options *o, const struct ssh_config *c,
+		struct error *err)
+{
+	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
+	uint64_t deadline = now_ms() + c->connect_timeout_ms;
+
+	if (host_key_known(&kh, c, err) < 0 || open_stream(s, o, c, deadline, err) < 0 ||
+	    new_library_session(s, err) < 0)
 		return -1;
+	watch_peer(s, c);
+	if (s->outer) /* jump hosts took their own time */
+		deadline = now_ms() + c->connect_timeout_ms;
 	if (set_preferences(s, &kh, err) < 0 || handshake(s, deadline, err) < 0)
 		return -1;
 	return check_host_key(s, &kh, c, err);
