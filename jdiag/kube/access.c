@@ -19,11 +19,8 @@ static json_t *parse(const struct http_response *r)
 
 int kube_look(struct kube *k, char *version, size_t size, struct error *err)
 {
-	const struct kube_get get = {.verb = "get",
-				     .resource = "version",
-				     .name = "version",
-				     .path = "/version",
-				     .anonymous = true};
+	const struct kube_get get = {
+		.verb = "get", .resource = "version", .path = "/version", .anonymous = true};
 	auto_cleanup(http_response_release) struct http_response r = {0};
 	auto_json json_t *root = NULL;
 
@@ -46,11 +43,15 @@ int kube_look(struct kube *k, char *version, size_t size, struct error *err)
 	return 0;
 }
 
+bool kube_is_verified(const struct kube *k)
+{
+	return !k->config.insecure && str_starts(k->config.server, "https://");
+}
+
 /* Before 1.28: an authenticated request that everybody may make. */
 static int who_by_version(struct kube *k, struct error *err)
 {
-	const struct kube_get get = {
-		.verb = "get", .resource = "version", .name = "version", .path = "/version"};
+	const struct kube_get get = {.verb = "get", .resource = "version", .path = "/version"};
 	auto_cleanup(http_response_release) struct http_response r = {0};
 
 	if (kube_send(k, &get, &r, err) < 0)
@@ -64,7 +65,6 @@ int kube_who(struct kube *k, char *user, size_t size, struct error *err)
 		.verb = "create",
 		.group = "authentication.k8s.io",
 		.resource = "selfsubjectreviews",
-		.name = "self",
 		.path = SELF_REVIEWS,
 		.body = "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":"
 			"\"SelfSubjectReview\"}",
@@ -134,7 +134,6 @@ int kube_may(struct kube *k, const struct kube_access *a, struct error *err)
 		.verb = "create",
 		.group = "authorization.k8s.io",
 		.resource = "selfsubjectaccessreviews",
-		.name = "self",
 		.path = ACCESS_REVIEWS,
 		.body = body,
 	};
@@ -153,27 +152,24 @@ int kube_may(struct kube *k, const struct kube_access *a, struct error *err)
 static char *subject(const char *user)
 {
 	static const char prefix[] = "system:serviceaccount:";
+	bool account = str_starts(user, prefix);
+	auto_free char *word = str_shell_word(account ? user + strlen(prefix)
+					      : *user ? user
+						      : "USER");
 
-	if (str_starts(user, prefix)) {
-		auto_free char *word = str_shell_word(user + strlen(prefix));
-
-		return xasprintf("--serviceaccount=%s", word);
-	}
-	auto_free char *word = str_shell_word(*user ? user : "USER");
-
-	return xasprintf("--user=%s", word);
+	return xasprintf("--%s=%s", account ? "serviceaccount" : "user", word);
 }
 
 char *kube_access_rule(const struct kube_access *a, const char *user)
 {
+	const char *group = a->group ? a->group : "", *kind = a->ns ? "role" : "clusterrole";
+	auto_free char *name = xasprintf("jdiag-%s-%s", a->verb, a->resource);
+	auto_free char *place = a->ns ? xasprintf(" -n %s", a->ns) : xstrdup("");
 	auto_free char *who = subject(user);
-	const char *dot = a->group && *a->group ? "." : "";
-	const char *group = a->group ? a->group : "";
 
 	return xasprintf("- {apiGroups: [\"%s\"], resources: [%s], verbs: [%s]}\n"
-			 "kubectl create clusterrole jdiag-%s-%s --verb=%s --resource=%s%s%s\n"
-			 "kubectl create clusterrolebinding jdiag-%s-%s --clusterrole=jdiag-%s-%s "
-			 "%s",
-			 group, a->resource, a->verb, a->verb, a->resource, a->verb, a->resource,
-			 dot, group, a->verb, a->resource, a->verb, a->resource, who);
+			 "kubectl create %s %s%s --verb=%s --resource=%s%s%s\n"
+			 "kubectl create %sbinding %s%s --%s=%s %s",
+			 group, a->resource, a->verb, kind, name, place, a->verb, a->resource,
+			 *group ? "." : "", group, kind, name, place, kind, name, who);
 }

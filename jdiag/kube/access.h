@@ -17,6 +17,9 @@
  * version: "v1.34.0", or "" when a server tells that to nobody. */
 int kube_look(struct kube *k, char *version, size_t size, struct error *err) must_check;
 
+/* Whether that is sure: the server's certificate is verified. */
+bool kube_is_verified(const struct kube *k);
+
 /* Whether the credentials count, and whose they are by the server's own words ("" when it is too
  * old to say). Runs a credential plugin. */
 int kube_who(struct kube *k, char *user, size_t size, struct error *err) must_check;
@@ -33,7 +36,7 @@ struct kube_access {
 int kube_may(struct kube *k, const struct kube_access *a, struct error *err) must_check;
 
 /* "- {apiGroups: [""], resources: [pods], verbs: [get]}" and the two commands that give it to the
- * user ("": unknown). Free with free(). */
+ * user ("": unknown), in the namespace alone where there is one. Free with free(). */
 char *kube_access_rule(const struct kube_access *a, const char *user) must_check;
 
 /* The answer to a SelfSubjectAccessReview: 1, 0, or -1. For kube_may and for fuzzing. */

@@ -159,8 +159,10 @@ int kube_authenticate(struct kube *k, bool again, struct auth_headers *h, struct
 	return 0;
 }
 
-void kube_authenticate_as_nobody(struct kube *k, struct auth_headers *h)
+void kube_authenticate_nobody(struct kube *k, struct auth_headers *h)
 {
-	use_certificate(k, "", "");
+	const struct kube_config *c = &k->config;
+
+	use_certificate(k, c->cert_pem ? c->cert_pem : "", secret_str(&c->key_pem));
 	add(h, xstrdup("Accept: application/json"));
 }

@@ -180,7 +180,7 @@ static int send_once(struct kube *k, const struct kube_get *get, const char *url
 	};
 
 	if (get->anonymous)
-		kube_authenticate_as_nobody(k, &h);
+		kube_authenticate_nobody(k, &h);
 	else if (kube_authenticate(k, again, &h, err) != 0)
 		return -1;
 	if (get->body)

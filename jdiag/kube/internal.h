@@ -40,8 +40,9 @@ struct auth_headers {
  * certificate. `again`: the server refused what we sent last. */
 int kube_authenticate(struct kube *k, bool again, struct auth_headers *h,
 		      struct error *err) must_check;
-/* The same without any credentials. */
-void kube_authenticate_as_nobody(struct kube *k, struct auth_headers *h);
+/* No credentials but the client certificate of the kubeconfig, without which some servers take no
+ * connection. */
+void kube_authenticate_nobody(struct kube *k, struct auth_headers *h);
 void auth_headers_add(struct auth_headers *h, const char *line);
 void auth_headers_release(struct auth_headers *h);
 

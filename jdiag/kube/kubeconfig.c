@@ -59,9 +59,11 @@ static int add_entry(json_t *into, const json_t *item, const char *member, const
 	if (!name)
 		return error_set(err, ERR_USAGE, "kubeconfig '%s': an entry of '%s' has no name",
 				 src->file, list);
-	if (json_object_get(src->seen, name))
-		return error_set(err, ERR_USAGE, "kubeconfig '%s': '%s' is twice in '%s'",
-				 src->file, name, list);
+	if (json_object_get(src->seen, name)) {
+		error_set(err, ERR_USAGE, "kubeconfig '%s': '%s' is twice in '%s'", src->file, name,
+			  list);
+		return error_hint(err, "which one is meant cannot be told: rename or remove one");
+	}
 	json_object_set_new(src->seen, name, json_true());
 	if (entry && !json_is_object(entry) && !json_is_null(entry))
 		return error_set(err, ERR_USAGE, "kubeconfig '%s': '%s' of '%s' is not a mapping",

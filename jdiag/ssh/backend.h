@@ -14,6 +14,7 @@ struct ssh_session {
 	char *host; /* owned; for messages */
 	uint16_t port;
 	bool uninterruptible; /* waits go on although a signal came: cleaning up */
+	char why[160];	      /* this back end was chosen, and not libssh2; "" otherwise */
 	char cannot[160]; /* why this back end cannot although another one could; "" otherwise */
 };
 

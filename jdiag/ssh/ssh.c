@@ -78,7 +78,7 @@ static int open_auto(struct ssh_session **ret, const struct ssh_options *o,
 		     const struct ssh_config *c, struct error *err)
 {
 	struct error why = {0};
-	char cannot[160] = "";
+	char cannot[160] = "", why_not[160];
 
 	if (c->beyond && c->from_ssh) {
 		snprintf(cannot, sizeof(cannot), "libssh2 cannot do '%s' of the ssh_config",
@@ -99,7 +99,11 @@ static int open_auto(struct ssh_session **ret, const struct ssh_options *o,
 		}
 	}
 	log_at(LOG_WARN, "using the OpenSSH client for '%s': %s", c->host_name, cannot);
-	return open_with(&ssh_openssh, ret, o, c, cannot, err);
+	memcpy(why_not, cannot, sizeof(why_not));
+	if (open_with(&ssh_openssh, ret, o, c, cannot, err) < 0)
+		return -1;
+	memcpy((*ret)->why, why_not, sizeof((*ret)->why));
+	return 0;
 }
 
 int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err)
@@ -137,6 +141,16 @@ const char *ssh_user(const struct ssh_session *s)
 const char *ssh_host(const struct ssh_session *s)
 {
 	return s->host;
+}
+
+const char *ssh_backend_name(const struct ssh_session *s)
+{
+	return s->backend->name;
+}
+
+const char *ssh_backend_why(const struct ssh_session *s)
+{
+	return s->why;
 }
 
 void ssh_set_uninterruptible(struct ssh_session *s, bool on)

@@ -71,6 +71,10 @@ void ssh_close(struct ssh_session *s); /* NULL is fine */
 const char *ssh_user(const struct ssh_session *s);
 const char *ssh_host(const struct ssh_session *s);
 
+/* "libssh2" or "openssh", and why it is not libssh2 where that was tried; "" otherwise. */
+const char *ssh_backend_name(const struct ssh_session *s);
+const char *ssh_backend_why(const struct ssh_session *s);
+
 /* While set, a signal that has come ends neither ssh_wait nor ssh_check_interrupt: what goes on
  * cleans up, bounded by its own time-outs. */
 void ssh_set_uninterruptible(struct ssh_session *s, bool on);
