@@ -31,6 +31,9 @@ class Tokens:
     def revoke(self):
         self.minted.clear()
 
+    def is_denied(self, header):
+        return (header or "").removeprefix("Bearer ") in self.denied
+
     def check(self, header):
         token = (header or "").removeprefix("Bearer ")
         if not header or token not in self.fixed | set(self.minted) | self.denied:

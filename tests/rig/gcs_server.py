@@ -299,10 +299,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(404, "The specified bucket does not exist.")
 
     def test_permissions(self, bucket):
+        """Those of the asked ones that are granted; without any the service leaves the list out."""
         self.take_fault("permissions")
-        if bucket not in self.server.public:
+        names = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["permissions"]
+        header = self.headers.get("Authorization")
+        if bucket in self.server.public and not header:
+            names = [n for n in names if n == "storage.objects.get"]
+        elif self.server.tokens.is_denied(header):
+            names = []
+        else:
             self.authorize(bucket)
-        self.reply_json({"permissions": [self.query["permissions"]]})
+        answer = {"kind": "storage#testIamPermissionsResponse"}
+        if names:
+            answer["permissions"] = names
+        self.reply_json(answer)
 
     def objects(self, bucket, name):
         self.take_fault("object")

@@ -11,7 +11,9 @@ Answers are modelled on those of a real API server 1.34, recorded in 2026-11: th
 403 (also for an anonymous request), 404, 400, the pages of a list.
 
 users.json: {TOKEN: {"name": USER, "deny": ["get nodes", "list pods", ...]}}; the CN of a client
-certificate is looked up as "cert:CN". A user that is not in the file may read everything.
+certificate is looked up as "cert:CN". A user that is not in the file may read everything. The same rules
+answer the reviews of oneself (who am I, may I?), which "deny" may forbid too ("create selfsubjectreviews",
+"create selfsubjectaccessreviews"); /version is for everybody, also without credentials.
 
 faults.json: [{"path": REGULAR EXPRESSION of path and query, "from": N, "times": N, "do": ACTION, ...}].
 The first whose path matches, counted from its own request number "from" (1), "times" times (always):
@@ -258,7 +260,33 @@ class Api:
         raise Refused(403, "Forbidden", '%s is forbidden: User "%s" cannot %s resource "%s" in API group "" %s'
                       % (subject, who, verb, resource, scope), details)
 
+    REVIEWS = {
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews": "selfsubjectreviews",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": "selfsubjectaccessreviews",
+    }
+
+    def review(self, path, question, user):
+        """What is asked about oneself: a POST that makes nothing."""
+        resource = self.REVIEWS[path]
+        who, deny = user
+        if "*" in deny or "create " + resource in deny:
+            group = path.split("/")[2]
+            raise Refused(403, "Forbidden", '%s.%s is forbidden: User "%s" cannot create resource "%s" in API '
+                          'group "%s" at the cluster scope' % (resource, group, who, resource, group),
+                          {"group": group, "kind": resource})
+        answer = {"kind": question["kind"], "apiVersion": question["apiVersion"],
+                  "metadata": {"creationTimestamp": None}}
+        if resource == "selfsubjectreviews":
+            answer["status"] = {"userInfo": {"username": who, "groups": ["system:authenticated"]}}
+            return answer
+        asked = question["spec"]["resourceAttributes"]
+        answer["spec"] = question["spec"]
+        answer["status"] = {"allowed": "%s %s" % (asked["verb"], asked["resource"]) not in deny}
+        return answer
+
     def answer(self, path, query, user):
+        if path == "/version":
+            return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
         for pattern, verb, resource in self.ROUTES:
             match = pattern.match(path)
             if match:
@@ -408,12 +436,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
 
+    def do_POST(self):
+        url = urllib.parse.urlsplit(self.path)
+        if url.path not in self.server.api.REVIEWS:
+            self.refuse_method()
+            return
+        try:
+            user = self.server.api.user(self.headers.get("Authorization"), self.request.getpeercert())
+            self.note("POST %s %s %s" % (self.path, user[0], self.headers.get("User-Agent", "-")))
+            if self.headers.get("Content-Type") != "application/json":
+                raise Refused(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            fault = self.server.faults.pick(self.path)
+            answer = self.server.api.review(url.path, question, user)
+            if fault and fault["do"] == "merge":
+                answer = merge(answer, fault["patch"])
+            elif fault:
+                self.fault(fault, answer)
+                return
+            self.send(201, json.dumps(answer, indent=2).encode())
+        except Refused as refused:
+            self.send(refused.code, json.dumps(refused.status, indent=2).encode(), refused.headers)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+            self.close_connection = True
+
     def refuse_method(self):
         self.note("%s %s - method" % (self.command, self.path))
         self.close_connection = True
         self.send(405, b"", {"Allow": "GET"})
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = refuse_method
+    do_PUT = do_PATCH = do_DELETE = do_HEAD = refuse_method
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
