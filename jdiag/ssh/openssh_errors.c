@@ -6,6 +6,7 @@
 #include "jdiag/ssh/keys.h"
 #include "jdiag/ssh/known_hosts.h"
 #include "jdiag/ssh/openssh_session.h"
+#include "jdiag/ssh/tcp.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
@@ -17,6 +18,7 @@ static int bad_connection(const struct open_session *s, struct error *err)
 
 	error_set(err, ERR_SSH, "cannot connect to '%s' port %u: %s", s->base.host, s->base.port,
 		  silent ? "no answer" : s->words.detail);
+	(void)tcp_unreachable(err);
 	return error_hint(err,
 			  "check the address and that port %u of the node can be reached from here "
 			  "(firewall, bastion, VPN)",
@@ -207,8 +209,9 @@ int open_explain(const struct open_session *s, const struct ssh_options *o,
 
 	switch (w->cause) {
 	case CAUSE_NO_ADDRESS:
-		return error_set(err, ERR_SSH, "cannot find the address of '%s': %s", s->base.host,
-				 w->detail);
+		error_set(err, ERR_SSH, "cannot find the address of '%s': %s", s->base.host,
+			  w->detail);
+		return tcp_unreachable(err);
 	case CAUSE_NO_CONNECTION:
 		return bad_connection(s, err);
 	case CAUSE_NO_SSH:

@@ -11,6 +11,7 @@
 
 #include "jdiag/interrupt.h"
 #include "jdiag/ssh/openssh_session.h"
+#include "jdiag/ssh/tcp.h"
 #include "jdiag/ssh/tty.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
@@ -217,11 +218,13 @@ static int too_late(const struct open_session *s, struct error *err)
 
 	error_set(err, ERR_SSH, "%s '%s' port %u: no answer in time", what[s->words.phase],
 		  s->base.host, s->base.port);
-	if (s->words.phase == PHASE_CONNECT)
+	if (s->words.phase == PHASE_CONNECT) {
+		(void)tcp_unreachable(err);
 		return error_hint(err,
 				  "check the address and that port %u of the node can be "
 				  "reached from here (firewall, bastion, VPN)",
 				  s->base.port);
+	}
 	if (s->words.phase == PHASE_KEY_EXCHANGE)
 		return error_hint(err, "the port is open, but nothing came from it: is it SSH?");
 	return -1;

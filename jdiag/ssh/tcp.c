@@ -105,7 +105,7 @@ static int connect_any(const struct addrinfo *list, uint64_t deadline, struct bu
 	return -ETIMEDOUT;
 }
 
-static int unreachable(struct error *err)
+int tcp_unreachable(struct error *err)
 {
 	if (err)
 		err->sys = EHOSTUNREACH;
@@ -125,7 +125,7 @@ int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error
 	if (rc) {
 		error_set(err, ERR_SSH, "cannot find the address of '%s': %s", host,
 			  rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-		return unreachable(err);
+		return tcp_unreachable(err);
 	}
 	fd = connect_any(list, deadline, &why);
 	if (fd == -EINTR)
@@ -133,7 +133,7 @@ int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error
 	if (fd < 0) {
 		error_set(err, ERR_SSH, "cannot connect to '%s' port %u: %s", host, port,
 			  buf_str(&why));
-		(void)unreachable(err);
+		(void)tcp_unreachable(err);
 		return error_hint(err,
 				  "check the address and that port %u of the node can be "
 				  "reached from here (firewall, bastion, VPN)",

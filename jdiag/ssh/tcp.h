@@ -11,4 +11,7 @@
  * minute. ERR_SSH with the reason of each address and EHOSTUNREACH in err->sys, ERR_INTERRUPTED. */
 int tcp_connect(const char *host, uint16_t port, uint64_t deadline, struct error *err) must_check;
 
+/* Put that EHOSTUNREACH into an error that is filled already (err may be NULL). Returns -1. */
+int tcp_unreachable(struct error *err);
+
 #endif

@@ -291,9 +291,9 @@ address() {
 	tells "node '$NODE' does not answer at '127.0.0.9': trying '127.0.0.1', by the Compute Engine API"
 	[ "$(grep -c 'does not answer' <<<"$stderr")" = 1 ]
 	asked 1
-	# the machine's own account
+	# the machine's own account; the other back end
 	credentials metadata
-	reach 0
+	reach 0 --ssh openssh
 	tells "by the Compute Engine API"
 }
 
