@@ -192,6 +192,8 @@ int doctor_address(struct doctor *d, struct doctor_line *l, struct error *err)
 	if (session_resolve_node(s, node_name(d), err) < 0)
 		return -1;
 	doctor_say(l, "'%s' of node '%s', %s", s->address, s->node,
-		   d->o->node_address ? d->o->node_address : "as the cluster lists it");
+		   d->o->node_address ? d->o->node_address
+		   : *s->instance     ? "by the Compute Engine API"
+				      : "as the cluster lists it");
 	return 0;
 }

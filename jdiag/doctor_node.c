@@ -25,7 +25,7 @@ static int connect_to(const struct ssh_config *c, struct doctor_line *l, struct 
 }
 
 /* What stands between is SSH's own matter: the next step tries it. */
-int doctor_tcp(struct doctor *d, struct doctor_line *l, struct error *err)
+static int try_address(struct doctor *d, struct doctor_line *l, struct error *err)
 {
 	const struct ssh_options o = session_ssh_options(&d->session);
 	auto_cleanup(ssh_config_release) struct ssh_config c = {0};
@@ -42,6 +42,29 @@ int doctor_tcp(struct doctor *d, struct doctor_line *l, struct error *err)
 			   c.port);
 	else
 		return connect_to(&c, l, err);
+	return 0;
+}
+
+/* As session_open_ssh: where nobody answers, the node's other addresses are tried. */
+int doctor_tcp(struct doctor *d, struct doctor_line *l, struct error *err)
+{
+	struct error first = {0}, why = {0};
+
+	while (try_address(d, l, &why) < 0) {
+		if (!first.code || why.sys != EHOSTUNREACH)
+			first = why;
+		if (why.sys != EHOSTUNREACH || !session_next_address(&d->session, &first)) {
+			*err = first;
+			return -1;
+		}
+		why = (struct error){0};
+	}
+	if (first.code) {
+		auto_free char *found = xstrdup(l->text);
+
+		doctor_warn(l, "choose it at once: --node-address", "%.200s; %.200s", first.msg,
+			    found);
+	}
 	return 0;
 }
 

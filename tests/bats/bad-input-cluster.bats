@@ -338,3 +338,119 @@ fault() { faults "[{\"path\": \"/pods/web\", $1}]"; }
 	refuses 4 ps -l app=web -n shop
 	tells "(410)"
 }
+
+# --- kubeconfig and credential plugins --------------------------------------------------------------
+
+# plugin SCRIPT [MEMBER...]: $D/config has this credential plugin as its user, with these members.
+plugin() {
+	printf '#!/bin/sh\n%s\n' "$1" >"$D/plugin"
+	chmod +x "$D/plugin"
+	exec_entry "command: $D/plugin" "${@:2}"
+}
+
+exec_entry() {
+	kubeconfig '/^    token: /d'
+	{
+		printf '    exec:\n      apiVersion: client.authentication.k8s.io/%s\n' "${API:-v1}"
+		printf '      interactiveMode: %s\n' "${MODE:-Never}"
+		printf '      %s\n' "$@"
+	} >>"$D/config"
+}
+
+# The script of a plugin that gives the token, as this version.
+gives() {
+	printf "echo '{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/%s\", %s'" "$1" \
+		"\"status\": {\"token\": \"$CANARY_TOKEN\"}}"
+}
+
+@test "two contexts of one name: refused in a file, the first file wins" {
+	kubeconfig 's/^- name: rig$/&/; /^contexts:$/a - name: rig\n  context: {cluster: rig, user: rig, namespace: other}'
+	dump 2 --kubeconfig "$D/config"
+	tells "kubeconfig '$D/config': 'rig' is twice in 'contexts'"
+	tells "rename or remove one"
+	kubeconfig 's/namespace: default/namespace: nowhere/'
+	JDIAG_EXTRA_ENV=(KUBECONFIG="$D/config:$KUBE/kubeconfig")
+	refuses 3 heapdump web
+	tells "no pod 'web' in namespace 'nowhere'"
+	JDIAG_EXTRA_ENV=(KUBECONFIG="$KUBE/kubeconfig:$D/config")
+	refuses 3 heapdump web
+	tells "no pod 'web' in namespace 'default'"
+	JDIAG_EXTRA_ENV=()
+}
+
+@test "a credential plugin that is missing: how to install it" {
+	exec_entry "command: gke-gcloud-auth-plugin-none" "installHint: apt-get install google-cloud-cli"
+	dump 4 --kubeconfig "$D/config"
+	tells "credential plugin 'gke-gcloud-auth-plugin-none' of user 'rig': cannot run"
+	tells "No such file or directory"
+	tells "the kubeconfig says how to install it:"
+	tells "  apt-get install google-cloud-cli"
+	exec_entry "command: ./bin/plugin"
+	dump 4 --kubeconfig "$D/config"
+	tells "install '$D/./bin/plugin', or put its directory into PATH"
+}
+
+@test "a credential plugin that fails: its own words, and the command that shows it" {
+	plugin 'echo "token has expired: log in" >&2; exit 7' "args: [get-token, --secret-id, s3cret]"
+	dump 4 --kubeconfig "$D/config"
+	tells "token has expired: log in"
+	tells "credential plugin '$D/plugin' of user 'rig': '$D/plugin' ended with status 7"
+	tells "see what this says: $D/plugin get-token --secret-id ..."
+	[[ $stderr != *s3cret* ]]
+}
+
+@test "a credential plugin that prints junk, or that is asked for another version" {
+	plugin "echo 'Opening browser... $CANARY_TOKEN'"
+	dump 4 --kubeconfig "$D/config"
+	tells "its answer is not a JSON object"
+	plugin "$(gives v1beta1)"
+	dump 4 --kubeconfig "$D/config"
+	tells "it answers with another version than 'client.authentication.k8s.io/v1'"
+	API=v1alpha1 plugin "$(gives v1alpha1)"
+	dump 2 --kubeconfig "$D/config"
+	tells "apiVersion 'client.authentication.k8s.io/v1alpha1', which is not known"
+	tells "update the plugin and get a new kubeconfig"
+	API=v1beta1 plugin "$(gives v1beta1)"
+	run_jdiag -s 0 heapdump web -n shop --dry-run --kubeconfig "$D/config"
+}
+
+@test "a credential plugin that asks, where nobody can answer" {
+	MODE=Always plugin 'read -r answer </dev/tty'
+	dump 2 --kubeconfig "$D/config" --no-input
+	tells "user 'rig': its exec entry needs a terminal to ask on (interactiveMode Always)"
+	MODE=IfAvailable plugin 'read -r answer || { echo "no terminal" >&2; exit 3; }'
+	dump 4 --kubeconfig "$D/config"
+	tells "ended with status 3"
+}
+
+@test "a newer API: fields and words that are not known yet" {
+	faults '[{"path": "/pods/web$", "do": "merge", "patch": {"futureRoot": [1, {"a": null}],
+		"metadata": {"futureMeta": "x", "finalizersV2": ["a"]}, "spec": {"futureSpec": {"deep": {"er": true}}},
+		"status": {"futureStatus": 7, "hostIPs": [{"ip": "127.0.0.1", "family": "v9"}]}}}]'
+	run_jdiag -s 0 heapdump web -n shop --dry-run
+	faults '[{"path": "/nodes/", "do": "merge", "patch": {"status": {"futureStatus": {"x": []},
+		"addresses": [{"type": "QuantumIP", "address": "q://7", "zone": "x"},
+			{"type": "InternalIP", "address": "127.0.0.1", "future": true}]}}}]'
+	run_jdiag -s 0 heapdump web -n shop --dry-run
+	faults '[{"path": "/pods/web$", "do": "merge", "patch": {"status": {"phase": "Hibernated"}}}]'
+	dump 3
+	tells "pod 'web' does not run yet: it is Hibernated"
+}
+
+@test "an older API: what it does not send yet is not missed" {
+	faults '[{"path": "/pods/web$", "do": "merge", "patch": {"metadata": {"generation": null, "managedFields": null},
+		"spec": {"runtimeClassName": null, "os": null, "ephemeralContainers": null},
+		"status": {"hostIPs": null, "podIPs": null, "observedGeneration": null, "resize": null}}}]'
+	run_jdiag -s 0 heapdump web -n shop --dry-run
+	# the pod's API itself is another one
+	faults '[{"path": "/pods/web$", "do": "merge", "patch": {"kind": "PodV2", "apiVersion": "v2"}}]'
+	dump 4
+	tells "the cluster API sent something that is not a pod"
+}
+
+@test "403 on the list of pods of a node: the JVMs without the names of pods" {
+	denied "list pods"
+	run_jdiag -s 0 ps "node/$NODE" -n shop
+	tells "the names of pods are not shown: not allowed to list pods in all namespaces"
+	says " Checkout "
+}
