@@ -57,7 +57,6 @@ machine_network() {
 		    name, flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16s16x", b"lo")))
 		    fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", name, flags | IFF_UP))
 	END
-	[[ -w /proc/sys/net/ipv4/ip_forward ]] && echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
 # --- configuration ----------------------------------------------------------------------------------
