@@ -39,13 +39,14 @@ for rule in json.load(sys.stdin)["rules"]:
             print(resource, verb, *rule["apiGroups"], *rule.get("resourceNames", []))')
 	[ "$rights" = "pods get 
 pods list 
-nodes get " ]
+nodes get 
+nodes list " ]
 	WANT=no
 	may get secrets
 	may watch pods
 	may create pods --subresource exec
 	may get pods --subresource log
-	may list nodes
+	may watch nodes
 }
 
 @test "with all of them" {
@@ -54,6 +55,8 @@ nodes get " ]
 	says Checkout
 	run_jdiag -s 0 ps "node/$CLUSTER_NODE" -o json
 	says '"pod":"web-0"'
+	run_jdiag -s 0 nodes -o name
+	[ "$output" = "node/$CLUSTER_NODE" ]
 	pod_untouched web-0 app
 }
 
@@ -78,6 +81,14 @@ nodes get " ]
 	refuses 4 heapdump web-0 -n "$SHOP" --to "$OUT/"
 	tells "not allowed to get nodes"
 	tells 'it takes a ClusterRole with: apiGroups [""], resources ["nodes"], verbs ["get"]'
+}
+
+@test "without list on nodes" {
+	without nodes list
+	refuses 4 nodes
+	tells "not allowed to list nodes"
+	tells 'it takes a ClusterRole with: apiGroups [""], resources ["nodes"], verbs ["list"]'
+	dumped web-0
 }
 
 @test "a token that does not count any more" {
