@@ -4,8 +4,14 @@ load cluster
 setup_file() {
 	shop_up nodes
 	pods_up web
+	# beside the README's ClusterRole
+	kubectl create clusterrole "nodes-$SHOP" --verb list --resource nodes
+	kubectl create clusterrolebinding "nodes-$SHOP" --clusterrole "nodes-$SHOP" --serviceaccount "$SHOP:jdiag"
 }
-teardown_file() { shop_down; }
+teardown_file() {
+	kubectl delete clusterrole,clusterrolebinding "nodes-$SHOP"
+	shop_down
+}
 
 @test "the node, by the filter of the Compute Engine" {
 	run_jdiag -s 0 nodes
