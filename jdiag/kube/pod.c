@@ -208,18 +208,21 @@ static int add_container(struct pod *p, const json_t *spec, const json_t *status
 	return 0;
 }
 
-/* An init container with restartPolicy Always runs as long as the pod: a sidecar. The others are
- * over when the pod runs. */
-static bool belongs(const json_t *spec, bool sidecars_only)
+/* An init container with restartPolicy Always runs as long as the pod: a sidecar. Of the others
+ * only the one counts that is at work now. */
+static bool belongs(const json_t *spec, const json_t *statuses, bool init)
 {
-	return !sidecars_only || strcmp(json_str_at(spec, "restartPolicy", ""), "Always") == 0;
+	const json_t *status = status_of(statuses, json_str_at(spec, "name", ""));
+
+	return !init || strcmp(json_str_at(spec, "restartPolicy", ""), "Always") == 0 ||
+	       json_is_object(json_at(status, "state.running"));
 }
 
 static int take_containers(const json_t *o, struct pod *p, struct error *err)
 {
 	static const struct {
 		const char *spec, *status;
-		bool sidecars_only;
+		bool init;
 	} lists[] = {
 		{"spec.containers", "status.containerStatuses", false},
 		{"spec.initContainers", "status.initContainerStatuses", true},
@@ -232,9 +235,13 @@ static int take_containers(const json_t *o, struct pod *p, struct error *err)
 		json_t *spec;
 
 		json_array_foreach (specs, i, spec) {
-			if (belongs(spec, lists[n].sidecars_only) &&
-			    add_container(p, spec, json_at(o, lists[n].status), err) != 0)
+			const json_t *statuses = json_at(o, lists[n].status);
+
+			if (!belongs(spec, statuses, lists[n].init))
+				continue;
+			if (add_container(p, spec, statuses, err) != 0)
 				return -1;
+			p->containers[p->n_containers - 1].init = lists[n].init;
 		}
 	}
 	return p->n_containers ? 0 : strange("list of containers", err);

@@ -16,6 +16,7 @@ struct pod_container {
 	char runtime[32]; /* "containerd", "docker", "cri-o" */
 	char image[256];
 	uint64_t restarts;
+	bool init; /* an init container, sidecars among them */
 	bool running;
 	char state[64];	   /* "running", "waiting: CrashLoopBackOff", "terminated: OOMKilled" */
 	bool has_liveness; /* a probe may restart it: the liveness probe, or ... */
@@ -32,7 +33,8 @@ struct pod {
 	char runtime_class[254], os[16]; /* "" when not said */
 	char reason[64];		 /* status.reason: "Evicted"; "" mostly */
 	bool deleting;
-	unsigned int n_containers; /* app containers, then sidecars, then ephemeral ones */
+	unsigned int n_containers; /* app containers, then sidecars and the init container that
+				      runs, then ephemeral ones */
 	struct pod_container containers[POD_MAX_CONTAINERS];
 };
 

@@ -27,12 +27,22 @@ static void list_states(const struct pod *p, struct buf *out)
 			 p->containers[i].state);
 }
 
+/* A pod is Pending as long as its init containers are at work. */
+static bool any_init_runs(const struct pod *p)
+{
+	for (unsigned int i = 0; i < p->n_containers; i++)
+		if (p->containers[i].init && p->containers[i].running)
+			return true;
+	return false;
+}
+
 static int check_phase(const struct pod *p, struct error *err)
 {
 	auto_buf struct buf states = BUF_INIT(900);
 	const char *why = *p->reason ? p->reason : NULL;
 
-	if (strcmp(p->phase, "Running") == 0)
+	if (strcmp(p->phase, "Running") == 0 ||
+	    (strcmp(p->phase, "Pending") == 0 && any_init_runs(p)))
 		return 0;
 	list_states(p, &states);
 	if (strcmp(p->phase, "Succeeded") == 0 || strcmp(p->phase, "Failed") == 0) {

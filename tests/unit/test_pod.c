@@ -279,6 +279,30 @@ static void sidecars_and_ephemeral_containers_count(void **state)
 	assert_string_equal(p.containers[3].state, "not started");
 }
 
+static void an_init_container_that_runs_counts(void **state)
+{
+	static const char running[] =
+		"[{\"name\": \"done\", \"state\": {\"terminated\": {\"reason\": \"Completed\"}}}, "
+		"{\"name\": \"setup\", \"containerID\": \"containerd://"
+		"7bbadabd3369bc65d17e232f0b24ed78f1574981765aa870e69ea4829a07dfdb\", "
+		"\"state\": {\"running\": {}}}]";
+	auto_json json_t *o = load("kube/pod.json");
+	struct error err = {0};
+	struct pod p;
+
+	(void)state;
+	set(o, "status.phase", "\"Pending\"");
+	set(o, "spec.initContainers", "[{\"name\": \"done\"}, {\"name\": \"setup\"}]");
+	assert_int_equal(pod_from_json(o, &p, &err), 0);
+	assert_int_equal(pod_check_reachable(&p, &err), -1);
+	set(o, "status.initContainerStatuses", running);
+	assert_int_equal(pod_from_json(o, &p, &err), 0);
+	assert_int_equal(pod_check_reachable(&p, &err), 0);
+	assert_int_equal(p.n_containers, 3);
+	assert_ptr_equal(pod_pick_container(&p, "setup", &err), &p.containers[2]);
+	assert_null(pod_pick_container(&p, "done", &err));
+}
+
 static void unreachable_pods_say_why(void **state)
 {
 	static const char *const cases[][3] = {
@@ -468,6 +492,7 @@ int main(void)
 		cmocka_unit_test(free_text_is_escaped),
 		cmocka_unit_test(too_many_containers_are_refused),
 		cmocka_unit_test(sidecars_and_ephemeral_containers_count),
+		cmocka_unit_test(an_init_container_that_runs_counts),
 		cmocka_unit_test(unreachable_pods_say_why),
 		cmocka_unit_test(container_is_never_guessed),
 		cmocka_unit_test(change_is_noticed),
