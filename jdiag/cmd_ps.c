@@ -85,6 +85,19 @@ static struct owner find_owner(const json_t *pods, const char *id)
 
 /* ---- one JVM ---- */
 
+/* By the API, else by the runtime's files on the node, else "-". */
+static const char *pod_name(const json_t *jvm, const struct owner *o)
+{
+	const char *name = json_str_at(o->pod, "metadata.name", json_str_at(jvm, "pod", ""));
+
+	return *name ? name : "-";
+}
+
+static const char *container_name(const json_t *jvm, const struct owner *o)
+{
+	return json_str_at(o->status, "name", json_str_at(jvm, "name", ""));
+}
+
 static void format_age(char dst[16], uint64_t started)
 {
 	uint64_t now = (uint64_t)time(NULL);
@@ -107,8 +120,8 @@ static void add_row(struct listing *l, const char *node, const json_t *jvm, cons
 	char pid[24], ns_pid[24], uid[24], age[16];
 	bool attachable = json_bool_at(jvm, "attachable", false);
 	const char *cells[] = {
-		json_str_at(o->pod, "metadata.name", "-"),
-		json_str_at(o->status, "name", ""),
+		pod_name(jvm, o),
+		container_name(jvm, o),
 		ns_pid,
 		pid,
 		json_str_at(jvm, "version", ""),
@@ -117,7 +130,7 @@ static void add_row(struct listing *l, const char *node, const json_t *jvm, cons
 		json_str_at(jvm, "main", ""),
 		age,
 		/* for wide only */
-		json_str_at(o->pod, "metadata.namespace", ""),
+		json_str_at(o->pod, "metadata.namespace", json_str_at(jvm, "namespace", "")),
 		node,
 		json_str_at(jvm, "vm", ""),
 		json_str_at(jvm, "container", ""),
@@ -142,9 +155,19 @@ static bool is_wanted(const struct options *o, const json_t *jvm, const struct o
 {
 	if (!o->container)
 		return true;
-	if (owner->status)
-		return strcmp(json_str_at(owner->status, "name", ""), o->container) == 0;
-	return str_starts(json_str_at(jvm, "container", ""), o->container);
+	if (strcmp(container_name(jvm, owner), o->container) == 0)
+		return true;
+	return !owner->status && str_starts(json_str_at(jvm, "container", ""), o->container);
+}
+
+/* What the node did not know is not there. */
+static void drop_unknown(json_t *object)
+{
+	static const char *const members[] = {"runtime", "containerName", "pod", "namespace"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (!*json_str_at(object, members[i], "x"))
+			json_object_del(object, members[i]);
 }
 
 static void add_jvm(struct listing *l, const char *node, const json_t *jvm, const json_t *pods)
@@ -157,7 +180,11 @@ static void add_jvm(struct listing *l, const char *node, const json_t *jvm, cons
 	if (l->o->output == OUTPUT_JSON) {
 		auto_json json_t *object = json_deep_copy(jvm);
 
+		/* as the API's are called; the helper's "name" says too little */
+		json_object_set(object, "containerName", json_at(jvm, "name"));
+		json_object_del(object, "name");
 		json_object_set_new(object, "node", json_string(node));
+		drop_unknown(object);
 		if (o.pod) {
 			json_object_set(object, "pod", json_at(o.pod, "metadata.name"));
 			json_object_set(object, "namespace", json_at(o.pod, "metadata.namespace"));

@@ -13,12 +13,25 @@
 
 #define PS_TIMEOUT_MS 30000
 
-static bool container_matches(const json_t *jvm, const char *wanted)
-{
-	const char *id = json_str_at(jvm, "container", "");
+#define MIN_ID_PREFIX 4
 
-	/* an id may be shortened, as docker and crictl print it */
-	return strcmp(id, wanted) == 0 || (strlen(wanted) >= 12 && str_starts(id, wanted));
+/* --container without an API: the id, which nobody can take from another; else a name; */
+static bool container_is(const json_t *jvm, const char *wanted)
+{
+	return strcmp(json_str_at(jvm, "container", ""), wanted) == 0;
+}
+
+static bool container_is_called(const json_t *jvm, const char *wanted)
+{
+	return strcmp(json_str_at(jvm, "name", ""), wanted) == 0;
+}
+
+/* else an id that is shortened, as docker and crictl print it. Two that begin alike are refused by
+ * the caller. */
+static bool container_begins(const json_t *jvm, const char *wanted)
+{
+	return strlen(wanted) >= MIN_ID_PREFIX &&
+	       str_starts(json_str_at(jvm, "container", ""), wanted);
 }
 
 /* --jvm: a pid as ps prints it (container's or host's), a main class, or its last part. */
@@ -33,14 +46,16 @@ static bool jvm_matches(const json_t *jvm, const char *wanted)
 	return strcmp(main_class, wanted) == 0 || (last && strcmp(last + 1, wanted) == 0);
 }
 
-static bool is_wanted(const struct session *s, const json_t *jvm)
+typedef bool container_fn(const json_t *jvm, const char *wanted);
+
+static bool is_wanted(const struct session *s, const json_t *jvm, container_fn *matches)
 {
 	const struct options *o = s->o;
 
 	/* The node may name others than those it was asked for. */
 	if (s->has_pod && strcmp(json_str_at(jvm, "container", ""), s->container->id) != 0)
 		return false;
-	if (!s->has_pod && o->container && !container_matches(jvm, o->container))
+	if (!s->has_pod && o->container && !matches(jvm, o->container))
 		return false;
 	return !o->jvm || jvm_matches(jvm, o->jvm);
 }
@@ -102,6 +117,35 @@ static int not_found(const struct session *s, const json_t *answer, struct error
 	return hint_ps(s, err);
 }
 
+/* More than one container: that is what has to be chosen first. */
+static bool in_one_container(const json_t *candidates)
+{
+	const char *first = json_str_at(json_array_get(candidates, 0), "container", "");
+	const json_t *jvm;
+	size_t i;
+
+	json_array_foreach (candidates, i, jvm)
+		if (strcmp(json_str_at(jvm, "container", ""), first) != 0)
+			return false;
+	return true;
+}
+
+static int several_containers(const json_t *candidates, const char *wanted, struct error *err)
+{
+	auto_buf struct buf list = BUF_INIT(900);
+	const json_t *jvm;
+	size_t i;
+
+	error_set(err, ERR_TARGET, "'%s' means more than one container, choose one by its id",
+		  wanted);
+	json_array_foreach (candidates, i, jvm)
+		buf_addf(&list, "%s--container %.64s  %.60s%s%.60s (host pid %llu)", i ? "\n" : "",
+			 json_str_at(jvm, "container", ""), json_str_at(jvm, "pod", ""),
+			 *json_str_at(jvm, "pod", "") ? "/" : "", json_str_at(jvm, "name", ""),
+			 (unsigned long long)json_u64_at(jvm, "pid", 0));
+	return error_hint(err, "%s", buf_str(&list));
+}
+
 static int ambiguous(const json_t *candidates, struct error *err)
 {
 	auto_buf struct buf list = BUF_INIT(900);
@@ -118,6 +162,17 @@ static int ambiguous(const json_t *candidates, struct error *err)
 	return error_hint(err, "%s", buf_str(&list));
 }
 
+static void add_candidates(const struct session *s, const json_t *answer, container_fn *matches,
+			   json_t *candidates)
+{
+	json_t *jvm;
+	size_t i;
+
+	json_array_foreach (json_at(answer, "jvms"), i, jvm)
+		if (json_u64_at(jvm, "pid", 0) && is_wanted(s, jvm, matches))
+			json_array_append(candidates, jvm);
+}
+
 int jvm_ask(struct session *s, json_t **ret, struct error *err)
 {
 	auto_json json_t *params = ps_params(s);
@@ -129,15 +184,15 @@ int jvm_ask(struct session *s, json_t **ret, struct error *err)
 
 int jvm_choose(const struct session *s, const json_t *answer, json_t **ret, struct error *err)
 {
+	static container_fn *const ways[] = {container_is, container_is_called, container_begins};
 	auto_json json_t *candidates = json_array();
-	json_t *jvm;
-	size_t i;
 
-	json_array_foreach (json_at(answer, "jvms"), i, jvm)
-		if (json_u64_at(jvm, "pid", 0) && is_wanted(s, jvm))
-			json_array_append(candidates, jvm);
+	for (size_t i = 0; i < ARRAY_SIZE(ways) && json_array_size(candidates) == 0; i++)
+		add_candidates(s, answer, ways[i], candidates);
 	if (json_array_size(candidates) == 0)
 		return not_found(s, answer, err);
+	if (!s->has_pod && s->o->container && !in_one_container(candidates))
+		return several_containers(candidates, s->o->container, err);
 	if (json_array_size(candidates) > 1)
 		return ambiguous(candidates, err);
 	*ret = json_incref(json_array_get(candidates, 0));

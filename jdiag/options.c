@@ -40,7 +40,7 @@ const struct option_spec option_table[] = {
 	{"token-command", 0, "COMMAND", NULL, OPTION_OWN, OPTION_STRING, AT(token_command), false,
 	 "a command that prints an access token for Google's APIs"},
 	{"container", 'c', "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(container), true,
-	 "the container, by name; behind ssh:// also by id"},
+	 "the container, by name; behind ssh:// also by id or its beginning"},
 	{"jvm", 0, "PID|CLASS", NULL, OPTION_OWN, OPTION_STRING, AT(jvm), true,
 	 "the JVM in the container, by pid or main class as 'ps' prints them"},
 	{"pid", 0, "PID", NULL, OPTION_OWN, OPTION_PID, AT(host_pid), true,

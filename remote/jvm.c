@@ -10,6 +10,7 @@
 #include "remote/hsperf.h"
 #include "remote/jvm_args.h"
 #include "remote/jvm_peek.h"
+#include "remote/keeper.h"
 
 #define MAX_STRINGS (256 * KiB) /* what is read of a command line or an environment */
 #define MAX_GENERATIONS 4
@@ -320,7 +321,7 @@ static int read_process(const struct procfs *p, pid_t pid, struct jvm *j, struct
 		return read_failed(err, pid, "the memory map", r);
 	if (scan.kind == JVM_NONE)
 		return error_set(err, ERR_TARGET, "process '%d' is not a JVM", (int)pid);
-	r = cgroup_container_of(p, pid, j->container);
+	r = keeper_container_of(p, pid, j->container);
 	if (r < 0)
 		return read_failed(err, pid, "the cgroup", r);
 	r = proc_start_to_epoch(p, j->start_time, &j->started);
@@ -382,9 +383,8 @@ int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error
 	return 0;
 }
 
-void jvm_write(struct jsonw *w, const char *name, const struct jvm *j)
+void jvm_write_members(struct jsonw *w, const struct jvm *j)
 {
-	jsonw_open(w, name, '{');
 	jsonw_u64(w, "pid", (uint64_t)j->pid);
 	jsonw_u64(w, "ns_pid", (uint64_t)j->ns_pid);
 	jsonw_u64(w, "start_time", j->start_time);
@@ -399,5 +399,11 @@ void jvm_write(struct jsonw *w, const char *name, const struct jvm *j)
 	jsonw_bool(w, "attachable", j->attachable);
 	jsonw_string(w, "reason", j->reason);
 	jsonw_bool(w, "listening", j->listening);
+}
+
+void jvm_write(struct jsonw *w, const char *name, const struct jvm *j)
+{
+	jsonw_open(w, name, '{');
+	jvm_write_members(w, j);
 	jsonw_close(w, '}');
 }

@@ -47,4 +47,7 @@ enum jvm_kind jvm_kind_of(const struct procfs *p, pid_t pid);
 /* The JVM object of PROTOCOL.md section 4; name NULL in an array. */
 void jvm_write(struct jsonw *w, const char *name, const struct jvm *j);
 
+/* Its members alone, into an object that is open. */
+void jvm_write_members(struct jsonw *w, const struct jvm *j);
+
 #endif

@@ -1,6 +1,7 @@
 /* ps: the JVMs of the node or of some containers, without signalling anything. Stepped, so that a
  * node with many processes does not keep the connection waiting. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "remote/cgroup.h"
 #include "remote/jvm.h"
 #include "remote/ops.h"
+#include "remote/runtime/runtime.h"
 
 #define SLICE_MS 50
 #define MAX_ASKED 1024
@@ -29,6 +31,7 @@ struct ps {
 	bool by_container;
 	struct buf jvms; /* JSON array, without its brackets */
 	unsigned int n_jvms;
+	int root; /* of the node */
 	bool truncated;
 };
 
@@ -56,19 +59,38 @@ static int add_pid(void *ctx, pid_t pid)
 
 static void ps_free(struct ps *ps)
 {
+	fd_close(&ps->root);
 	free(ps->pids);
 	free(ps->asked);
 	buf_release(&ps->jvms);
 	free(ps);
 }
 
+/* What the runtime calls its container. A client that asks for containers knows. */
+static void write_names(struct jsonw *w, const struct procfs *p, const struct ps *ps,
+			const struct jvm *j)
+{
+	struct runtime_names names;
+
+	if (ps->by_container)
+		return;
+	runtime_names_of(ps->root, p, j->pid, j->container, &names);
+	jsonw_string(w, "runtime", names.runtime);
+	jsonw_string(w, "name", names.name);
+	jsonw_string(w, "pod", names.pod);
+	jsonw_string(w, "namespace", names.ns);
+}
+
 /* The object of one JVM, if there is room. */
-static void add_jvm(struct ps *ps, const struct jvm *j)
+static void add_jvm(const struct procfs *p, struct ps *ps, const struct jvm *j)
 {
 	auto_buf struct buf b = BUF_INIT(ps->jvms.max - ps->jvms.len);
 	struct jsonw w = {.b = &b, .comma = ps->n_jvms > 0};
 
-	jvm_write(&w, NULL, j);
+	jsonw_open(&w, NULL, '{');
+	jvm_write_members(&w, j);
+	write_names(&w, p, ps, j);
+	jsonw_close(&w, '}');
 	if (b.overflow || ps->n_jvms == MAX_JVMS) {
 		ps->truncated = true;
 		return;
@@ -129,7 +151,7 @@ static void look_at(const struct procfs *p, struct ps *ps, pid_t pid)
 	/* A container inside the one that was asked for: the client knows the outer one. */
 	if (id && !str_copy(j.container, sizeof(j.container), id))
 		return;
-	add_jvm(ps, &j);
+	add_jvm(p, ps, &j);
 }
 
 static int ps_step(struct helper_state *h, struct op_request *r, struct error *err)
@@ -154,7 +176,7 @@ static int ps_one(struct helper_state *h, struct op_request *r, struct ps *ps, u
 
 	if (jvm_inspect(&h->proc, (pid_t)pid, &j, err) < 0)
 		return -1;
-	add_jvm(ps, &j);
+	add_jvm(&h->proc, ps, &j);
 	answer(h, r, ps);
 	return 1;
 }
@@ -166,6 +188,7 @@ static int ps_start(struct helper_state *h, struct op_request *r, struct error *
 	int status;
 
 	r->state = ps;
+	ps->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	ps->jvms = BUF_INIT(MAX_FRAME_JSON - RESERVED);
 	ps->asked = xcalloc(MAX_ASKED, sizeof(*ps->asked));
 	ps->by_container = jsonr_has(&r->params, "containers");

@@ -177,6 +177,11 @@ static bool status_pid(const char *s, const char *end, struct proc_status *st)
 	return (st->ns_pid || take_pid(&s, end, &st->ns_pid));
 }
 
+static bool status_ppid(const char *s, const char *end, struct proc_status *st)
+{
+	return take_pid(&s, end, &st->ppid) && s == end;
+}
+
 /* One number for each pid namespace, ours first. */
 static bool status_nspid(const char *s, const char *end, struct proc_status *st)
 {
@@ -264,6 +269,7 @@ static const struct status_field {
 	{"VmRSS:", status_rss, false},	 /* not for zombies and kernel threads */
 	{"SigBlk:", status_blk, true},	 {"SigIgn:", status_ign, true},
 	{"SigCgt:", status_cgt, true},	 {"Cpus_allowed_list:", status_cpus, false},
+	{"PPid:", status_ppid, false},
 };
 
 static int parse_status_line(const char *line, const char *end, struct proc_status *st,

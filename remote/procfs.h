@@ -32,6 +32,7 @@ struct proc_status {
 	gid_t egid, gid;
 	pid_t ns_pid;		   /* last of NSpid; pid itself on kernels without it */
 	unsigned int ns_levels;	   /* number of pid namespaces */
+	pid_t ppid;		   /* 0: of another pid namespace, or not said */
 	uint64_t sig_blk;	   /* bit n-1: signal n; of the first thread only */
 	uint64_t sig_ign, sig_cgt; /* of the whole process */
 	uint64_t rss;		   /* bytes, VmRSS */

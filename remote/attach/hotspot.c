@@ -15,7 +15,7 @@
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
-#include "remote/cgroup.h"
+#include "remote/keeper.h"
 
 #define SOCKET_WAIT_MS 10000 /* from the signal to the socket; 10 ms when the JVM is idle */
 #define SEND_MS 10000
@@ -334,7 +334,7 @@ static int prove(const struct hotspot_request *q, struct error *err)
 		return error_set(err, ERR_TARGET, "process %d has ended", pid);
 	if (jvm_kind_of(q->proc, q->ref->pid) != JVM_HOTSPOT)
 		return error_set(err, ERR_ATTACH, "process %d is not a HotSpot JVM", pid);
-	if (cgroup_container_of(q->proc, q->ref->pid, id) < 0 || strcmp(id, q->jvm->container) != 0)
+	if (keeper_container_of(q->proc, q->ref->pid, id) < 0 || strcmp(id, q->jvm->container) != 0)
 		return error_set(err, ERR_TARGET, "process %d is in another container now", pid);
 	if (proc_read_status(q->proc, q->ref->pid, &st) < 0 || st.euid != q->jvm->uid)
 		return error_set(err, ERR_TARGET, "process %d is not what it was", pid);
