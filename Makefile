@@ -2,13 +2,14 @@
 #
 # Variables for the user: CC, CFLAGS, LDFLAGS, BUILD (output directory), V=1 (show commands),
 # WERROR=1 (warnings are errors), SANITIZE=1 (ASan and UBSan; use with another BUILD),
-# DESTDIR, PREFIX (install).
+# ARM64_CC (the cross compiler), DESTDIR, PREFIX (install).
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
 ARCH    := $(shell uname -m)
 VERSION := 0.1.0
 PKG_CONFIG ?= pkg-config
+STRIP   ?= strip
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
@@ -22,9 +23,14 @@ SAN     := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-re
 BASE    := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DJDIAG_VERSION='"$(VERSION)"' -I. \
            $(WARN) $(HARDEN) $(SAN)
 
+# For another machine (the recipe of jdiag-helper-aarch64): where its libraries and headers are.
+TARGET_ROOT :=
+TARGET_CFLAGS  := $(if $(TARGET_ROOT),-isystem $(TARGET_ROOT)/usr/include -isystem $(TARGET_ROOT)/usr/include/$(ARCH)-linux-gnu)
+TARGET_LDFLAGS := $(if $(TARGET_ROOT),-L$(TARGET_ROOT)/usr/lib/$(ARCH)-linux-gnu)
+
 # The helper: static, unless the sanitizers (which have no static form) are in it.
-HELPER_CFLAGS  := $(if $(SANITIZE),-fPIE,-fno-pie) -ffunction-sections -fdata-sections
-HELPER_LDFLAGS := $(if $(SANITIZE),-pie,-static -no-pie) -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+HELPER_CFLAGS  := $(TARGET_CFLAGS) $(if $(SANITIZE),-fPIE,-fno-pie) -ffunction-sections -fdata-sections
+HELPER_LDFLAGS := $(TARGET_LDFLAGS) $(if $(SANITIZE),-pie,-static -no-pie) -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 HELPER_LIBS    := -l:libcrypto.a -l:libdeflate.a -l:libzstd.a
 JDIAG_PKGS     := libssh2 libcurl jansson libarchive libcrypto yaml-0.1 libdeflate libzstd zlib
 JDIAG_CFLAGS   := -fPIE $(shell $(PKG_CONFIG) --cflags $(JDIAG_PKGS) 2>/dev/null)
@@ -32,7 +38,7 @@ JDIAG_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 JDIAG_LIBS     := $(shell $(PKG_CONFIG) --libs $(JDIAG_PKGS) 2>/dev/null)
 
 SHARED_SRC := $(wildcard remote/base/*.c remote/wire/*.c remote/hprof/*.c remote/codec/*.c)
-REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c remote/spool/*.c remote/drain/*.c remote/upload/*.c))
+REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c remote/spool/*.c remote/drain/*.c remote/upload/*.c remote/runtime/*.c))
 JDIAG_SRC  := $(filter-out jdiag/main.c,$(wildcard jdiag/*.c jdiag/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -42,6 +48,11 @@ r_objs = $(patsubst %.c,$(BUILD)/remote-obj/%.o,$(1))
 j_objs = $(patsubst %.c,$(BUILD)/jdiag-obj/%.o,$(1))
 
 HELPER := $(BUILD)/jdiag-helper-$(ARCH)
+ARM64_CC    ?= aarch64-linux-gnu-gcc
+ARM64_CFLAGS ?= -O2 -g
+ARM64_BUILD ?= $(BUILD)/aarch64
+ARM64_MAKE   = $(MAKE) --no-print-directory ARCH=aarch64 SANITIZE= BUILD=$(ARM64_BUILD) CC=$(ARM64_CC) \
+               STRIP=$(ARM64_CC:gcc=strip) CFLAGS="$(ARM64_CFLAGS)" LDFLAGS=
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -60,13 +71,33 @@ $(BUILD)/libjdiag.a: $(call j_objs,$(JDIAG_SRC) $(SHARED_SRC)) $(BUILD)/jdiag-ob
 
 $(HELPER): $(call r_objs,remote/main.c) $(BUILD)/libremote.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SAN) $(HELPER_LDFLAGS) $(LDFLAGS) -o $@ $^ $(HELPER_LIBS) && \
-		cp $@ $@.debug && strip $@
+		cp $@ $@.debug && $(STRIP) $@
 
 $(BUILD)/jdiag: $(call j_objs,jdiag/main.c) $(BUILD)/libjdiag.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SAN) $(JDIAG_LDFLAGS) $(LDFLAGS) -o $@ $^ $(JDIAG_LIBS)
 
-$(BUILD)/jdiag-obj/embed.o: jdiag/helper/embed.S $(HELPER)
-	$(call say,AS,$@)mkdir -p $(@D) && $(CC) -DHELPER_X86_64='"$(BUILD)/jdiag-helper-x86_64"' -c -o $@ $<
+# The helper for the other kind of node: by a cross compiler, and without one empty. Then the file is
+# old, so that the next build tries again.
+ifneq ($(ARCH),aarch64)
+$(BUILD)/jdiag-helper-aarch64: Makefile scripts/arm64-libs $(wildcard remote/*.[ch] remote/*/*.[ch])
+	+@mkdir -p $(@D) && if root=$$(ARM64_CC=$(ARM64_CC) scripts/arm64-libs); then \
+		$(ARM64_MAKE) TARGET_ROOT=$$root helper && cp $(ARM64_BUILD)/jdiag-helper-aarch64 $@; \
+	else \
+		echo "  this build has no helper for arm64 nodes"; : >$@ && touch -d @0 $@; \
+	fi
+endif
+
+ifneq ($(ARCH),x86_64)
+$(BUILD)/jdiag-helper-x86_64:
+	@echo "  this build has no helper for x86_64 nodes"; mkdir -p $(@D) && : >$@
+endif
+
+.PHONY: helper
+helper: $(HELPER)
+
+$(BUILD)/jdiag-obj/embed.o: jdiag/helper/embed.S $(BUILD)/jdiag-helper-x86_64 $(BUILD)/jdiag-helper-aarch64
+	$(call say,AS,$@)mkdir -p $(@D) && $(CC) -DHELPER_X86_64='"$(BUILD)/jdiag-helper-x86_64"' \
+		-DHELPER_AARCH64='"$(BUILD)/jdiag-helper-aarch64"' -c -o $@ $<
 
 $(BUILD)/remote-obj/%.o: %.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(BASE) $(HELPER_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -82,10 +113,10 @@ $(BUILD)/jdiag-obj/man_prose.o: $(BUILD)/gen/man_prose.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(BASE) $(JDIAG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A unit test links against one program's library; `remote` in its first line means the helper's.
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libremote.a $(if $(TARGET_ROOT),,$(BUILD)/libjdiag.a)
 	$(call say,TEST,$@)mkdir -p $(@D) && \
 	if head -n 1 $< | grep -q remote; \
-	then $(CC) $(BASE) $(CFLAGS) $(if $(SANITIZE),,-no-pie) -MMD -MP -o $@ $< $(BUILD)/libremote.a $(HELPER_LIBS) -lcmocka; \
+	then $(CC) $(BASE) $(TARGET_CFLAGS) $(CFLAGS) $(if $(SANITIZE),,-no-pie) -MMD -MP -o $@ $< $(BUILD)/libremote.a $(TARGET_LDFLAGS) $(HELPER_LIBS) -lcmocka; \
 	else $(CC) $(BASE) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libjdiag.a $(JDIAG_LIBS) -lssl -lcmocka; fi
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -137,6 +168,25 @@ fuzz: $(BUILD)/fuzz.list ## run every fuzzer for FUZZ_SECONDS (10)
 # --- tests: see tests/README.md -------------------------------------------------------------------
 
 ASAN := $(BUILD)/asan
+
+# The helper of arm64 under qemu-user: its unit tests, but for those that qemu-user cannot run (tests/README.md
+# says why), and what it says over a pipe (tests/bats/arm64).
+NOT_QEMU   := test_creds test_curl test_drain_faults test_enter test_enter_trace test_jvm test_mount test_procfs \
+              test_procref test_rootpath
+ARM64_UNIT := $(filter-out $(NOT_QEMU),$(patsubst tests/unit/%.c,%,$(shell grep -l '^/\* remote' $(UNIT_SRC))))
+QEMU        = qemu-aarch64-static -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$$root/usr/lib/aarch64-linux-gnu
+
+.PHONY: $(BUILD)/arm64.list arm64-unit-bins test-arm64
+$(BUILD)/arm64.list: $(BUILD)/jdiag
+	+@root=$$(ARM64_CC=$(ARM64_CC) scripts/arm64-libs --test) && \
+	$(ARM64_MAKE) TARGET_ROOT=$$root $(ARM64_UNIT:%=$(ARM64_BUILD)/unit/%) && { \
+	for t in $(ARM64_UNIT); do echo "tap $$t CMOCKA_MESSAGE_OUTPUT=TAP $(QEMU) $(ARM64_BUILD)/unit/$$t"; done; \
+	for t in tests/bats/arm64/*.bats; do \
+		echo "tap arm64/$${t##*/} BATS_TEST_TIMEOUT=120 JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; \
+	done; } >$@
+
+test-arm64: $(BUILD)/arm64.list ## the helper of arm64, under qemu-user
+	@ci/run-tests arm64 $< && ci/run-tests --total $<
 BATS := $(wildcard tests/bats/*.bats)
 
 # The lists of jobs for ci/run-tests.
@@ -181,14 +231,15 @@ test-sanitize: ## unit tests and bats under ASan and UBSan
 	@ci/run-tests --total $(ASAN)/unit.list $(ASAN)/bats.list
 
 TEST_LISTS := $(BUILD)/check.list $(BUILD)/unit.list $(BUILD)/bats.list $(ASAN)/unit.list $(ASAN)/bats.list \
-	$(BUILD)/fuzz.list
+	$(BUILD)/arm64.list $(BUILD)/fuzz.list
 
 # The closing line counts all passes, so a pass that fails does not stop the next one.
 test: ## everything: checks, unit tests, fuzzers, bats, all again under the sanitizers (as root)
 	@rm -rf $(BUILD)/*.list* $(ASAN)/*.list*
 	-@$(MAKE) --no-print-directory $(BUILD)/check.list && ci/run-tests check $(BUILD)/check.list
 	-@$(MAKE) --no-print-directory test-pass PASS=plain
-	-@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN)
+	-@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN) ARM64_BUILD=$(ARM64_BUILD)
+	-@$(MAKE) --no-print-directory $(BUILD)/arm64.list && ci/run-tests arm64 $(BUILD)/arm64.list
 	-@$(MAKE) --no-print-directory $(BUILD)/fuzz.list FUZZ_SECONDS=3 && ci/run-tests fuzz $(BUILD)/fuzz.list
 	@ci/run-tests --total $(TEST_LISTS)
 
@@ -244,6 +295,7 @@ installable: $(BUILD)/jdiag $(MAN_PAGES) $(SHELLS:%=$(BUILD)/completion/%)
 install: installable ## install below DESTDIR/PREFIX
 	install -d $(BINDIR) $(SHARE)/man/man1 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 755 $(BUILD)/jdiag $(BINDIR)/jdiag
+	@$(BUILD)/jdiag version -o json
 	ln -sf jdiag $(BINDIR)/kubectl-jdiag
 	install -m 755 $(BUILD)/completion/kubectl $(BINDIR)/kubectl_complete-jdiag
 	install -m 644 $(MAN_PAGES) $(SHARE)/man/man1

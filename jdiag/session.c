@@ -72,6 +72,8 @@ int session_take_node(struct session *s, const json_t *object, struct error *err
 	take_instance(s, object);
 	if (!str_copy(s->node, sizeof(s->node), json_str_at(object, "metadata.name", "")))
 		return error_set(err, ERR_API, "the name of a node is too long");
+	if (strcmp(json_str_at(object, "status.nodeInfo.architecture", ""), "arm64") == 0)
+		s->machine = "aarch64";
 	return session_find_address(s, object, err);
 }
 
@@ -235,7 +237,7 @@ int session_open_ssh(struct session *s, struct error *err)
 
 int session_start_helper(struct session *s, struct error *err)
 {
-	const struct helper_options o = {.sudo = s->o->sudo};
+	const struct helper_options o = {.sudo = s->o->sudo, .machine = s->machine};
 	uint64_t start = now_ms();
 
 	if (helper_start(&s->helper, s->ssh, &o, err) < 0)

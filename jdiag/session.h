@@ -30,8 +30,9 @@ struct session {
 	char user[64];			 /* of ssh://USER@, else "" */
 	char instance[32];		 /* "compute.ID" of an instance, else "" */
 	uint16_t port;
-	char ns[64];			       /* of the pod; "": the effective one */
-	struct pod pod;			       /* when has_pod */
+	const char *machine; /* of the node, by the API: "aarch64"; NULL unknown */
+	char ns[64];	     /* of the pod; "": the effective one */
+	struct pod pod;	     /* when has_pod */
 	const struct pod_container *container; /* in pod; NULL until session_resolve_pod */
 	bool has_pod;
 };

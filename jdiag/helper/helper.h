@@ -19,11 +19,13 @@ enum sudo_mode { SUDO_AUTO, SUDO_ALWAYS, SUDO_NEVER };
 struct helper_options {
 	enum sudo_mode sudo;
 	uint64_t start_timeout_ms; /* 0: 30 s */
+	const char *machine;	   /* what the node is likely to be ("aarch64"); NULL unknown */
 };
 
-/* One exec request: private mount namespace, tmpfs, the binary by length, exec; then hello.
- * ERR_NODE when root is refused (err->sys is EPERM; with the sudoers line), when the node cannot
- * run it (with what the remote shell printed) or its architecture has no helper in this build. */
+/* One exec request: private mount namespace, tmpfs, the binary by length, exec; then hello. A
+ * second one when the node turns out to be another machine than the first was for. ERR_NODE when
+ * root is refused (err->sys is EPERM; with the sudoers line), when the node cannot run it (with
+ * what the remote shell printed) or its architecture has no helper in this build. */
 int helper_start(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
 		 struct error *err) must_check;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "jdiag/helper/connection.h"
+#include "jdiag/helper/images.h"
 #include "jdiag/helper/script.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
@@ -11,8 +12,7 @@
 
 #define START_MS 30000
 #define WRITE_CHUNK (128 * 1024)
-
-extern const char helper_x86_64[], helper_x86_64_end[]; /* embed.S */
+#define MACHINE_SIZE 32
 
 struct push {
 	struct helper *h;
@@ -22,6 +22,7 @@ struct push {
 	struct buf noise;  /* what came before the magic */
 	bool write_failed; /* the command has ended; its streams tell why */
 	uint64_t deadline;
+	char machine[MACHINE_SIZE]; /* of the node, when the image is not for it; else "" */
 };
 
 /* What the remote shell printed, its first line for people; "" when nothing. */
@@ -109,8 +110,22 @@ static int not_root(struct error *err)
 	return -1;
 }
 
+static int explain_machine(const char *machine, struct error *err)
+{
+	auto_buf struct buf list = BUF_INIT(100);
+
+	helper_images_list(&list);
+	error_set(err, ERR_NODE,
+		  "the node's machine is '%s', and this build of jdiag has a helper for %s only",
+		  machine, buf_str(&list));
+	if (strcmp(machine, "aarch64") != 0)
+		return -1;
+	return error_hint(err, "build jdiag where gcc-aarch64-linux-gnu and "
+			       "libc6-dev-arm64-cross are installed (make deps)");
+}
+
 /* The command has ended without a magic: find out what was wrong. */
-static int explain_end(const struct push *p, struct error *err)
+static int explain_end(struct push *p, struct error *err)
 {
 	static const char *const forbidden[] = {"Operation not permitted", "must be superuser",
 						NULL};
@@ -119,11 +134,8 @@ static int explain_end(const struct push *p, struct error *err)
 	auto_free char *words = helper_last_words(p->h);
 
 	if (status == SCRIPT_STATUS_MACHINE &&
-	    script_said(p->h, SCRIPT_MARK_MACHINE, text, sizeof(text)))
-		return error_set(err, ERR_NODE,
-				 "the node's machine is '%s', and this build of jdiag has a helper "
-				 "for x86_64 only",
-				 text);
+	    script_said(p->h, SCRIPT_MARK_MACHINE, p->machine, sizeof(p->machine)))
+		return explain_machine(p->machine, err);
 	if (script_said(p->h, SCRIPT_MARK_SUDO, text, sizeof(text)) && sudo_refused(p->h)) {
 		explain_sudo(p, text, err);
 		return not_root(err);
@@ -225,18 +237,21 @@ static int transfer(struct push *p, struct error *err)
 	}
 }
 
-int helper_push(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
-		const char *machine, const void *image, size_t size, struct error *err)
+/* node_machine: see struct push. */
+static int push_image(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
+		      const struct helper_image *image, char node_machine[MACHINE_SIZE],
+		      struct error *err)
 {
 	auto_buf struct buf command = BUF_INIT(16 * KiB);
-	struct push p = {.o = o, .image = image, .left = size};
+	struct push p = {.o = o, .image = image->data, .left = image->size};
 	struct ssh_channel *channel;
 	int rc;
 
 	p.deadline = now_ms() + (o->start_timeout_ms ? o->start_timeout_ms : START_MS);
 	p.noise = BUF_INIT(MAX_SHELL_NOISE + IN_SIZE);
-	script_build(&command, o->sudo, machine, size);
-	log_at(LOG_DEBUG, "helper: %zu bytes, started by: %s", size, buf_str(&command));
+	script_build(&command, o->sudo, image->machine, image->size);
+	log_at(LOG_DEBUG, "helper: %s, %zu bytes, started by: %s", image->machine, image->size,
+	       buf_str(&command));
 	if (ssh_exec(ssh, buf_str(&command), &channel, err) < 0)
 		return -1;
 	p.h = helper_new(ssh, channel);
@@ -244,6 +259,7 @@ int helper_push(struct helper **ret, struct ssh_session *ssh, const struct helpe
 	if (rc == 0)
 		rc = helper_greet(p.h, p.deadline, err);
 	buf_release(&p.noise);
+	memcpy(node_machine, p.machine, sizeof(p.machine));
 	if (rc < 0) {
 		helper_free(p.h);
 		return -1;
@@ -252,9 +268,29 @@ int helper_push(struct helper **ret, struct ssh_session *ssh, const struct helpe
 	return 0;
 }
 
+int helper_push(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
+		const char *machine, const void *image, size_t size, struct error *err)
+{
+	const struct helper_image one = {machine, image, size};
+	char other[MACHINE_SIZE];
+
+	return push_image(ret, ssh, o, &one, other, err);
+}
+
 int helper_start(struct helper **ret, struct ssh_session *ssh, const struct helper_options *o,
 		 struct error *err)
 {
-	return helper_push(ret, ssh, o, "x86_64", helper_x86_64,
-			   (size_t)(helper_x86_64_end - helper_x86_64), err);
+	char machine[MACHINE_SIZE] = "";
+	struct helper_image image;
+	struct error first = {0};
+
+	if (!(o->machine && helper_image_for(o->machine, &image)) && !helper_image(0, &image))
+		return error_set(err, ERR_FAILED, "this build of jdiag has no helper inside");
+	if (push_image(ret, ssh, o, &image, machine, &first) == 0)
+		return 0;
+	if (*machine && helper_image_for(machine, &image))
+		return push_image(ret, ssh, o, &image, machine, err);
+	if (err)
+		*err = first;
+	return -1;
 }

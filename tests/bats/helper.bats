@@ -209,7 +209,7 @@ no_ssh_client() { ! pgrep -f -- " -F $RIG_RUN/xdg/"; }
 	chmod 755 "$K/bin/uname"
 	node "mount --bind $K/bin/uname /usr/bin/uname"
 	push 6 where
-	tells "the node's machine is 'armv7l', and this build of jdiag has a helper for x86_64 only"
+	tells "the node's machine is 'armv7l', and this build of jdiag has a helper for x86_64"
 }
 
 @test "a helper that cannot be executed" {
