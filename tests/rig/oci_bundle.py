@@ -35,7 +35,9 @@ def mounts(options):
 
 
 def linux(options):
-    namespaces = [{"type": name} for name in ("pid", "mount", "ipc", "uts", "network")]
+    namespaces = [{"type": name} for name in ("mount", "ipc", "uts", "network")]
+    if options.pid_ns != "host":
+        namespaces.append({"type": "pid", **({"path": options.pid_ns} if options.pid_ns else {})})
     result = {
         "namespaces": namespaces,
         "cgroupsPath": options.cgroup,
@@ -80,6 +82,7 @@ def main():
     parser.add_argument("--user", type=int, default=1000)
     parser.add_argument("--group", type=int, default=None)
     parser.add_argument("--userns", action="store_true")
+    parser.add_argument("--pid-ns", default="", help="'host', or the path of another container's; else a new one")
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--tmp", choices=("tmpfs", "image"), default="tmpfs")
     parser.add_argument("--tmp-size", default="256m")
