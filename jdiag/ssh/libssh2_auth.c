@@ -235,6 +235,16 @@ static void load_identities(struct identities *ids, const struct ssh_config *c)
 	}
 }
 
+/* Whatever keys there are, a Kerberos ticket might do. */
+static void note_gssapi(struct auth *a, const char *methods)
+{
+	char *cannot = a->s->base.cannot;
+
+	if (!*cannot && a->c->gssapi && strstr(methods, "gssapi"))
+		snprintf(cannot, sizeof(a->s->base.cannot),
+			 "the server takes GSSAPI, which libssh2 cannot do");
+}
+
 static int hint_report(const struct auth *a, struct error *err)
 {
 	return error_hint(
@@ -245,7 +255,7 @@ static int hint_report(const struct auth *a, struct error *err)
 			  "choose a key by -i");
 }
 
-static int no_key_was_taken(const struct auth *a, const char *methods, struct error *err)
+static int no_key_was_taken(struct auth *a, const char *methods, struct error *err)
 {
 	const struct lib_session *s = a->s;
 
@@ -257,6 +267,7 @@ static int no_key_was_taken(const struct auth *a, const char *methods, struct er
 		err->sys = ECONNRESET;
 		return -1;
 	}
+	note_gssapi(a, methods);
 	error_set(err, ERR_SSH, "cannot log in to '%s' port %u as '%s': %s (the server offers: %s)",
 		  s->base.host, s->base.port, s->base.user,
 		  a->disconnected  ? "the server hung up after too many keys"
@@ -315,11 +326,13 @@ int lib_authenticate(struct lib_session *s, const struct ssh_options *o, const s
 	if (!list)
 		return done ? 0 : -1;
 	methods = xstrdup(list); /* the library keeps its copy until the next call only */
-	if (!strstr(methods, "publickey"))
+	if (!strstr(methods, "publickey")) {
+		note_gssapi(&a, methods);
 		return error_set(err, ERR_SSH,
 				 "cannot log in to '%s' port %u as '%s': the server does not take "
 				 "keys (it offers: %s)",
 				 s->base.host, s->base.port, s->base.user, methods);
+	}
 	load_identities(&ids, c);
 	rc = try_all(&a, &ids, err);
 	if (rc == 0)
