@@ -180,6 +180,16 @@ static enum host_key_mode host_key_mode(const char *word)
 						    : HOST_KEY_IGNORE;
 }
 
+/* What stands on the command line wins over what stands in the target, and that over a variable of
+ * the environment. */
+static const char *user(const struct session *s)
+{
+	const struct option_spec *spec = option_find("ssh-user");
+	bool given = s->o->given >> (spec - option_table) & 1;
+
+	return s->user[0] && !given ? s->user : s->o->ssh_user;
+}
+
 struct ssh_options session_ssh_options(const struct session *s)
 {
 	const struct options *o = s->o;
@@ -187,9 +197,7 @@ struct ssh_options session_ssh_options(const struct session *s)
 	return (struct ssh_options){
 		.host = s->address,
 		.port = s->port,
-		.user = o->ssh_user  ? o->ssh_user
-			: s->user[0] ? s->user
-				     : NULL,
+		.user = user(s),
 		.identities = o->identities[0] ? o->identities : NULL,
 		.known_hosts = o->known_hosts,
 		.host_keys_given = o->host_key,
