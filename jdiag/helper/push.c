@@ -124,6 +124,19 @@ static int explain_machine(const char *machine, struct error *err)
 			       "libc6-dev-arm64-cross are installed (make deps)");
 }
 
+static int explain_noise(const struct push *p, const char *what, struct error *err)
+{
+	char line[200];
+
+	first_line(&p->noise, line, sizeof(line));
+	error_set(err, ERR_NODE, "%s; the login shell printed%s%s%s", what,
+		  *line ? ": '" : " nothing", line, *line ? "'" : "");
+	return error_hint(err,
+			  "jdiag runs a command through the login shell of '%s' on the node; it "
+			  "must not be replaced by another (ForceCommand, a menu, nologin)",
+			  ssh_user(p->h->ssh));
+}
+
 /* The command has ended without a magic: find out what was wrong. */
 static int explain_end(struct push *p, struct error *err)
 {
@@ -148,6 +161,9 @@ static int explain_end(struct push *p, struct error *err)
 		error_hint(err, "use sudo (--sudo auto), or log in as root: --ssh-user root");
 		return not_root(err);
 	}
+	/* none of ours ends so: another command was run in its place */
+	if (status == 0)
+		return explain_noise(p, "the helper did not start", err);
 	first_line(&p->noise, line, sizeof(line));
 	if (status < 0)
 		error_set(err, ERR_NODE, "the helper did not start: killed by signal %s",
@@ -156,18 +172,6 @@ static int explain_end(struct push *p, struct error *err)
 		error_set(err, ERR_NODE, "the helper did not start: exit status %d%s%s", status,
 			  words || *line ? ": " : "", words ? words : line);
 	return helper_hint_stderr(p->h, err);
-}
-
-static int explain_noise(const struct push *p, const char *what, struct error *err)
-{
-	char line[200];
-
-	first_line(&p->noise, line, sizeof(line));
-	error_set(err, ERR_NODE, "%s; the login shell printed: '%s'", what, line);
-	return error_hint(err,
-			  "jdiag runs a command through the login shell of '%s' on the node; it "
-			  "must not be replaced by another (ForceCommand, a menu, nologin)",
-			  ssh_user(p->h->ssh));
 }
 
 /* Put what came before the magic into noise and what came behind it into the reader's buffer. 1

@@ -14,10 +14,10 @@
 /*
  * $1, $2: the scripts below. The machine is asked first: exec of a foreign binary says little.
  * Paths are looked for, because `command -v` of a busybox shell names what is inside itself, which
- * sudo cannot start.
+ * sudo cannot start. The PATH of a login may be anything, or nothing.
  */
 static const char outer[] =
-	"LC_ALL=C; export LC_ALL; m=$(uname -m); "
+	"LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; m=$(uname -m); "
 	"[ \"$m\" = %s ] || { echo \"" SCRIPT_MARK_MACHINE "$m\" >&2; exit 65; }; "
 	"%s"
 	"p=/bin/sh; i=$2; "
@@ -80,7 +80,7 @@ void script_build(struct buf *out, enum sudo_mode sudo, const char *machine, siz
 {
 	auto_buf struct buf script = BUF_INIT(4 * KiB);
 
-	buf_adds(out, "exec sh -c");
+	buf_adds(out, "exec /bin/sh -c");
 	buf_addf(&script, outer, machine, choose_sudo[sudo]);
 	add_quoted(out, buf_str(&script));
 	buf_adds(out, " jdiag");
