@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Which secrets of java/Secrets.java are in the memory of some processes: find_in_memory.py PID...
-A line for each kind. Every mapping that can be read is searched; a process that has ended has none."""
+A line for each kind. Every mapping that can be read is searched, but for a sanitizer's shadow, which has
+no bytes of the program in it, and terabytes of others; a process that has ended has none."""
 import os
 import sys
 
@@ -10,6 +11,7 @@ from find_secrets import KINDS, letters  # noqa: E402
 
 BLOCK = 16 << 20
 OVERLAP = 256
+SHADOW = 256 << 20  # the smaller part of it; what is searched here has no mapping as large as that
 
 
 def blocks(pid):
@@ -18,7 +20,7 @@ def blocks(pid):
             for line in maps:
                 ends, mode, *_ = line.split()
                 start, end = (int(n, 16) for n in ends.split("-"))
-                while mode[0] == "r" and start < end:
+                while mode[0] == "r" and start < end and end - start < SHADOW:
                     try:
                         mem.seek(start)
                         yield mem.read(min(BLOCK, end - start))
