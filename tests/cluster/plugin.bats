@@ -26,7 +26,7 @@ plugin() {
 	plugin jdiag heapdump web-0 -n "$SHOP" --to "$OUT/plugin.hprof.gz"
 	[ "$status" = 0 ]
 	[ "$output" = "$OUT/plugin.hprof.gz" ]
-	dump_is_good "$output" live
+	dump_is_whole "$output"
 	pod_untouched web-0 app
 }
 
