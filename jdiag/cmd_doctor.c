@@ -109,7 +109,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.arguments = "TARGET",
-	.summary = "walk the way to a JVM without touching it, and say what is in the way",
+	.summary = "try each step to a JVM without touching it, say what fixes it",
 	.options = "to live all-objects format redact strategy parallel max-pause buffer no-spool "
 		   "upload-from container jvm pid token-command",
 	.examples = "$ jdiag doctor checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
