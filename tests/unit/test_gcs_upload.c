@@ -243,9 +243,10 @@ void http_put_abort(struct http_put *p)
 	free(p);
 }
 
-int gcs_backoff(struct gcs *g, unsigned int failures, uint64_t retry_after_ms, struct error *err)
+int gcs_backoff(const struct google_token *t, unsigned int failures, uint64_t retry_after_ms,
+		struct error *err)
 {
-	(void)g, (void)retry_after_ms, (void)err;
+	(void)t, (void)retry_after_ms, (void)err;
 	assert_in_range(failures, 1, GCS_TRIES - 1);
 	m.waits++;
 	return 0;
