@@ -34,6 +34,8 @@ static int no_ssh(const struct open_session *s, struct error *err)
 	}
 	error_set(err, ERR_SSH, "cannot start SSH with '%s' port %u: %s", s->base.host,
 		  s->base.port, s->words.detail);
+	if (s->words.last.len) /* of a jump host or a ProxyCommand: it was not the host itself */
+		return error_hint(err, "%s", buf_str(&s->words.last));
 	return error_hint(
 		err,
 		"does an SSH server listen on port %u of the host? sshd also hangs up when "
