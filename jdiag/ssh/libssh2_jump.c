@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "jdiag/ssh/libssh2_session.h"
+#include "jdiag/ssh/tcp.h"
 #include "remote/base/io.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
@@ -66,6 +67,8 @@ static int explain_refusal(struct lib_session *outer, const struct ssh_config *c
 	error_set(err, ERR_SSH, "cannot connect to '%s' port %u through jump host '%s': %s",
 		  c->host_name, c->port, jump,
 		  strstr(text, "connect failed") ? "it cannot reach it" : text);
+	if (strstr(text, "connect failed"))
+		(void)tcp_unreachable(err);
 	return error_hint(err, "check that '%s' port %u can be reached from '%s'", c->host_name,
 			  c->port, jump);
 }
@@ -205,8 +208,11 @@ int lib_jump(struct lib_session *s, const struct ssh_options *o, const struct ss
 				  hop->host);
 			return error_hint(err, "give it 'ProxyJump none' in the ssh_config");
 		}
-		if (open_hop(s, o, hop, err) < 0)
+		if (open_hop(s, o, hop, err) < 0) {
+			if (err)
+				err->sys = 0; /* whether the host itself answers is not known */
 			return error_prefix(err, "jump host '%s'", hop->host);
+		}
 	}
 	return 0;
 }

@@ -295,6 +295,16 @@ address() {
 	credentials metadata
 	reach 0 --ssh openssh
 	tells "by the Compute Engine API"
+	# it is the jump host that cannot reach it, or that does not answer itself
+	reach 0 --host-key ignore --jump "root@localhost:$(<"$RIG_RUN/ssh/port")"
+	tells "by the Compute Engine API"
+}
+
+@test "a jump host that does not answer says nothing of the node" {
+	instance "$NODE" '{"internal": "127.0.0.1", "external": "127.0.0.1"}'
+	reach 5 --ssh libssh2 --jump "root@127.0.0.9:$(<"$RIG_RUN/ssh/port")"
+	tells "jump host '127.0.0.9': cannot connect to '127.0.0.9'"
+	[ ! -e "$GCE/requests" ]
 }
 
 @test "a node without addresses: the Compute Engine API knows one" {
