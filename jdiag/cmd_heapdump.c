@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "jdiag/capture_options.h"
 #include "jdiag/command.h"
 #include "jdiag/deliver_end.h"
+#include "jdiag/fleet.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/interrupt.h"
 #include "jdiag/json.h"
@@ -19,6 +21,7 @@
 #include "jdiag/question.h"
 #include "jdiag/reconnect.h"
 #include "jdiag/record.h"
+#include "jdiag/select.h"
 #include "jdiag/session.h"
 #include "jdiag/sink/sink.h"
 #include "remote/base/str.h"
@@ -27,7 +30,8 @@
 
 struct job {
 	const struct options *o;
-	struct session session;
+	struct session *session; /* borrowed */
+	bool one_of_many;	 /* the session has its node, and goes on to the next target */
 	struct progress *progress;
 	json_t *jvm;	  /* owned: as `ps` gave it */
 	json_t *inspect;  /* owned */
@@ -42,11 +46,25 @@ struct job {
 	struct delivery_job end;
 };
 
+/* It was found on this node, which may be some time ago. */
+static int read_pod_again(struct session *s, const struct target *t, struct error *err)
+{
+	if (session_read_pod(s, t->name, err) < 0)
+		return -1;
+	if (strcmp(s->pod.node, s->node) == 0)
+		return 0;
+	return error_set(err, ERR_TARGET, "pod '%s' has moved to node '%s'", t->name, s->pod.node);
+}
+
 static int resolve(struct job *j, const struct target *t, struct error *err)
 {
+	struct session *s = j->session;
+
 	progress_phase(j->progress, "resolve");
-	return t->kind == TARGET_SSH ? session_resolve_ssh(&j->session, t, err)
-				     : session_resolve_pod(&j->session, t->name, err);
+	if (t->kind == TARGET_SSH)
+		return j->one_of_many ? 0 : session_resolve_ssh(s, t, err);
+	memcpy(s->ns, t->ns, sizeof(s->ns));
+	return j->one_of_many ? read_pod_again(s, t, err) : session_resolve_pod(s, t->name, err);
 }
 
 /* Which JVM? Nothing is done to it. */
@@ -56,7 +74,7 @@ static int find_jvm(void *job, struct error *err)
 
 	progress_phase(j->progress, "inspect");
 	json_decref(STEAL(j->jvm));
-	if (jvm_pick(&j->session, &j->jvm, err) < 0)
+	if (jvm_pick(j->session, &j->jvm, err) < 0)
 		return -1;
 	return jvm_check_attachable(j->jvm, err);
 }
@@ -65,7 +83,7 @@ static int estimate(struct job *j, struct error *err)
 {
 	struct preflight *p = &j->preflight;
 
-	capture_preflight(p, &j->options, j->o, &j->session);
+	capture_preflight(p, &j->options, j->o, j->session);
 	if (j->sink)
 		p->sink_free = sink_free_bytes(j->sink);
 	return preflight_estimate(p, j->inspect, err);
@@ -78,9 +96,10 @@ static int inspect(struct job *j, bool attach, struct error *err)
 	auto_json json_t *params = capture_inspect_params(&j->options, j->o, j->jvm, attach);
 	json_t *answer;
 
-	if (attach && session_recheck(&j->session, err) < 0)
+	if (attach && session_recheck(j->session, err) < 0)
 		return -1;
-	if (helper_call(j->session.helper, "inspect", params, INSPECT_TIMEOUT_MS, &answer, err) < 0)
+	if (helper_call(j->session->helper, "inspect", params, INSPECT_TIMEOUT_MS, &answer, err) <
+	    0)
 		return -1;
 	json_decref(j->inspect);
 	j->inspect = answer;
@@ -100,7 +119,7 @@ static int attach(void *job, struct error *err)
 /* Nothing is at stake before the capture: a connection that breaks is replaced. */
 static int steadily(struct job *j, int (*step)(void *job, struct error *err), struct error *err)
 {
-	return session_steadily(&j->session, j->progress, step, j, err);
+	return session_steadily(j->session, j->progress, step, j, err);
 }
 
 static int open_sink(struct job *j, time_t when, struct error *err)
@@ -113,10 +132,10 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 		.content_type = artifact_content_type(codec_format(j->options.codec)),
 		.token_command = j->o->token_command,
 		.tick = delivery_tick,
-		.tick_ctx = &j->session,
+		.tick_ctx = j->session,
 	};
 
-	j->manifest = manifest_new(j->name, &j->session, j->jvm, &j->preflight, when);
+	j->manifest = manifest_new(j->name, j->session, j->jvm, &j->preflight, when);
 	metadata = manifest_metadata(j->manifest);
 	so.metadata = metadata;
 	if (sink_open(&j->sink, &so, err) < 0)
@@ -128,7 +147,7 @@ static int open_sink(struct job *j, time_t when, struct error *err)
 static struct plan plan_of(const struct job *j)
 {
 	return (struct plan){
-		.session = &j->session,
+		.session = j->session,
 		.jvm = j->jvm,
 		.manifest = j->manifest,
 		.preflight = &j->preflight,
@@ -167,7 +186,7 @@ static int confirm(struct job *j, struct error *err)
 	plan_tell(&plan, line_as_talk);
 	/* while a person thinks, the node must not think that we are gone */
 	yes = question_ask("Take the dump? The JVM stands still meanwhile. [y/N] ", delivery_tick,
-			   &j->session, err);
+			   j->session, err);
 	if (yes < 0)
 		return -1;
 	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
@@ -208,7 +227,7 @@ static void tell_notes(const struct job *j)
 static void set_end(struct job *j)
 {
 	j->end.o = j->o;
-	j->end.session = &j->session;
+	j->end.session = j->session;
 	j->end.progress = j->progress;
 	j->end.manifest = j->manifest;
 	j->end.id = j->id;
@@ -218,7 +237,7 @@ static void set_end(struct job *j)
 /* Before the node hears of it: a jdiag that is killed in the next moment is found again. */
 static void write_record(struct job *j, const json_t *label)
 {
-	auto_json json_t *record = record_new(j->id, j->node_target, &j->session, label);
+	auto_json json_t *record = record_new(j->id, j->node_target, j->session, label);
 	struct error e = {0};
 
 	if (record_save(record, &e) == 0)
@@ -238,7 +257,7 @@ static int capture(struct job *j, struct error *err)
 		.expected = j->preflight.size,
 	};
 
-	if (session_recheck(&j->session, err) < 0)
+	if (session_recheck(j->session, err) < 0)
 		return -1;
 	manifest_begin_capture(j->manifest, &j->preflight, time(NULL));
 	set_end(j);
@@ -251,7 +270,7 @@ static int capture(struct job *j, struct error *err)
 		write_record(j, label);
 	d.begin = params = capture_begin_params(&begin, j->o, label);
 	d.sink = j->end.sink = j->sink;
-	return deliver_capture(&j->session, &d, j->progress, &j->end.result, err);
+	return deliver_capture(j->session, &d, j->progress, &j->end.result, err);
 }
 
 /* Everything up to the first action on the target: the destination, too, has to be known to work
@@ -262,12 +281,12 @@ static int prepare(struct job *j, const struct target *t, struct error *err)
 
 	if (resolve(j, t, err) < 0)
 		return -1;
-	j->node_target = session_node_target(&j->session);
+	j->node_target = session_node_target(j->session);
 	progress_phase(j->progress, "connect");
 	if (steadily(j, NULL, err) < 0 || steadily(j, find_jvm, err) < 0 ||
 	    steadily(j, look, err) < 0)
 		return -1;
-	artifact_name(j->name, &j->session, j->jvm, when, codec_format(j->options.codec));
+	artifact_name(j->name, j->session, j->jvm, when, codec_format(j->options.codec));
 	if (open_sink(j, when, err) < 0)
 		return -1;
 	j->preflight.sink_free = sink_free_bytes(j->sink);
@@ -334,13 +353,6 @@ static void tell_node(const struct job *j, bool node_clean)
 			      command_program(), j->node_target);
 }
 
-static void job_init(struct job *j, const struct options *o)
-{
-	session_init(&j->session, o);
-	j->progress = progress_new(o->progress, o->quiet);
-	capture_new_id(j->id);
-}
-
 static void job_release(struct job *j)
 {
 	json_decref(j->manifest);
@@ -350,21 +362,22 @@ static void job_release(struct job *j)
 	free(j->node_target);
 }
 
-static int run(const struct options *o, char *const *argv, struct error *err)
+static int dump(struct session *s, bool one_of_many, const struct target *t, struct error *err)
 {
-	struct job j = {.o = o};
-	bool kept_nothing = true, clean;
-	struct target t;
+	struct job j = {.o = s->o, .session = s, .one_of_many = one_of_many};
+	bool kept_nothing = true, clean = true;
 	int rc;
 
-	if (target_parse(argv[0], &t, err) < 0 || capture_options_take(&j.options, o, &t, err) < 0)
+	if (capture_options_take(&j.options, j.o, t, err) < 0)
 		return -1;
-	job_init(&j, o);
-	rc = run_job(&j, &t, err);
+	j.progress = progress_new(j.o->progress, j.o->quiet);
+	capture_new_id(j.id);
+	rc = run_job(&j, t, err);
 	if (rc < 0 && j.end.id)
 		kept_nothing = delivery_give_up(&j.end, err);
 	sink_abort(j.sink);
-	clean = session_close(&j.session);
+	if (rc < 0 || !one_of_many)
+		clean = session_disconnect(s);
 	if (rc < 0)
 		tell_what_is_left(&j, kept_nothing, clean, err);
 	else
@@ -374,17 +387,115 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	return rc;
 }
 
+static int dump_one(const struct options *o, struct kube *kube, const struct target *t,
+		    struct error *err)
+{
+	struct session s;
+	int rc;
+
+	session_init(&s, o);
+	s.kube = kube;
+	rc = dump(&s, false, t, err);
+	session_close(&s);
+	return rc;
+}
+
+/* ---- several targets ---- */
+
+static int dump_in_worker(void *ctx, struct session *s, const struct selected *t, struct error *err)
+{
+	(void)ctx;
+	return dump(s, true, &t->target, err);
+}
+
+static bool is_place_for_many(const char *to)
+{
+	struct stat st;
+
+	return !to || str_ends(to, "/") ||
+	       (!str_starts(to, "gs://") && stat(to, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+/* What can be said without asking any node. */
+static int check_many(const struct options *o, const struct selection *all, struct error *err)
+{
+	struct capture_options unused;
+
+	if (!is_place_for_many(o->to)) {
+		error_set(err, ERR_USAGE, "%zu dumps do not fit into '%s'", all->n, o->to);
+		return error_hint(err, "name a directory or a prefix, with '/' at its end: each "
+				       "artifact gets a name of its own");
+	}
+	if (o->host_pid)
+		return error_set(err, ERR_USAGE, "--pid names one JVM, and these are %zu targets",
+				 all->n);
+	for (size_t i = 0; i < all->n; i++)
+		if (capture_options_take(&unused, o, &all->targets[i].target, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* One question for all. */
+static int confirm_many(const struct options *o, const struct selection *all, struct error *err)
+{
+	auto_free char *text =
+		xasprintf("Take these %zu dumps? Each JVM stands still meanwhile. [y/N] ", all->n);
+	int yes;
+
+	if (o->yes || o->no_input || o->dry_run || !question_possible())
+		return 0;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct target *node = &all->nodes[all->targets[i].node].target;
+		auto_free char *line = xasprintf("%s%s%s", all->targets[i].label,
+						 node->kind == TARGET_NODE ? " on node " : "",
+						 node->kind == TARGET_NODE ? node->name : "");
+
+		line_as_talk(line);
+	}
+	yes = question_ask(text, NULL, NULL, err);
+	if (yes < 0)
+		return -1;
+	return yes ? 0 : error_set(err, ERR_INTERRUPTED, "not confirmed, nothing was done");
+}
+
+static int dump_many(const struct options *o, const struct selection *all, struct error *err)
+{
+	static const struct fleet_command command = {.work = dump_in_worker};
+
+	if (check_many(o, all, err) < 0 || confirm_many(o, all, err) < 0)
+		return -1;
+	return fleet_run(&command, NULL, o, all, err);
+}
+
+static int run(const struct options *o, char *const *argv, struct error *err)
+{
+	auto_cleanup(selection_release) struct selection all = {0};
+	struct target t;
+	bool single;
+
+	if (select_is_single(argv, &t, &single, err) < 0)
+		return -1;
+	if (single)
+		return dump_one(o, NULL, &t, err);
+	if (select_targets(&all, o, argv, false, err) < 0)
+		return -1;
+	if (all.n > 1)
+		return dump_many(o, &all, err);
+	return dump_one(o, STEAL(all.kube), &all.targets[0].target, err);
+}
+
 const struct command cmd_heapdump = {
 	.name = "heapdump",
-	.arguments = "TARGET",
-	.summary = "take a heap dump, verify it and deliver it",
+	.arguments = "[TARGET...]",
+	.summary = "take heap dumps, verify and deliver them",
 	.options = "to live all-objects format redact strategy parallel max-pause buffer no-spool "
 		   "detach upload-from container jvm pid force dry-run yes token-command",
 	.examples = "$ jdiag heapdump checkout-7d9f8 -n shop --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump web-0 -c app --jvm Main --to ./web.hprof\n"
 		    "$ jdiag heapdump web-0 --redact strings --max-pause 20s --dry-run\n"
 		    "$ jdiag heapdump web-0 --to gs://dumps/incident-42/ --detach\n"
+		    "$ jdiag heapdump deploy/checkout --all --to gs://dumps/incident-42/\n"
 		    "$ jdiag heapdump ssh://admin@10.0.0.7 --pid 4711",
-	.flags = CMD_ONE_TARGET,
+	.flags = CMD_MANY_TARGETS,
 	.run = run,
 };

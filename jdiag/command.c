@@ -1,6 +1,7 @@
 #include "jdiag/command.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,8 @@ static int check_selection(const struct options *o, const struct command *c, siz
 	if (targets && (selects || o->all_namespaces))
 		return error_set(err, ERR_USAGE, "a TARGET and '%s' at once: one of them has to go",
 				 selects ? "--selector" : "--all-namespaces");
+	if (o->all && o->any)
+		return error_set(err, ERR_USAGE, "--all and --any at once: one of them has to go");
 	if (!targets && !selects)
 		return error_set(err, ERR_USAGE, "'%s' needs a TARGET, or -l SELECTOR", c->name);
 	return 0;
@@ -87,7 +90,7 @@ static int check_selection(const struct options *o, const struct command *c, siz
 static int check_arguments(const struct options *o, const struct command *c, char *const *args,
 			   struct error *err)
 {
-	size_t n = 0, most = c->flags & (CMD_ONE_TARGET | CMD_MANY_TARGETS) ? 1 : 0;
+	size_t n = 0, most = c->flags & CMD_MANY_TARGETS ? SIZE_MAX : c->flags & CMD_ONE_TARGET;
 
 	if (c->flags & CMD_ARGS)
 		return 0;

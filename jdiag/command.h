@@ -12,7 +12,7 @@
 enum command_flags {
 	CMD_NO_TARGET = 0,	   /* no positional arguments, unless CMD_ARGS */
 	CMD_ONE_TARGET = 1 << 0,   /* exactly one positional target */
-	CMD_MANY_TARGETS = 1 << 1, /* one target, or -l */
+	CMD_MANY_TARGETS = 1 << 1, /* targets, or -l */
 	CMD_ARGS = 1 << 2,	   /* takes what is left as it likes (help, completion) */
 	CMD_HIDDEN = 1 << 3,
 	CMD_FILES = 1 << 4,   /* the positional arguments are files: completions offer them */

@@ -28,8 +28,9 @@ struct options {
 	uint64_t request_timeout_ms;
 	/* target */
 	const char *selector, *field_selector, *container, *jvm;
-	bool all_namespaces;
-	uint64_t host_pid; /* --pid; 0: not given */
+	bool all_namespaces, all, any;
+	uint64_t connections, jobs; /* 0: the defaults of fleet.h */
+	uint64_t host_pid;	    /* --pid; 0: not given */
 	/* ssh */
 	const char *ssh_user;
 	const char *identities[MAX_IDENTITIES + 1]; /* NULL-terminated */
@@ -85,6 +86,7 @@ enum option_kind {
 	OPTION_PORT,	 /* uint16_t, from 1 */
 	OPTION_PID,	 /* uint64_t, from 1 */
 	OPTION_COUNT,	 /* uint64_t, from 1 to 32 */
+	OPTION_WINDOW,	 /* uint64_t, from 1 to MAX_CONNECTIONS */
 	OPTION_LIMIT,	 /* uint64_t; 0 on the command line is UINT64_MAX here: no bound */
 	OPTION_ENUM,	 /* an enum: the position of the word in values */
 	OPTION_WORD,	 /* const char *, one of values */

@@ -5,6 +5,7 @@
 #include "jdiag/kube/node.h"
 #include "jdiag/nearest.h"
 #include "jdiag/options.h"
+#include "remote/base/limits.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
@@ -100,6 +101,10 @@ static int take_number(const struct incoming *in, void *member, struct error *er
 		if (!str_to_u64(in->value, MAX_COUNT, &v) || v == 0)
 			return bad_value(in, "number", "a number from 1 to 32", err);
 		*(uint64_t *)member = v;
+	} else if (in->spec->kind == OPTION_WINDOW) {
+		if (!str_to_u64(in->value, MAX_CONNECTIONS, &v) || v == 0)
+			return bad_value(in, "number", "a number from 1 to 256", err);
+		*(uint64_t *)member = v;
 	} else if (in->spec->kind == OPTION_LIMIT) {
 		if (!str_to_u64(in->value, UINT32_MAX, &v))
 			return bad_value(in, "number", "valid: 0 and whole numbers above", err);
@@ -177,6 +182,7 @@ static int take(struct options *o, const struct incoming *in, struct error *err)
 	case OPTION_PORT:
 	case OPTION_PID:
 	case OPTION_COUNT:
+	case OPTION_WINDOW:
 	case OPTION_LIMIT:
 		return take_number(in, member, err);
 	}

@@ -110,17 +110,33 @@ int output_finish(struct error *err)
 	return failed ? error_sys(err, ERR_FAILED, errnum, "cannot write the result") : 0;
 }
 
-void output_error(const struct error *err)
+static void print_hint(const char *text)
 {
-	auto_free char *message = output_escape(err->msg);
-	auto_free char *hint = xstrdup(err->hint);
+	auto_free char *hint = xstrdup(text);
 	char *rest = hint, *line;
 
-	fprintf(stderr, "jdiag: %s\n", message);
 	while ((line = strsep(&rest, "\n"))) {
 		auto_free char *escaped = output_escape(line);
 
 		if (*escaped)
 			fprintf(stderr, "  %s\n", escaped);
 	}
+}
+
+void output_error(const struct error *err)
+{
+	auto_free char *message = output_escape(err->msg);
+
+	fprintf(stderr, "jdiag: %s\n", message);
+	print_hint(err->hint);
+}
+
+void output_error_of(const char *labels, const char *text)
+{
+	size_t len = strcspn(text, "\n");
+	auto_free char *all = xasprintf("%s: %.*s", labels, (int)len, text);
+	auto_free char *message = output_escape(all);
+
+	fprintf(stderr, "jdiag: %s\n", message);
+	print_hint(text + len);
 }

@@ -34,6 +34,10 @@ int output_finish(struct error *err) must_check;
 /* "jdiag: message" and the indented hint, on stderr. */
 void output_error(const struct error *err);
 
+/* The same of several targets that have it in common: text is the message, and in further lines the
+ * hint. */
+void output_error_of(const char *labels, const char *text);
+
 /* Does a CI runner read what is printed? (CI, GITHUB_ACTIONS, TF_BUILD; "false" is no.) */
 bool output_on_ci(void);
 

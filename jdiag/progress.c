@@ -31,7 +31,10 @@ struct progress {
 	char phase[64];
 	uint64_t started, phase_started, drawn; /* now_ms() */
 	uint64_t bytes, total;
-	uint64_t raw, stored;	       /* of a capture */
+	uint64_t raw, stored; /* of a capture */
+	struct {
+		size_t total, done, failed, running;
+	} targets;		       /* of a fleet; total 0: there is none */
 	struct sample samples[WINDOW]; /* a ring; the oldest one is overwritten */
 	unsigned int taken;
 };
@@ -88,6 +91,13 @@ static void describe(const struct progress *p, uint64_t now, struct buf *b)
 	char size[16], of[16], rate_text[16];
 	uint64_t rate = rate_of(p, now);
 
+	if (p->targets.total) {
+		buf_addf(b, "%zu of %zu done, %zu running", p->targets.done, p->targets.total,
+			 p->targets.running);
+		if (p->targets.failed)
+			buf_addf(b, ", %zu failed", p->targets.failed);
+		return;
+	}
 	buf_adds(b, p->phase);
 	if ((p->bytes == 0 && p->total == 0) || strcmp(p->phase, "pause") == 0)
 		buf_addf(b, "  %us", (unsigned int)((now - p->phase_started) / 1000));
@@ -147,6 +157,14 @@ static void write_json(json_t *message)
 	fprintf(stderr, "%s\n", line);
 }
 
+static void draw_targets(const struct progress *p)
+{
+	write_json(json_pack("{s:s, s:I, s:I, s:I, s:I}", "message_type", "targets", "total",
+			     (json_int_t)p->targets.total, "done", (json_int_t)p->targets.done,
+			     "failed", (json_int_t)p->targets.failed, "running",
+			     (json_int_t)p->targets.running));
+}
+
 static void draw_json(const struct progress *p, uint64_t now)
 {
 	uint64_t rate = rate_of(p, now);
@@ -171,6 +189,8 @@ static void draw(struct progress *p, uint64_t now)
 	p->drawn = now;
 	if (p->way == TERMINAL)
 		draw_terminal(p, now);
+	else if (p->way == JSON && p->targets.total)
+		draw_targets(p);
 	else if (p->way == JSON)
 		draw_json(p, now);
 	else if (p->way == PLAIN)
@@ -219,6 +239,60 @@ void progress_capture(struct progress *p, uint64_t raw, uint64_t stored)
 	p->stored = stored;
 }
 
+void progress_targets(struct progress *p, size_t total, size_t done, size_t failed, size_t running)
+{
+	uint64_t now = now_ms(), every = p->way == JSON ? JSON_EVERY_MS : EVERY_MS;
+
+	p->targets.total = total;
+	p->targets.done = done;
+	p->targets.failed = failed;
+	p->targets.running = running;
+	str_escape(p->phase, sizeof(p->phase), "targets", strlen("targets"), "");
+	if (progress_requested() || (p->way != PLAIN && now - p->drawn >= every))
+		draw(p, now);
+}
+
+/* The phases of many targets are too many for a terminal. */
+static void relay_phase(struct progress *p, const char *label, const char *phase, char before[64])
+{
+	if (strcmp(phase, before) == 0)
+		return;
+	str_escape(before, 64, phase, strlen(phase), "");
+	if (p->way == PLAIN)
+		progress_note(p, "%s: %s", label, before);
+}
+
+void progress_relay(struct progress *p, const char *label, json_t *message, char phase[64])
+{
+	const char *type = json_str_at(message, "message_type", "");
+
+	if (strcmp(type, "summary") == 0)
+		return; /* there is one, for all */
+	if (p->way == JSON) {
+		json_set_text(message, "target", label);
+		write_json(json_incref(message));
+	} else if (strcmp(type, "progress") == 0) {
+		relay_phase(p, label, json_str_at(message, "phase", ""), phase);
+	} else {
+		progress_note(p, "%s: %s", label, json_str_at(message, "message", ""));
+	}
+}
+
+bool progress_target_error(struct progress *p, const char *label, const struct error *err)
+{
+	json_t *m;
+
+	if (p->way != JSON)
+		return false;
+	m = json_pack("{s:s, s:i, s:s}", "message_type", "target_error", "code", (int)err->code,
+		      "reason", err_code_name(err->code));
+	json_set_text(m, "target", label);
+	json_set_text(m, "message", err->msg);
+	json_set_text(m, "hint", err->hint);
+	write_json(m);
+	return true;
+}
+
 void progress_note(struct progress *p, const char *fmt, ...)
 {
 	char raw[1024];
@@ -243,6 +317,13 @@ void progress_clear(struct progress *p)
 	if (p->way == TERMINAL && p->phase[0])
 		fputs(CLEAR_LINE, stderr);
 	p->phase[0] = '\0';
+}
+
+void progress_hide(struct progress *p)
+{
+	if (p->way == TERMINAL && p->phase[0])
+		fputs(CLEAR_LINE, stderr);
+	p->drawn = 0;
 }
 
 void progress_end(struct progress *p, const struct error *err)

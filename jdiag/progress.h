@@ -15,10 +15,12 @@
 #define JDIAG_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "jdiag/options.h"
 
+struct json_t;
 struct progress;
 
 /* Never NULL. */
@@ -39,12 +41,29 @@ void progress_waiting(struct progress *p);
  * progress_bytes. */
 void progress_capture(struct progress *p, uint64_t raw, uint64_t stored);
 
+/*
+ * Of many targets (fleet.h). The line tells how many are done; JSON: {"message_type":"targets",
+ * "total":N,"done":N,"failed":N,"running":N}; PLAIN: nothing.
+ */
+void progress_targets(struct progress *p, size_t total, size_t done, size_t failed, size_t running);
+
+/* One message that a worker of the fleet has written in JSON mode, told as this progress tells:
+ * with the label of its target (JSON: member "target"). phase: what the worker said last. */
+void progress_relay(struct progress *p, const char *label, struct json_t *message, char phase[64]);
+
+/* {"message_type":"target_error","target":...} and the members of exit_error; JSON only. True when
+ * it was told. */
+bool progress_target_error(struct progress *p, const char *label, const struct error *err);
+
 /* A line of talk that does not break the progress line. Escaped. */
 void progress_note(struct progress *p, const char *fmt, ...) printf_like(2, 3);
 
 /* Clear the line and forget the phase: before something else is written to the terminal (a result,
  * a question). Notes are possible still. */
 void progress_clear(struct progress *p);
+
+/* Clear the line, which comes back with what is told next: before a result that is one of many. */
+void progress_hide(struct progress *p);
 
 /* Clear the line; on success (err NULL) write the summary of JSON mode. Frees. NULL is fine. The
  * result is printed after it. */

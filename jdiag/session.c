@@ -100,31 +100,15 @@ static int read_pod(struct session *s, const char *name, struct pod *ret, struct
 	return pod_from_json(object, ret, err);
 }
 
-/* Its container, when it has one that can be worked on. */
-static int choose_container(struct session *s, struct error *err)
+int session_read_pod(struct session *s, const char *name, struct error *err)
 {
+	if (session_open_cluster(s, err) < 0 || read_pod(s, name, &s->pod, err) < 0)
+		return -1;
 	s->has_pod = true;
 	if (pod_check_reachable(&s->pod, err) < 0)
 		return -1;
 	s->container = pod_pick_container(&s->pod, s->o->container, err);
 	return s->container ? 0 : -1;
-}
-
-int session_read_pod(struct session *s, const char *name, struct error *err)
-{
-	if (session_open_cluster(s, err) < 0 || read_pod(s, name, &s->pod, err) < 0)
-		return -1;
-	return choose_container(s, err);
-}
-
-int session_take_pod(struct session *s, const json_t *object, struct error *err)
-{
-	s->container = NULL;
-	if (pod_from_json(object, &s->pod, err) < 0 || choose_container(s, err) < 0)
-		return -1;
-	return str_copy(s->ns, sizeof(s->ns), s->pod.ns)
-		       ? 0
-		       : error_set(err, ERR_API, "the name of a namespace is too long");
 }
 
 int session_resolve_pod(struct session *s, const char *name, struct error *err)
@@ -151,6 +135,11 @@ int session_resolve_target(struct session *s, const struct target *t, struct err
 
 	if (t->kind == TARGET_SSH)
 		return session_resolve_ssh(s, t, err);
+	if (t->kind == TARGET_WORKLOAD) {
+		error_set(err, ERR_USAGE, "'%s' may have many pods: name one of them, or a node",
+			  t->name);
+		return error_hint(err, "its pods: kubectl get pods");
+	}
 	if (session_open_cluster(s, err) < 0)
 		return -1;
 	if (t->kind == TARGET_NODE)

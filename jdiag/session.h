@@ -54,9 +54,8 @@ int session_resolve_pod(struct session *s, const char *name, struct error *err) 
 /* The address of a node, by --node-address; with a pod its hostIP has to be one of the node's. */
 int session_resolve_node(struct session *s, const char *node, struct error *err) must_check;
 
-/* The same of objects that were read already: the address; the pod, and its container by -c. */
+/* The same of a node object that was read already. */
 int session_take_node(struct session *s, const struct json_t *object, struct error *err) must_check;
-int session_take_pod(struct session *s, const struct json_t *object, struct error *err) must_check;
 
 /* ssh://: no API at all. */
 int session_resolve_ssh(struct session *s, const struct target *t, struct error *err) must_check;

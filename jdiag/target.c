@@ -10,12 +10,24 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define MAX_LABEL 63
 
+/* A kind, by the words that kubectl knows it by; a name stands behind the slash. */
 static const struct {
-	const char *prefix;
+	const char *words; /* separated by blanks */
 	enum target_kind kind;
+	enum workload workload;
+	const char *what;
 } kinds[] = {
-	{"pod/", TARGET_POD},	{"pods/", TARGET_POD},	 {"po/", TARGET_POD},
-	{"node/", TARGET_NODE}, {"nodes/", TARGET_NODE}, {"no/", TARGET_NODE},
+	{"pod pods po", TARGET_POD, 0, "pod"},
+	{"node nodes no", TARGET_NODE, 0, "node"},
+	{"deploy deployment deployments deployment.apps deployments.apps", TARGET_WORKLOAD,
+	 WORKLOAD_DEPLOYMENT, "deployment"},
+	{"sts statefulset statefulsets statefulset.apps statefulsets.apps", TARGET_WORKLOAD,
+	 WORKLOAD_STATEFULSET, "statefulset"},
+	{"ds daemonset daemonsets daemonset.apps daemonsets.apps", TARGET_WORKLOAD,
+	 WORKLOAD_DAEMONSET, "daemonset"},
+	{"rs replicaset replicasets replicaset.apps replicasets.apps", TARGET_WORKLOAD,
+	 WORKLOAD_REPLICASET, "replicaset"},
+	{"job jobs job.batch jobs.batch", TARGET_WORKLOAD, WORKLOAD_JOB, "job"},
 };
 
 /* RFC 1123 as the cluster API has it: labels of lower-case letters, digits and inner hyphens. */
@@ -36,20 +48,17 @@ static bool is_dns_name(const char *name)
 	}
 }
 
-static int parse_object(const char *name, enum target_kind kind, struct target *ret,
-			struct error *err)
+static int parse_object(const char *name, size_t kind, struct target *ret, struct error *err)
 {
-	const char *what = kind == TARGET_POD ? "pod" : "node";
-
 	if (!is_dns_name(name)) {
-		error_set(err, ERR_USAGE, "bad %s name '%s'", what, name);
+		error_set(err, ERR_USAGE, "bad %s name '%s'", kinds[kind].what, name);
 		return error_hint(err, "a name has lower-case letters, digits, '-' and '.', and "
 				       "begins and ends with a letter or a digit");
 	}
-	*ret = (struct target){.kind = kind};
+	*ret = (struct target){.kind = kinds[kind].kind, .workload = kinds[kind].workload};
 	return str_copy(ret->name, sizeof(ret->name), name)
 		       ? 0
-		       : error_set(err, ERR_USAGE, "the %s name is too long", what);
+		       : error_set(err, ERR_USAGE, "the %s name is too long", kinds[kind].what);
 }
 
 static int bad_ssh(const char *text, const char *why, struct error *err)
@@ -117,24 +126,16 @@ static int parse_ssh(const char *text, struct target *ret, struct error *err)
 	return 0;
 }
 
-static int unknown_kind(const char *text, size_t kind_len, struct error *err)
+static bool has_word(const char *words, const char *word, size_t len)
 {
-	static const char *const later[] = {
-		"deploy/",	"deployment/",	 "deployments/", "deployment.apps/", "sts/",
-		"statefulset/", "statefulsets/", "ds/",		 "daemonset/",	     "daemonsets/",
-		"job/",		"jobs/",	 "rs/",		 "replicaset/",	     "replicasets/",
-	};
+	while (*words) {
+		size_t n = strcspn(words, " ");
 
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-		if (str_starts(text, later[i])) {
-			error_set(err, ERR_USAGE, "target '%s' is not supported: name one pod",
-				  text);
-			return error_hint(err, "its pods: kubectl get pods");
-		}
-	error_set(err, ERR_USAGE, "bad target '%s': no such kind '%.*s'", text, (int)kind_len,
-		  text);
-	return error_hint(err, "valid: POD, pod/POD, node/NODE, ssh://[USER@]HOST[:PORT]; "
-			       "a namespace is given with -n");
+		if (n == len && strncmp(words, word, len) == 0)
+			return true;
+		words += n + strspn(words + n, " ");
+	}
+	return false;
 }
 
 int target_parse(const char *text, struct target *ret, struct error *err)
@@ -143,11 +144,13 @@ int target_parse(const char *text, struct target *ret, struct error *err)
 
 	if (str_starts(text, "ssh://"))
 		return parse_ssh(text, ret, err);
+	if (!slash)
+		return parse_object(text, 0, ret, err);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (str_starts(text, kinds[i].prefix))
-			return parse_object(text + strlen(kinds[i].prefix), kinds[i].kind, ret,
-					    err);
-	if (slash)
-		return unknown_kind(text, (size_t)(slash - text), err);
-	return parse_object(text, TARGET_POD, ret, err);
+		if (has_word(kinds[i].words, text, (size_t)(slash - text)))
+			return parse_object(slash + 1, i, ret, err);
+	error_set(err, ERR_USAGE, "bad target '%s': no such kind '%.*s'", text, (int)(slash - text),
+		  text);
+	return error_hint(err, "valid: POD, pod/POD, deploy/NAME (sts, ds, rs, job), node/NODE, "
+			       "ssh://[USER@]HOST[:PORT]; a namespace is given with -n");
 }

@@ -145,12 +145,13 @@ static int fetch_page(struct kube *k, const struct listing *l, json_t **ret, lon
 }
 
 /* What nobody here reads, and what is half of an object's size. */
-static void prune(json_t *object)
+static void prune(json_t *object, bool keep_annotations)
 {
 	json_t *meta = json_object_get(object, "metadata");
 
 	json_object_del(meta, "managedFields");
-	json_object_del(meta, "annotations");
+	if (!keep_annotations)
+		json_object_del(meta, "annotations");
 }
 
 static int take_page(struct listing *l, const json_t *page, struct error *err)
@@ -167,7 +168,8 @@ static int take_page(struct listing *l, const json_t *page, struct error *err)
 		return error_set(err, ERR_API, "the cluster API's list of %s does not end",
 				 l->resource);
 	json_array_foreach (items, i, object) {
-		prune(object);
+		/* those of a node are few, and say which machine it is */
+		prune(object, strcmp(l->resource, "nodes") == 0);
 		json_array_append(l->items, object);
 	}
 	free_cleanup(&l->next);

@@ -274,6 +274,7 @@ static int no_key_was_taken(struct auth *a, const char *methods, struct error *e
 		  : a->report->len ? "no key was accepted"
 				   : "there is no key to try",
 		  methods);
+	err->sys = EACCES;
 	return hint_report(a, err);
 }
 

@@ -64,7 +64,8 @@ int ssh_check_name(const char *name, const char *what, struct error *err) must_c
 
 /* Connect, check the host key, authenticate. ERR_SSH; the message names host and port, offered
  * methods, tried keys; err->sys is EHOSTUNREACH when no TCP connection came about: another address
- * of the same host may do. */
+ * of the same host may do. EACCES in err->sys: the login
+ * was refused. */
 int ssh_open(struct ssh_session **ret, const struct ssh_options *o, struct error *err) must_check;
 void ssh_close(struct ssh_session *s); /* NULL is fine */
 

@@ -44,7 +44,11 @@
 #define MAX_API_ITEMS 50000	 /* objects of one list, over all its pages */
 #define MAX_GCE_PAGES 1000	 /* of a list of instances; a page may be empty */
 #define MAX_API_QUERY (64 * KiB)
-#define MAX_HTTP_BODY (1 * MiB) /* any other answer */
+#define MAX_TARGETS 5000	    /* of one command */
+#define MAX_CONNECTIONS 256	    /* of one command, at a time */
+#define MAX_FLEET_RECORD (16 * MiB) /* the result of one of them */
+#define MAX_FLEET_LINE (64 * KiB)   /* of talk */
+#define MAX_HTTP_BODY (1 * MiB)	    /* any other answer */
 #define MAX_MANIFEST (1 * MiB)
 #define MAX_SEEK_TABLE (64 * MiB) /* 8 TiB of dump */
 #define MAX_CREDENTIAL_FILE (1 * MiB)

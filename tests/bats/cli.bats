@@ -147,22 +147,26 @@ fish_complete() { # LINE
 	[ "$stderr" = $'jdiag: unknown command \'heapdmup\'\n  did you mean \'heapdump\'?\n  see \'jdiag help\'' ]
 	jdiag 2 heapdump web-0 --namspace shop
 	[ "$stderr" = $'jdiag: unknown option \'--namspace\'\n  did you mean \'--namespace\'?\n  see \'jdiag help heapdump\'' ]
-	jdiag 2 heapdump web-0 --all
-	[[ $stderr == *"unknown option '--all'"*"did you mean '--all-"* ]]
+	jdiag 2 heapdump web-0 --all-namespace
+	[[ $stderr == *"unknown option '--all-namespace'"*"did you mean '--all-namespaces'"* ]]
 	jdiag 2 heapdump web-0 --timeout 5parsecs
 	[ "$stderr" = $'jdiag: bad duration \'5parsecs\' for \'--timeout\'\n  a duration looks like 30s, 5m or 1h30m\n  see \'jdiag help heapdump\'' ]
 	jdiag 2 heapdump web-0 -p 99999
 	[[ $stderr == "jdiag: bad port '99999' for '-p'"* ]]
 	jdiag 2 ps web-0 --to x
 	[[ $stderr == "jdiag: 'ps' does not take '--to'"*"see 'jdiag help ps'" ]]
-	jdiag 2 heapdump -l app=web
-	[[ $stderr == "jdiag: 'heapdump' does not take '--selector'"* ]]
+	jdiag 2 tidy -l app=web
+	[[ $stderr == "jdiag: 'tidy' does not take '--selector'"* ]]
 	jdiag 2 heapdump
-	[[ $stderr == "jdiag: 'heapdump' needs a TARGET"* ]]
-	jdiag 2 heapdump a b
-	[[ $stderr == "jdiag: 'heapdump' takes one TARGET, not also 'b'"* ]]
-	jdiag 2 heapdump deploy/web
-	[[ $stderr == "jdiag: target 'deploy/web' is not supported"* ]]
+	[[ $stderr == "jdiag: 'heapdump' needs a TARGET, or -l SELECTOR"* ]]
+	jdiag 2 tidy node/a node/b
+	[[ $stderr == "jdiag: 'tidy' takes one TARGET, not also 'node/b'"* ]]
+	jdiag 2 heapdump -l app=web --all --any
+	[[ $stderr == "jdiag: --all and --any at once"* ]]
+	jdiag 2 heapdump ssh://a ssh://b -c app --to x.hprof
+	[[ $stderr == "jdiag: 2 dumps do not fit into 'x.hprof'"* ]]
+	jdiag 2 ps cronjob/x
+	[[ $stderr == "jdiag: bad target 'cronjob/x': no such kind 'cronjob'"* ]]
 	jdiag 2 ps
 	[[ $stderr == "jdiag: 'ps' needs a TARGET, or -l SELECTOR"* ]]
 	jdiag 2 ps web-0 -l app=web
@@ -210,7 +214,7 @@ fish_complete() { # LINE
 @test "as kubectl-jdiag it speaks of 'kubectl jdiag'" {
 	ln -s "$JDIAG" kubectl-jdiag
 	run -0 ./kubectl-jdiag help ps
-	[[ $output == "Usage: kubectl jdiag ps [options] [TARGET]"* ]]
+	[[ $output == "Usage: kubectl jdiag ps [options] [TARGET...]"* ]]
 	run --separate-stderr -2 ./kubectl-jdiag ps
 	[[ $stderr == *"see 'kubectl jdiag help ps'" ]]
 }

@@ -231,6 +231,8 @@ class Api:
         (re.compile(r"^/api/v1/nodes/([^/]+)$"), "get", "nodes"),
         (re.compile(r"^/api/v1/nodes$"), "list", "nodes"),
     )
+    WORKLOAD = re.compile(r"^/apis/(apps|batch)/v1/namespaces/([^/]+)/"
+                          r"(deployments|statefulsets|daemonsets|replicasets|jobs)/([^/]+)$")
 
     def __init__(self, directory, token):
         self.directory, self.token = directory, token
@@ -250,15 +252,24 @@ class Api:
         return "system:anonymous", ["*"]
 
     @staticmethod
-    def authorize(user, verb, resource, namespace, name):
+    def authorize(user, verb, resource, namespace, name, group=""):
         who, deny = user
         if "*" not in deny and "%s %s" % (verb, resource) not in deny:
             return
         scope = 'in the namespace "%s"' % namespace if namespace else "at the cluster scope"
         subject = '%s "%s"' % (resource, name) if name else resource
         details = {"name": name, "kind": resource} if name else {"kind": resource}
-        raise Refused(403, "Forbidden", '%s is forbidden: User "%s" cannot %s resource "%s" in API group "" %s'
-                      % (subject, who, verb, resource, scope), details)
+        raise Refused(403, "Forbidden", '%s is forbidden: User "%s" cannot %s resource "%s" in API group "%s" %s'
+                      % (subject, who, verb, resource, group, scope), details)
+
+    def workload(self, match, user):
+        group, namespace, resource, name = match.groups()
+        self.authorize(user, "get", resource, namespace, name, group)
+        state = read_json(self.directory, "state.json", {})
+        key = "%s/%s/%s" % (resource, namespace, name)
+        if (group == "batch") != (resource == "jobs") or key not in state.get("workloads", {}):
+            raise not_found("%s.%s" % (resource, group), name)
+        return state["workloads"][key]
 
     REVIEWS = {
         "/apis/authentication.k8s.io/v1/selfsubjectreviews": "selfsubjectreviews",
@@ -287,6 +298,9 @@ class Api:
     def answer(self, path, query, user):
         if path == "/version":
             return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
+        match = self.WORKLOAD.match(path)
+        if match:
+            return self.workload(match, user)
         for pattern, verb, resource in self.ROUTES:
             match = pattern.match(path)
             if match:

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Edit the state of kube_server.py: a JSON file {"nodes": {NAME: object}, "pods": {"NS/NAME": object}}.
+"""Edit the state of kube_server.py: a JSON file {"nodes": {NAME: object}, "pods": {"NS/NAME": object},
+"workloads": {"RESOURCE/NS/NAME": object}}; RESOURCE as in a path of the API ("deployments").
 
 usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-id ID] [--merge JSON]
        kube_state.py FILE pod NS/NAME --node N [--uid U] --container NAME=ID[,restarts=N][,state=REASON] ...
                      [--label K=V]... [--phase P] [--probe NAME=PERIOD,FAILURES] [--memory NAME=BYTES]
                      [--runtime-class C] [--deleting] [--runtime containerd] [--host-ip IP]
+                     [--owner KIND/NAME/UID] [--created TIME] [--not-ready]
+       kube_state.py FILE workload RESOURCE/NS/NAME --select K=V... [--select-in K=V,V]... [--uid U]
        kube_state.py FILE remove NS/NAME|NODE
 
 The objects have the shape of those that a real API server 1.34 sends (recorded in 2026-11).
@@ -108,6 +111,14 @@ def pod_object(options):
     }
     if options.runtime_class:
         pod["spec"]["runtimeClassName"] = options.runtime_class
+    if options.owner:
+        kind, owner, uid = options.owner.split("/")
+        pod["metadata"]["ownerReferences"] = [{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": uid,
+                                               "controller": True, "blockOwnerDeletion": True}]
+    if options.created:
+        pod["metadata"]["creationTimestamp"] = options.created
+    if options.not_ready:
+        pod["status"]["conditions"][0]["status"] = "False"
     if options.deleting:
         pod["metadata"]["deletionTimestamp"] = STARTED
         pod["metadata"]["deletionGracePeriodSeconds"] = 30
@@ -132,6 +143,20 @@ def merge(target, patch):
     return result
 
 
+def workload_object(options):
+    resource, namespace, name = options.name.split("/")
+    kind = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet",
+            "replicasets": "ReplicaSet", "jobs": "Job"}[resource]
+    selector = {"matchLabels": dict(label.split("=", 1) for label in options.select)}
+    if options.select_in:
+        selector["matchExpressions"] = [{"key": key, "operator": "In", "values": values.split(",")}
+                                        for key, values in (text.split("=", 1) for text in options.select_in)]
+    return {"kind": kind, "apiVersion": "batch/v1" if resource == "jobs" else "apps/v1",
+            "metadata": {"name": name, "namespace": namespace, "uid": options.uid or str(uuid.uuid4()),
+                         "resourceVersion": "1104", "generation": 1, "creationTimestamp": CREATED},
+            "spec": {"selector": selector, "template": {"metadata": {"labels": selector["matchLabels"]}}}}
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file")
@@ -150,8 +175,16 @@ def parse():
     pod.add_argument("--phase", default="Running")
     pod.add_argument("--runtime", default="containerd")
     pod.add_argument("--deleting", action="store_true")
+    pod.add_argument("--owner")
+    pod.add_argument("--created")
+    pod.add_argument("--not-ready", action="store_true")
     for option in ("--container", "--label", "--probe", "--memory"):
         pod.add_argument(option, action="append", default=[])
+    workload = verbs.add_parser("workload")
+    workload.add_argument("name")
+    workload.add_argument("--uid")
+    for option in ("--select", "--select-in"):
+        workload.add_argument(option, action="append", default=[])
     verbs.add_parser("remove").add_argument("name")
     return parser.parse_args()
 
@@ -166,6 +199,8 @@ def main():
         state["nodes"][options.name] = merge(node_object(options), json.loads(options.merge))
     elif options.verb == "pod":
         state["pods"][options.name] = pod_object(options)
+    elif options.verb == "workload":
+        state.setdefault("workloads", {})[options.name] = workload_object(options)
     else:
         del state["pods" if "/" in options.name else "nodes"][options.name]
     # The server may be reading: replaced in one step.

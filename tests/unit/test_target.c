@@ -81,13 +81,33 @@ static void test_bad_names(void **state)
 	assert_object(longest, TARGET_POD, longest);
 }
 
-static void test_kinds_of_later(void **state)
+static void assert_workload(const char *text, enum workload workload)
+{
+	struct target t;
+	struct error err = {0};
+
+	assert_int_equal(target_parse(text, &t, &err), 0);
+	assert_int_equal(t.kind, TARGET_WORKLOAD);
+	assert_int_equal(t.workload, workload);
+	assert_string_equal(t.name, "web");
+}
+
+static void test_workloads(void **state)
 {
 	(void)state;
-	assert_bad("deploy/web", "target 'deploy/web' is not supported");
-	assert_bad("sts/web", "not supported");
-	assert_bad("ds/web", "not supported");
-	assert_bad("job/web", "not supported");
+	assert_workload("deploy/web", WORKLOAD_DEPLOYMENT);
+	assert_workload("deployment/web", WORKLOAD_DEPLOYMENT);
+	assert_workload("deployments.apps/web", WORKLOAD_DEPLOYMENT);
+	assert_workload("sts/web", WORKLOAD_STATEFULSET);
+	assert_workload("statefulset/web", WORKLOAD_STATEFULSET);
+	assert_workload("ds/web", WORKLOAD_DAEMONSET);
+	assert_workload("rs/web", WORKLOAD_REPLICASET);
+	assert_workload("job/web", WORKLOAD_JOB);
+	assert_workload("jobs.batch/web", WORKLOAD_JOB);
+	assert_bad("deploy/", "bad deployment name ''");
+	assert_bad("sts/a/b", "bad statefulset name 'a/b'");
+	assert_bad("dep/web", "no such kind 'dep'");
+	assert_bad("/web", "no such kind ''");
 	assert_bad("shop/web", "no such kind 'shop'");
 }
 
@@ -123,8 +143,8 @@ static void test_bad_ssh(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_objects),	       cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_kinds_of_later), cmocka_unit_test(test_ssh),
+		cmocka_unit_test(test_objects),	  cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_workloads), cmocka_unit_test(test_ssh),
 		cmocka_unit_test(test_bad_ssh),
 	};
 
