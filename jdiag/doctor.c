@@ -120,6 +120,11 @@ int doctor_init(struct doctor *d, const struct options *o, const char *target, s
 	session_init(&d->session, o);
 	if (target_parse(target, &d->target, err) < 0)
 		return -1;
+	if (d->target.kind == TARGET_WORKLOAD) {
+		error_set(err, ERR_USAGE, "'%s' may have many pods: name one of them, or a node",
+			  d->target.name);
+		return error_hint(err, "its pods: kubectl get pods");
+	}
 	if (doctor_one_jvm(d))
 		return capture_options_take(&d->options, o, &d->target, err);
 	return delivery_check_upload(o, o->to, err);

@@ -113,6 +113,7 @@ int doctor_get_workloads(struct doctor *d, struct doctor_line *l, struct error *
 	} kinds[] = {{"apps", "deployments"},
 		     {"apps", "statefulsets"},
 		     {"apps", "daemonsets"},
+		     {"apps", "replicasets"},
 		     {"batch", "jobs"}};
 	const char *ns = kube_namespace(d->session.kube);
 	auto_buf struct buf missing = BUF_INIT(256), rules = BUF_INIT(1000);

@@ -479,6 +479,8 @@ up() {
 @test "words that are no target, options that do not fit" {
 	refuses 2 doctor
 	refuses 2 doctor 'a/b/c'
+	refuses 2 doctor deploy/web -n shop
+	tells "name one of them, or a node"
 	refuses 2 doctor web -n shop --pid 1
 	refuses 2 doctor web -n shop --buffer nothing
 }
