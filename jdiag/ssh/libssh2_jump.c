@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <libssh2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "jdiag/interrupt.h"
 #include "jdiag/ssh/libssh2_session.h"
 #include "jdiag/ssh/tcp.h"
 #include "remote/base/io.h"
@@ -45,6 +47,19 @@ static size_t tunnel_message(unsigned char *p, const struct ssh_config *c)
 	return n + put_port(p + n, 0);
 }
 
+/* Another address of the same host may do. */
+static int unreachable(const struct lib_session *outer, const struct ssh_config *c, const char *why,
+		       struct error *err)
+{
+	const char *jump = outer->base.host;
+
+	error_set(err, ERR_SSH, "cannot connect to '%s' port %u through jump host '%s': %s",
+		  c->host_name, c->port, jump, why);
+	(void)tcp_unreachable(err);
+	return error_hint(err, "check that '%s' port %u can be reached from '%s'", c->host_name,
+			  c->port, jump);
+}
+
 /* libssh2 has the reason of the refusal in its text only. */
 static int explain_refusal(struct lib_session *outer, const struct ssh_config *c, struct error *err)
 {
@@ -64,13 +79,8 @@ static int explain_refusal(struct lib_session *outer, const struct ssh_config *c
 				  "local), and PermitOpen, if there, with %s:%u",
 				  c->host_name, c->port);
 	}
-	error_set(err, ERR_SSH, "cannot connect to '%s' port %u through jump host '%s': %s",
-		  c->host_name, c->port, jump,
-		  strstr(text, "connect failed") ? "it cannot reach it" : text);
-	if (strstr(text, "connect failed"))
-		(void)tcp_unreachable(err);
-	return error_hint(err, "check that '%s' port %u can be reached from '%s'", c->host_name,
-			  c->port, jump);
+	return unreachable(outer, c, strstr(text, "connect failed") ? "it cannot reach it" : text,
+			   err);
 }
 
 /* libssh2_channel_direct_tcpip_ex would open it with a window of 2 MiB. */
@@ -87,8 +97,9 @@ int lib_tunnel(struct lib_session *s, const struct ssh_config *c, struct error *
 			 PACKET_BYTES, (const char *)message, (unsigned int)n))) {
 		if (libssh2_session_last_errno(outer->lib) != LIBSSH2_ERROR_EAGAIN)
 			return explain_refusal(outer, c, err);
-		if (lib_wait(outer, deadline, "cannot open a tunnel through jump host", err) < 0)
-			return -1;
+		if (lib_wait(outer, deadline, "cannot open a tunnel through jump host", err) == 0)
+			continue;
+		return interrupted() ? -1 : unreachable(outer, c, "no answer in time", err);
 	}
 	/* no such thing is meant to come, and nobody would read it */
 	libssh2_channel_handle_extended_data2(s->tunnel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
@@ -209,7 +220,7 @@ int lib_jump(struct lib_session *s, const struct ssh_options *o, const struct ss
 			return error_hint(err, "give it 'ProxyJump none' in the ssh_config");
 		}
 		if (open_hop(s, o, hop, err) < 0) {
-			if (err)
+			if (err && err->sys == EHOSTUNREACH)
 				err->sys = 0; /* whether the host itself answers is not known */
 			return error_prefix(err, "jump host '%s'", hop->host);
 		}

@@ -412,6 +412,27 @@ Host *"
 	tells "cannot connect to '198.18.2.2' port 1 through jump host '198.18.1.2': it cannot reach it"
 }
 
+@test "a host behind a jump host that does not answer: in time, and named" {
+	# nobody takes connections from it, and it has room for two that wait
+	net_on b python3 - "$K/full" <<-END 3>&- &
+		import socket, sys, time
+		s = socket.socket(); s.bind(("198.18.2.2", 0)); s.listen(0)
+		held = [socket.socket() for _ in range(8)]
+		for each in held:
+		    each.setblocking(False)
+		    each.connect_ex(s.getsockname())
+		time.sleep(0.5)
+		open(sys.argv[1], "w").write(str(s.getsockname()[1]))
+		time.sleep(600)
+	END
+	FULL=$!
+	wait_for 20 test -s "$K/full"
+	probe 5 libssh2 -t 4000 -J a -p "$(<"$K/full")" b true
+	kill "$FULL"
+	tells "cannot connect to '198.18.2.2' port $(<"$K/full") through jump host '198.18.1.2': no answer in time"
+	tells "can be reached from '198.18.1.2'"
+}
+
 @test "a jump host that does not forward: the error says what to allow" {
 	other_sshd a jump "AllowTcpForwarding no"
 	each 5 -J jump b true
