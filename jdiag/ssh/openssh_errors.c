@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,7 @@ static int denied(const struct open_session *s, const struct ssh_options *o,
 		  : w->n_offers || report.len ? "no key was accepted"
 					      : "there is no key to try",
 		  methods);
+	err->sys = EACCES;
 	return error_hint(err,
 			  "keys that were tried:\n%sadd the public key to the authorized keys of "
 			  "that user, or choose a key by -i",

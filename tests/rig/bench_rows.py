@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 
+from bench_fleet import fleet
 from bench_rig import (BUCKET, BUILD, MB, RIG, RUN, Broken, Disks, Jvm, Memory, Rate, Relay, Run, dirty_limit,
                        environment, median, object_size, quiet, read, spread)
 
@@ -307,4 +308,4 @@ def distance(table, options):
                        spread(whole_theirs)), ours=ours, theirs=theirs)
 
 
-ROWS = (pause17, pause21, jmap, segments, whole, loopback, narrow, disk, memory, check, distance)
+ROWS = (pause17, pause21, jmap, segments, whole, loopback, narrow, disk, memory, check, distance, fleet)
