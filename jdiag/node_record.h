@@ -7,6 +7,7 @@
  * creationTimestamp, labels.
  * instance: name, id, status, internal, external, machineType, zone, project, creationTimestamp,
  * labels.
+ * Whoever lists them adds the address that jdiag would use, or addressError.
  */
 #ifndef JDIAG_NODE_RECORD_H
 #define JDIAG_NODE_RECORD_H

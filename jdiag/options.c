@@ -59,7 +59,7 @@ const struct option_spec option_table[] = {
 	{"gce", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(gce), true,
 	 "instances of the Compute Engine, instead of nodes of the cluster"},
 	{"project", 0, "ID", NULL, OPTION_OWN, OPTION_STRING, AT(project), false,
-	 "project of the instances; implies --gce (default: gcloud's)"},
+	 "project of the instances; implies --gce (default: $GOOGLE_CLOUD_PROJECT)"},
 	{"zone", 0, "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(zone), false,
 	 "zone of the instances (default: all)"},
 

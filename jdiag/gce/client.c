@@ -93,15 +93,18 @@ static int denied(const struct gce *g, const struct question *q, struct error *e
 
 static int not_found(const struct question *q, struct error *err)
 {
-	if (q->name)
+	if (q->name) {
 		error_set(err, ERR_TARGET, "no instance '%s' in zone '%s' of project '%s'", q->name,
 			  q->zone, q->project);
+		return error_hint(err, "is it gone, or Google's own (Autopilot)? Those machines "
+				       "are in no project of yours");
+	}
+	if (q->zone)
+		error_set(err, ERR_TARGET, "no project '%s', or no zone '%s'", q->project, q->zone);
 	else
-		error_set(err, ERR_TARGET, "no project '%s'%s%s%s", q->project,
-			  q->zone ? ", or no zone '" : "", q->zone ? q->zone : "",
-			  q->zone ? "'" : "");
-	return error_hint(err, "is the node gone, or is it Google's own (Autopilot)? its machines "
-			       "are in no project of yours");
+		error_set(err, ERR_TARGET, "no project '%s'", q->project);
+	return error_hint(err, "see what there is: gcloud projects list, gcloud compute zones "
+			       "list");
 }
 
 static int answer_error(const struct gce *g, const struct question *q,

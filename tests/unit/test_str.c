@@ -140,12 +140,36 @@ static void test_shell_word(void **state)
 	check_word("a;b&c|d`e`", "'a;b&c|d`e`'");
 }
 
+static void test_format_age(void **state)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *text;
+	} cases[] = {
+		{0, "0s"},
+		{119, "119s"},
+		{120, "2m"},
+		{7199, "119m"},
+		{7200, "2h"},
+		{172799, "47h"},
+		{172800, "2d"},
+		{86400ull * 4000, "4000d"},
+		{UINT64_MAX, "213503982334601d"},
+	};
+	char text[24];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(str_format_age(text, cases[i].seconds), cases[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),	   cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_duration),   cmocka_unit_test(test_size),
 		cmocka_unit_test(test_small_ones), cmocka_unit_test(test_shell_word),
+		cmocka_unit_test(test_format_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
