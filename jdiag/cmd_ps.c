@@ -90,21 +90,14 @@ static struct owner find_owner(const json_t *pods, const char *id)
 
 /* ---- one JVM ---- */
 
-static void format_age(char dst[16], uint64_t started)
+static void format_age(char dst[24], uint64_t started)
 {
 	uint64_t now = (uint64_t)time(NULL);
-	uint64_t s = started && now > started ? now - started : 0;
 
-	if (!started)
-		snprintf(dst, 16, "-");
-	else if (s < 120)
-		snprintf(dst, 16, "%us", (unsigned int)s);
-	else if (s < 7200)
-		snprintf(dst, 16, "%um", (unsigned int)(s / 60));
-	else if (s < 172800)
-		snprintf(dst, 16, "%uh", (unsigned int)(s / 3600));
+	if (started)
+		str_format_age(dst, now > started ? now - started : 0);
 	else
-		snprintf(dst, 16, "%ud", (unsigned int)(s / 86400));
+		snprintf(dst, 24, "-");
 }
 
 static const char *container_name(const json_t *jvm, const struct owner *o)
@@ -143,7 +136,7 @@ static json_t *jvm_object(const json_t *jvm, const char *node, const struct owne
 
 static void add_row(struct listing *l, const json_t *object)
 {
-	char pid[24], ns_pid[24], uid[24], age[16];
+	char pid[24], ns_pid[24], uid[24], age[24];
 	bool attachable = json_bool_at(object, "attachable", false);
 	const char *cells[] = {
 		/* of many machines, the one where it runs */

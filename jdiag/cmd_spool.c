@@ -33,18 +33,12 @@ static int resolve(struct session *s, const char *target, const json_t *record, 
 
 /* ---- list ---- */
 
-static void format_age(char dst[16], uint64_t created, uint64_t now)
+static void format_age(char dst[24], uint64_t created, uint64_t now)
 {
-	uint64_t s = now > created ? now - created : 0;
-
-	if (!created)
-		snprintf(dst, 16, "-");
-	else if (s < 120)
-		snprintf(dst, 16, "%us", (unsigned int)s);
-	else if (s < 7200)
-		snprintf(dst, 16, "%um", (unsigned int)(s / 60));
+	if (created)
+		str_format_age(dst, now > created ? now - created : 0);
 	else
-		snprintf(dst, 16, "%uh", (unsigned int)(s / 3600));
+		snprintf(dst, 24, "-");
 }
 
 /* "web" of the pod, else whoever began it. */
@@ -71,7 +65,7 @@ static void add_row(struct listing *l, const char *node, const json_t *entry, ui
 	const json_t *state = json_at(entry, "state");
 	struct error ignored = {0};
 	auto_json json_t *label = label_from_text(json_str_at(state, "label", "{}"), &ignored);
-	char stored[16] = "", raw[16] = "", age[16], left[16];
+	char stored[16] = "", raw[16] = "", age[24], left[24];
 	uint64_t expires = json_u64_at(state, "expires", 0);
 	const char *cells[] = {json_str_at(entry, "id", ""),
 			       whose(label, state),
