@@ -11,7 +11,10 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_rig import MB, NODE, Broken, Patience, kube_state, read  # noqa: E402
-from bench_rows import ROWS  # noqa: E402
+import bench_reach  # noqa: E402
+import bench_rows  # noqa: E402
+
+ROWS = bench_rows.ROWS + bench_reach.ROWS
 
 
 class Table:
