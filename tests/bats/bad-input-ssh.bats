@@ -146,6 +146,24 @@ plays() {
 	tells "warning: the host key of '[127.0.0.1]:$PORT' is NOT checked (--host-key ignore); it is not the one that is known"
 }
 
+@test "a node of GKE whose key only gcloud knows, by the number that the cluster says" {
+	mkdir -p "$RIG_RUN/home/.ssh"
+	cut -d' ' -f1,2 "$SSH/host_ed25519.pub" | sed 's/^/compute.4711 /' >"$RIG_RUN/home/.ssh/google_compute_known_hosts"
+	JDIAG_EXTRA_ENV+=(JDIAG_KNOWN_HOSTS=)
+	dump 5
+	tells "the host key of '[127.0.0.1]:$PORT' is not known"
+	kube_state node "$NODE" --instance-id 4711
+	works
+	cut -d' ' -f1,2 "$SSH/client.pub" | sed 's/^/compute.4711 /' >"$RIG_RUN/home/.ssh/google_compute_known_hosts"
+	dump 5
+	tells "the host key of 'compute.4711' has changed"
+	kube_state node "$NODE" --instance-id '4711 -oProxyCommand=x'
+	dump 5
+	tells "the host key of '[127.0.0.1]:$PORT' is not known"
+	kube_state node "$NODE"
+	rm -r "$RIG_RUN/home/.ssh"
+}
+
 @test "key rejected: what the server offers, what was tried" {
 	ssh-keygen -q -t ed25519 -N '' -f stranger
 	dump 5 -i "$D/stranger"

@@ -2,7 +2,7 @@
 """Edit the state of kube_server.py: a JSON file {"nodes": {NAME: object}, "pods": {"NS/NAME": object},
 "workloads": {"RESOURCE/NS/NAME": object}}; RESOURCE as in a path of the API ("deployments").
 
-usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-id ID] [--merge JSON]
+usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-id ID] [--instance-id N] [--merge JSON]
        kube_state.py FILE pod NS/NAME --node N [--uid U] --container NAME=ID[,restarts=N][,state=REASON] ...
                      [--label K=V]... [--phase P] [--probe NAME=PERIOD,FAILURES] [--memory NAME=BYTES]
                      [--runtime-class C] [--deleting] [--runtime containerd] [--host-ip IP]
@@ -32,7 +32,8 @@ def node_object(options):
                      "creationTimestamp": CREATED,
                      "labels": {"kubernetes.io/arch": "amd64", "kubernetes.io/hostname": options.name,
                                 "kubernetes.io/os": "linux"},
-                     "annotations": {"node.alpha.kubernetes.io/ttl": "0"}},
+                     "annotations": {"node.alpha.kubernetes.io/ttl": "0", **(
+                         {"container.googleapis.com/instance_id": options.instance_id} if options.instance_id else {})}},
         "spec": {"providerID": options.provider_id or "gce://rig-project/europe-west1-b/" + options.name},
         "status": {"capacity": {"cpu": "2", "memory": "24684092Ki", "pods": "110"},
                    "allocatable": {"cpu": "2", "memory": "24684092Ki", "pods": "110"},
@@ -166,6 +167,7 @@ def parse():
     node.add_argument("--address", default="127.0.0.1")
     node.add_argument("--external")
     node.add_argument("--provider-id")
+    node.add_argument("--instance-id")
     node.add_argument("--merge", default="{}", help="JSON, merged into the object (RFC 7396)")
     pod = verbs.add_parser("pod")
     pod.add_argument("name")

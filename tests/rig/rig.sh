@@ -81,14 +81,14 @@ rig_stop() {
 }
 
 # The environment of a person at a bastion host. The caller's own must not leak in. With JDIAG_EXEC=exec in
-# place of the shell.
+# place of the shell; with RIG_SSH=openssh by that back end of the transport.
 jdiag_env() {
 	$JDIAG_EXEC env -i PATH="$PATH" HOME="$RIG_RUN/home" USER=root LANG=C.UTF-8 TMPDIR="${TMPDIR:-/tmp}" \
 		${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+UBSAN_OPTIONS="$UBSAN_OPTIONS"} \
 		KUBECONFIG="$RIG_RUN/kube/kubeconfig" JDIAG_SSH_USER=root \
 		JDIAG_SSH_PORT="$(<"$RIG_RUN/ssh/port")" JDIAG_IDENTITY="$RIG_RUN/ssh/client" \
 		JDIAG_KNOWN_HOSTS="$RIG_RUN/ssh/known_hosts" JDIAG_SSH_CONFIG=/dev/null XDG_RUNTIME_DIR="$RIG_RUN/xdg" \
-		STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<"$RIG_RUN/bucket/port")" \
+		${RIG_SSH:+JDIAG_SSH="$RIG_SSH"} STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<"$RIG_RUN/bucket/port")" \
 		"${JDIAG_EXTRA_ENV[@]}" "$@"
 }
 
