@@ -205,11 +205,32 @@ static int denied(const struct open_session *s, const struct ssh_options *o,
 			  report.len ? buf_str(&report) : "  none\n");
 }
 
-int open_explain(const struct open_session *s, const struct ssh_options *o,
-		 const struct ssh_config *c, struct error *err)
+/* A connection that broke while it was made may come back: who connects again has to know. */
+static bool broke(const struct words *w)
+{
+	static const char *const texts[] = {"Connection reset by", "Connection closed by",
+					    "closed by remote host", "Broken pipe"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if ((w->cause == CAUSE_NO_SSH && strstr(w->detail, texts[i])) ||
+		    (w->cause == CAUSE_OTHER && strstr(buf_str(&w->last), texts[i])))
+			return true;
+	return false;
+}
+
+static int other(const struct open_session *s, struct error *err)
+{
+	char last[WORDS_LAST];
+
+	error_set(err, ERR_SSH, "cannot log in to '%s' port %u: ssh says: %s", s->base.host,
+		  s->base.port, words_last(&s->words, last));
+	return s->words.last.len ? error_hint(err, "%s", buf_str(&s->words.last)) : -1;
+}
+
+static int explain(const struct open_session *s, const struct ssh_options *o,
+		   const struct ssh_config *c, struct error *err)
 {
 	const struct words *w = &s->words;
-	char last[WORDS_LAST];
 
 	switch (w->cause) {
 	case CAUSE_NO_ADDRESS:
@@ -234,10 +255,17 @@ int open_explain(const struct open_session *s, const struct ssh_options *o,
 		return error_set(err, ERR_SSH, "the ssh client refuses its configuration: %s",
 				 w->detail);
 	default:
-		error_set(err, ERR_SSH, "cannot log in to '%s' port %u: ssh says: %s", s->base.host,
-			  s->base.port, words_last(w, last));
-		return w->last.len ? error_hint(err, "%s", buf_str(&w->last)) : -1;
+		return other(s, err);
 	}
+}
+
+int open_explain(const struct open_session *s, const struct ssh_options *o,
+		 const struct ssh_config *c, struct error *err)
+{
+	(void)explain(s, o, c, err);
+	if (err && broke(&s->words))
+		err->sys = ECONNRESET;
+	return -1;
 }
 
 int open_tell_host_key(const struct open_session *s, const struct ssh_config *c, struct error *err)
