@@ -225,16 +225,44 @@ static void test_replaced(void **state)
 	unmake(&p);
 }
 
+static bool sleeps(pid_t pid)
+{
+	char path[64], text[512] = "";
+	const char *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	state = strrchr(text, ')');
+	return state && state[1] == ' ' && state[2] == 'S';
+}
+
 /* A process that hangs in opening a FIFO, as the JVM would; its pid. */
 static pid_t hang(const struct place *p, const char *name, int flags)
 {
-	pid_t pid = fork();
+	uint64_t end = now_ms() + PATIENCE_MS;
+	int ready[2];
+	char byte;
+	pid_t pid;
 
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
 	if (pid == 0) {
 		alarm(30);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(2);
 		_exit(openat(p->node.dump, name, flags) < 0);
 	}
-	(void)poll(NULL, 0, 50);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	while (!sleeps(pid)) {
+		assert_true(now_ms() < end);
+		(void)poll(NULL, 0, 1);
+	}
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	return pid;
 }
