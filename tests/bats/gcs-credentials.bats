@@ -10,6 +10,8 @@ RIG=$BATS_TEST_DIRNAME/../rig
 export JDIAG_BUILD
 TOOLS=$JDIAG_BUILD/tools
 load bucket
+# shellcheck source=tests/rig/google.sh
+. "$RIG/google.sh"
 SUBJECT=canary-subject-4711
 REFRESH=canary-refresh-4711
 SECRET=canary-secret-4711
@@ -27,28 +29,14 @@ setup_file() {
 	mkdir "$DIR/home"
 	openssl genrsa -out "$DIR/key.pem" 2048 2>/dev/null
 	openssl rsa -in "$DIR/key.pem" -pubout -out "$DIR/public.pem" 2>/dev/null
-	make_certificates
+	google_certificates "$DIR"
 	server good --google "$DIR/server.pem" --user "client:$SECRET:$REFRESH" \
 		--service-account "robot@example.iam.gserviceaccount.com=$DIR/public.pem"
 	server short --google "$DIR/server.pem" --token-life 10
 	for name in good short; do
-		printf '127.0.0.1 localhost\n%s %s\n' "$(<"$DIR/$name/address")" \
-			"sts.googleapis.com iamcredentials.googleapis.com oauth2.googleapis.com token.ci.example" >"$DIR/$name/hosts"
-		cp "$DIR/ca.pem" "$DIR/$name/trusted.pem"
+		google_names "$DIR" "$DIR/$name"
 	done
 	: >"$DIR/said"
-}
-
-make_certificates() {
-	(
-		cd "$DIR"
-		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=rig
-		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out other.pem -days 2 -subj /CN=other
-		openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server
-		openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.crt \
-			-extfile <(echo "subjectAltName=DNS:*.googleapis.com,DNS:token.ci.example")
-		cat server.crt server.key >server.pem
-	) 2>"$DIR/openssl.log" || { cat "$DIR/openssl.log" && return 1; }
 }
 
 teardown_file() {
