@@ -3,7 +3,7 @@ tokens of users of other identity providers, and IAM's generateAccessToken. Stri
 What they know is JSON:
 
     {"providers": {AUDIENCE: {"type": SUBJECT-TOKEN-TYPE, "subject": [TOKEN...], "client": "ID:SECRET",
-                              "project": USER-PROJECT}},
+                              "project": USER-PROJECT, "once": true}},
      "users": {REFRESH-TOKEN: "ID:SECRET"}, "rotate": NEXT-REFRESH-TOKEN,
      "accounts": {EMAIL: {"callers": [WHO...], "delegates": [EMAIL...], "lifetime": "3600s"}},
      "issuer": {PATH: {"headers": {NAME: VALUE}, "body": TEXT}}}
@@ -47,6 +47,8 @@ class Exchange:
         check_client(headers, provider.get("client"))
         if form["subject_token"] not in provider["subject"]:
             raise Refused(400, "invalid_grant: ID Token issued at 1 is stale to sign-in.")
+        if provider.get("once"):
+            provider["subject"].remove(form["subject_token"])
         answer = self.tokens.mint(form["audience"], form["scope"])
         return dict(answer, issued_token_type=ACCESS_TOKEN)
 
