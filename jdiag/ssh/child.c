@@ -56,32 +56,39 @@ int child_start(struct child *ret, const char *const *argv, const int fds[3])
 	posix_spawn_file_actions_destroy(&actions);
 	if (rc)
 		ret->pid = 0;
-	ret->group = ret->pid;
 	return -rc;
 }
 
+/* It stays unreaped, so that its number, which is that of its group, cannot become somebody else's
+ * before child_end. */
 bool child_ended(struct child *c)
 {
-	if (c->pid && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
-		c->pid = 0;
-	return c->pid == 0;
+	siginfo_t info = {.si_pid = 0};
+
+	if (c->ended || !c->pid)
+		return true;
+	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
+		return false;
+	c->ended = true;
+	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+					       : W_EXITCODE(0, info.si_status);
+	return true;
 }
 
 void child_end(struct child *c)
 {
 	uint64_t deadline = now_ms() + GRACE_MS;
 
-	if (!c->group)
+	if (!c->pid)
 		return;
-	/* a group whose leader was reaped keeps its number while somebody is in it; empty, it is
-	 * nobody's for a while yet: the kernel counts process numbers upwards */
-	kill(-c->group, SIGTERM);
+	kill(-c->pid, SIGTERM);
 	while (!child_ended(c) && now_ms() < deadline)
 		poll(NULL, 0, 10);
-	kill(-c->group, SIGKILL);
-	if (c->pid && waitpid(c->pid, &c->status, 0) == c->pid)
-		c->pid = 0;
-	c->group = 0;
+	kill(-c->pid, SIGKILL);
+	while (waitpid(c->pid, c->ended ? NULL : &c->status, 0) < 0 && errno == EINTR)
+		;
+	c->ended = true;
+	c->pid = 0;
 }
 
 char *child_status_text(const struct child *c, char dst[24])
@@ -133,7 +140,7 @@ static int read_all(struct child *c, const char *name, int out_fd, int err_fd, u
 	}
 	while (!child_ended(c) && now_ms() < deadline && !interrupted())
 		poll(NULL, 0, 5);
-	if (c->pid)
+	if (!c->ended)
 		return interrupted() ? interrupt_check(err)
 				     : error_set(err, ERR_SSH, "'%s' does not end", name);
 	return 0;

@@ -15,9 +15,9 @@
 #include "remote/base/error.h"
 
 struct child {
-	pid_t pid;   /* 0: none, or reaped */
-	pid_t group; /* what it has started may outlive it; 0: none */
-	int status;  /* of waitpid, when reaped */
+	pid_t pid; /* and its group; ours until child_end reaps it. 0: none */
+	bool ended;
+	int status; /* as of waitpid, when it has ended */
 };
 
 /* Start argv[0], looked up in PATH, with these descriptors as 0, 1 and 2 (they stay the caller's;

@@ -127,12 +127,25 @@ static int explain_no_kex(struct lib_session *s, struct error *err)
 			       "key: ssh-keygen -A there, and restart its sshd");
 }
 
+/* A command that has ended takes nothing any more, which is noticed before what it had printed is
+ * read. */
+static void take_last_words(struct lib_session *s)
+{
+	ssize_t n = recv(s->fd, s->first_bytes + s->first_len, KEXINIT_BYTES - s->first_len,
+			 MSG_DONTWAIT);
+
+	if (n > 0)
+		s->first_len += (size_t)n;
+}
+
 static int explain_handshake(struct lib_session *s, int rc, struct error *err)
 {
 	if (rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NONE ||
 	    rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE)
 		return explain_no_kex(s, err);
 	lib_error(s, "cannot start SSH with", err);
+	if (s->proxy)
+		take_last_words(s);
 	if (s->proxy && (s->first_len < 4 || memcmp(s->first_bytes, "SSH-", 4) != 0))
 		return proxy_explain(s->proxy, s->base.host, s->first_bytes, s->first_len, err);
 	if (!s->outer && (rc == LIBSSH2_ERROR_BANNER_RECV || s->first_len == 0))
