@@ -2,14 +2,14 @@
 
 What is compared is the way to a node and back. pssh and ansible log in and start `true`. jdiag has no command
 that does less than `ps ssh://HOST --pid PID`: it logs in, sends the helper and starts it, and has it look at
-one process, which is no JVM; so it does more than the others. The nodes are addresses of 127/8 of one sshd, so
+one JVM; so it does more than the others. The nodes are addresses of 127/8 of one sshd, so
 that all work of both ends is that of this machine; most of it is sshd's, and the same for all three."""
 import os
 import shutil
 import subprocess
 import time
 
-from bench_rig import BUILD, RUN, Broken, environment, median, quiet, read, spread
+from bench_rig import BUILD, RUN, Broken, Jvm, environment, median, quiet, read, spread
 
 NODES, WINDOW = 200, 32
 HOSTS = ["127.0.1.%d" % i for i in range(1, NODES + 1)]
@@ -27,7 +27,8 @@ def packages():
 class Nodes:
     """An sshd that listens on all of 127/8, with its known_hosts and the lists of hosts."""
 
-    def __init__(self):
+    def __init__(self, jvm):
+        self.jvm = jvm
         self.dir, self.port = RUN + "/fleet", str(int(read(RUN, "ssh/port")) + 1)
         os.makedirs(self.dir, exist_ok=True)
         config = read(RUN, "ssh/sshd_config").splitlines()
@@ -72,7 +73,7 @@ class Nodes:
 
     def jdiag(self):
         env = dict(environment(self.port), JDIAG_KNOWN_HOSTS=self.dir + "/known_hosts")
-        argv = [BUILD + "/jdiag", "ps", *("ssh://" + host for host in HOSTS), "--pid", str(os.getpid()), "--connections",
+        argv = [BUILD + "/jdiag", "ps", *("ssh://" + host for host in HOSTS), "--pid", str(self.jvm.pid), "--connections",
                 str(WINDOW), "--jobs", str(WINDOW)]
         return self.timed(argv, env, ("%d done" % NODES, 1))
 
@@ -95,7 +96,7 @@ def fleet(table, options):
     and by pssh (not slower), all with 32 at the same time"""
     packages()
     ours, pssh, ansible = [], [], []
-    with Nodes() as nodes:
+    with Jvm(17, 16) as jvm, Nodes(jvm) as nodes:
         for i in range(min(3, options.runs) + 1):
             for way, results in ((nodes.jdiag, ours), (nodes.pssh, pssh)):
                 quiet()
