@@ -67,9 +67,11 @@ static int hear(struct drain *d, struct message *ret, int flags)
 {
 	ssize_t n;
 
+	/* ECONNRESET comes first, and once, from a peer that has ended without reading what it was
+	 * told; what it said lies behind it (af_unix.c, unix_release_sock) */
 	do {
 		n = recv(d->fd, ret, sizeof(*ret), flags);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	return n == (ssize_t)sizeof(*ret) ? 1 : -1;
