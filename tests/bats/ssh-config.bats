@@ -343,7 +343,7 @@ Host *"
 	head -c 2097152 /dev/urandom >"$K/in"
 	want=$( (cat "$K/in" && head -c 14680064 /dev/zero) | sha256sum)
 	for way in libssh2 openssh; do
-		run -0 bash -c "ip netns exec $NET_PREFIX-here setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $way -F '$CONFIG' \
+		run -0 --separate-stderr bash -c "ip netns exec $NET_PREFIX-here setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $way -F '$CONFIG' \
 			-J a,b -I c 'cat; head -c 14680064 /dev/zero' <'$K/in' | sha256sum"
 		[[ $output == "$want" ]]
 	done
@@ -354,7 +354,7 @@ Host *"
 @test "both directions at once through a jump host, more than a window of sshd" {
 	head -c 10000000 /dev/urandom >"$K/in"
 	for way in libssh2 openssh; do
-		run -0 bash -c "ip netns exec $NET_PREFIX-here timeout 60 setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $way \
+		run -0 --separate-stderr bash -c "ip netns exec $NET_PREFIX-here timeout 60 setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $way \
 			-F '$CONFIG' -J a -I b cat <'$K/in' | cmp - '$K/in'"
 	done
 }
@@ -362,8 +362,9 @@ Host *"
 @test "new keys in the middle of a tunnel, at each end" {
 	want=$(head -c 4000000 /dev/zero | sha256sum)
 	moved() {
-		run -0 bash -c "ip netns exec $NET_PREFIX-here timeout 60 setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $1 \
+		run -0 --separate-stderr bash -c "ip netns exec $NET_PREFIX-here timeout 60 setsid -w '$JDIAG_BUILD/tools/ssh-probe' -b $1 \
 			-t 60000 -F '$CONFIG' -J $2 $3 'head -c 4000000 /dev/zero' | sha256sum"
+		printf '%s\n' "$stderr"
 		[[ $output == "$want" ]]
 	}
 	other_sshd b other "RekeyLimit 1M"
@@ -487,7 +488,7 @@ Host *"
 		says in
 		wait_for 10 relay_has_gone
 	done
-	run -0 bash -c "ip netns exec $NET_PREFIX-here '$JDIAG_BUILD/tools/ssh-probe' -b libssh2 -F '$CONFIG' p \
+	run -0 --separate-stderr bash -c "ip netns exec $NET_PREFIX-here '$JDIAG_BUILD/tools/ssh-probe' -b libssh2 -F '$CONFIG' p \
 		'head -c 5000000 /dev/zero' | sha256sum"
 	[[ $output == "$(head -c 5000000 /dev/zero | sha256sum)" ]]
 	# a jump host that is reached by one
