@@ -19,7 +19,7 @@ setup() {
 teardown() {
 	rm -f "$KUBE/faults.json" "$KUBE/users.json"
 	pod_at_api web
-	untouched web
+	untouched web || return 1
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }
 

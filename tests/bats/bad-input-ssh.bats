@@ -23,7 +23,7 @@ teardown() {
 	[[ ! -d $D/ssh ]] || sshd_stop "$D/ssh"
 	rm -f "/etc/sudoers.d/$NODE_USER"
 	! id "$NODE_USER" >/dev/null 2>&1 || userdel -rf "$NODE_USER" 2>/dev/null
-	untouched web
+	untouched web || return 1
 	wait_for 6 no_ways || { find_ways && return 1; }
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }

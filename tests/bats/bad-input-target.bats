@@ -14,7 +14,7 @@ setup() {
 
 # Nothing is left, nothing looks like an artifact.
 teardown() {
-	[[ -z $POD ]] || untouched "$POD"
+	[[ -z $POD ]] || untouched "$POD" || return 1
 	container stop-all
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }

@@ -28,7 +28,7 @@ setup() {
 }
 
 teardown() {
-	untouched web
+	untouched web || return 1
 	run ! grep -F -e canary-subject -e ya29. "$RIG_RUN/out/all"
 }
 

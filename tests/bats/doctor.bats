@@ -26,10 +26,10 @@ teardown() {
 	[[ ! -d $D/ssh2 ]] || sshd_stop "$D/ssh2"
 	curl -sf "$BUCKET/control/reset" -d '' >/dev/null
 	pod_at_api web
-	not_touched web
-	untouched web
-	[[ $POD == web ]] || { not_touched "$POD" && untouched "$POD" && container stop "$POD"; }
-	[ -z "$(find "$D" -name 'jdiag-*' -o -name '*.partial')" ]
+	not_touched web || return 1
+	untouched web || return 1
+	[[ $POD == web ]] || { not_touched "$POD" && untouched "$POD" && container stop "$POD"; } || return 1
+	[ -z "$(find "$D" -name 'jdiag-*' -o -name '*.partial')" ] || return 1
 	[ "$(curl -sf "$BUCKET/control/sessions")" = '[]' ]
 }
 

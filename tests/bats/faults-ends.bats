@@ -214,10 +214,10 @@ is_listed() {
 	local keeper
 	detached
 	edit created 1000000 expires 1000600
-	is_listed '[0-9]+h'
+	is_listed '[0-9]+d'
 	run_jdiag tidy "node/$NODE"
 	sweeps
-	is_listed '[0-9]+h'
+	is_listed '[0-9]+d'
 	keeper=$(keeper)
 	kill -KILL "$keeper"
 	wait_for 10 bash -c "! kill -0 $keeper 2>/dev/null"

@@ -33,7 +33,7 @@ teardown() {
 	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/kube/users.json" "$RIG_RUN/home/.local"
 	server_stop silent
-	for name in web-0 web-1 web-2; do untouched "$name"; done
+	for name in web-0 web-1 web-2; do untouched "$name" || return 1; done
 	for name in stall-0 stall-1; do
 		if [[ -d $RIG_RUN/container/$name ]]; then untouched "$name" && container stop "$name"; fi
 	done

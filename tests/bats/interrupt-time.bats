@@ -21,7 +21,7 @@ teardown() {
 	rm -f "$RIG_RUN/kube/faults.json"
 	rm -rf "$RIG_RUN/home/.local"
 	curl -sf "$BUCKET/control/reset" -d '' >/dev/null
-	untouched web
+	untouched web || return 1
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }
 

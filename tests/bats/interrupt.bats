@@ -13,7 +13,7 @@ teardown() {
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/kube/faults.json" "$RIG_RUN/home/.local"
 	bucket_faults '[]'
 	server_stop silent
-	untouched web
+	untouched web || return 1
 	for name in deaf stall other; do
 		if [[ -d $RIG_RUN/container/$name ]]; then container stop "$name"; fi
 	done

@@ -25,7 +25,7 @@ setup() {
 }
 
 teardown() {
-	[[ -z $POD ]] || untouched "$POD"
+	[[ -z $POD ]] || untouched "$POD" || return 1
 	container stop-all
 	[[ ! -f $RIG_RUN/ssh2/pid ]] || sshd_stop "$RIG_RUN/ssh2"
 }
