@@ -211,7 +211,7 @@ static int begin_worker(struct fleet *f, size_t node, struct error *err)
 		close(w.talk);
 		return -1;
 	}
-	w.in = BUF_INIT(MAX_FLEET_RECORD + CHUNK);
+	w.in = BUF_INIT(MAX_FLEET_RECORD + 2 * CHUNK); /* a whole one with its header, and more */
 	w.said = BUF_INIT(MAX_FLEET_LINE + CHUNK);
 	f->workers[f->n_workers++] = w;
 	return 0;
@@ -396,6 +396,7 @@ static void end_worker(struct fleet *f, size_t i)
 	struct error err = {0};
 	int status = 0;
 
+	kill(w->pid, SIGKILL); /* nobody listens to it any more */
 	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	/* what it has started may hold the other end yet */

@@ -89,15 +89,26 @@ static int reach(const struct selected_node *n, struct session *s, struct error 
 	return session_take_node(s, n->object, err);
 }
 
-/* Until it is our turn; what the helper says meanwhile is taken in. */
+/* Until it is our turn; what the helper says meanwhile is taken in. A connection that breaks while
+ * nothing is asked of it does no harm: work() makes another one. */
 static int wait_for_turn(const struct fleet_worker *w, struct session *s, struct error *err)
 {
 	struct pollfd p = {.fd = w->turn, .events = POLLIN};
 	char byte;
 
 	for (;;) {
-		if (interrupt_check(err) < 0 || helper_pump(s->helper, err) < 0)
+		struct error lost = {0};
+
+		if (interrupt_check(err) < 0)
 			return -1;
+		if (s->helper && helper_pump(s->helper, &lost) < 0) {
+			if (lost.code == ERR_INTERRUPTED) {
+				*err = lost;
+				return -1;
+			}
+			log_at(LOG_STEP, "%s", lost.msg);
+			session_disconnect(s);
+		}
 		if (poll(&p, 1, PUMP_MS) > 0)
 			break;
 	}

@@ -98,7 +98,7 @@ credentials() {
 	tells "field 'audience' is missing"
 	credentials '{"type": "gdch_service_account"}'
 	dump 2 --to gs://dumps/x/
-	tells "field 'type': 'gdch_service_account' is not supported"
+	tells "'gdch_service_account' is not supported"
 	tells "--token-command 'gcloud auth application-default print-access-token'"
 	JDIAG_EXTRA_ENV=(env -u STORAGE_EMULATOR_HOST GOOGLE_APPLICATION_CREDENTIALS="$D/none.json")
 	dump 2 --to gs://dumps/x/

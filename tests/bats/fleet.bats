@@ -263,7 +263,7 @@ assert eval("(" + sys.argv[2] + ")"), x' "$output" "$1"
 	wait_for 30 told "^jdiag: stall-1: pause$"
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
-	told "jdiag: stall-0,stall-1: interrupted"
+	told "jdiag: stall-[01],stall-[01]: interrupted"
 	told "jdiag: interrupted: 0 done, 2 not"
 	nothing_kept
 }

@@ -839,7 +839,7 @@ def check_begin_alone(pid):
             try:
                 state = n.follow(id)
             except wire.RemoteError as e:
-                expect("was stopped or removed" in e.message, e.message)
+                expect("was stopped or removed" in e.message or "there is no capture" in e.message, e.message)
                 until(lambda: not spool_of(n, id), "it is gone")
                 n.begin(pid, id=id)
                 state = n.follow(id)
