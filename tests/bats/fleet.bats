@@ -85,7 +85,7 @@ stall_up() {
 
 # begin ARGUMENT...: jdiag in the background; shells let background jobs ignore SIGINT: undone.
 begin() {
-	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT "$JDIAG" "$@" >"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" \
+	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT,HUP,TERM "$JDIAG" "$@" >"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" \
 		3>&- </dev/null &
 	echo $! >"$RIG_RUN/job"
 }

@@ -138,7 +138,7 @@ times_out() {
 
 # begin ARGUMENT...: jdiag in the background, which may be interrupted.
 begin() {
-	jdiag_env bash -c 'echo $$ >job; exec env --default-signal=INT,QUIT "$@"' bash "$JDIAG" "$@" \
+	jdiag_env bash -c 'echo $$ >job; exec env --default-signal=INT,QUIT,HUP,TERM "$@"' bash "$JDIAG" "$@" \
 		>stdout 2>stderr 3>&- </dev/null &
 	wait_for 10 test -s job
 	JOB=$(<job)

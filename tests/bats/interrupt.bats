@@ -27,7 +27,7 @@ bucket_faults() {
 begin() {
 	mkdir -p "$RIG_RUN/out/to"
 	: >"$RIG_RUN/out/stderr"
-	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT "$JDIAG" "$@" \
+	JDIAG_EXEC=exec jdiag_env env --default-signal=INT,QUIT,HUP,TERM "$JDIAG" "$@" \
 		>"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
 	echo $! >"$RIG_RUN/job"
 }
