@@ -202,7 +202,8 @@ class Connection:
             with self.link.lock:
                 self.done[direction] += sent
                 self.link.total[direction] += sent
-                if self.open and room is not None and sent >= room:
+                # a rule that came while the bytes were on their way counts as well
+                if self.open and self.link.room(self, direction) == 0:
                     self.link.spent(direction)
                     self.cut("%s:%d" % (direction, self.done[direction]))
 
