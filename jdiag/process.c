@@ -55,6 +55,7 @@ static int start(const struct process_run *r, struct child *ret, struct error *e
 {
 	int out[2], status[2], reason = 0;
 	auto_fd int out_r = -1, out_w = -1, status_r = -1, status_w = -1;
+	pid_t pid;
 
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return error_sys(err, r->code, errno, "cannot make a pipe");
@@ -64,11 +65,13 @@ static int start(const struct process_run *r, struct child *ret, struct error *e
 		return error_sys(err, r->code, errno, "cannot make a pipe");
 	status_r = status[0];
 	status_w = status[1];
-	ret->pid = fork();
-	if (ret->pid < 0)
+	/* -1 must never get to where it could be killed: there it is everybody */
+	pid = fork();
+	if (pid < 0)
 		return error_sys(err, r->code, errno, "cannot fork");
-	if (ret->pid == 0)
+	if (pid == 0)
 		in_child(r, out_w, status_w);
+	ret->pid = pid;
 	fd_close(&out_w);
 	fd_close(&status_w);
 	/* the end of this pipe is a successful exec */
@@ -102,7 +105,7 @@ static void child_cleanup(struct child *c)
 	uint64_t deadline = now_ms() + GRACE_MS;
 
 	fd_close(&c->out);
-	if (!c->pid)
+	if (c->pid <= 0)
 		return;
 	kill(c->group ? -c->pid : c->pid, SIGTERM);
 	while (!has_ended(c) && now_ms() < deadline)

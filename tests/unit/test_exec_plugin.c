@@ -9,6 +9,9 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "jdiag/interrupt.h"
 #include "jdiag/json.h"
@@ -16,6 +19,7 @@
 #include "jdiag/rfc3339.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
+#include "tests/unit/deny.h"
 #include "tests/unit/tempdir.h"
 
 #define V1 "client.authentication.k8s.io/v1"
@@ -372,6 +376,29 @@ static int teardown(void **state)
 	return tempdir_remove(state);
 }
 
+/* Nothing is killed: there, -1 would be everybody. Whoever kills anything here ends itself only. */
+static void failed_fork_kills_nobody(void **state)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct error err = {0};
+		char got[64];
+
+		answer_syscall(SYS_kill, SECCOMP_RET_KILL_PROCESS);
+		deny_syscall(SYS_clone, EAGAIN);
+		_exit(run("#!/bin/sh\n" GIVE, "", got, sizeof(got), &err) == -1 &&
+				      strstr(err.msg, "cannot fork")
+			      ? 0
+			      : 1);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* Last: the interrupt flag stays set. */
 static void interrupt_ends_the_plugin(void **state)
 {
@@ -401,6 +428,7 @@ int main(void)
 		cmocka_unit_test(missing_plugin_says_how_to_install),
 		cmocka_unit_test(flood_is_bounded),
 		cmocka_unit_test(lingering_child_does_not_hold_us),
+		cmocka_unit_test(failed_fork_kills_nobody),
 		cmocka_unit_test(interrupt_ends_the_plugin),
 	};
 
