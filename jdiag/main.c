@@ -1,4 +1,5 @@
 /* jdiag: see README.md. The exit status is enum err_code (remote/base/error.h). */
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "jdiag/command.h"
@@ -15,7 +16,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	(void)argc;
-	if (io_secure_stdio() < 0)
+	/* Ignored, as who started us may have left it, it would let the kernel reap a child, and
+	 * how that ended would be lost. */
+	if (io_secure_stdio() < 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return ERR_FAILED;
 	secret_protect_process();
 	umask(077);

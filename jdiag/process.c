@@ -93,10 +93,16 @@ static bool has_ended(const struct child *c)
 	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid;
 }
 
-static void reap(struct child *c)
+/* 0 or -errno: then nobody knows how it ended. */
+static int reap(struct child *c)
 {
-	waitpid(c->pid, &c->wait_status, 0);
+	pid_t pid;
+
+	do
+		pid = waitpid(c->pid, &c->wait_status, 0);
+	while (pid < 0 && errno == EINTR);
 	c->pid = 0;
+	return pid < 0 ? -errno : 0;
 }
 
 /* On every way out but the good one. */
@@ -111,7 +117,7 @@ static void child_cleanup(struct child *c)
 	while (!has_ended(c) && now_ms() < deadline)
 		poll(NULL, 0, 20);
 	kill(c->group ? -c->pid : c->pid, SIGKILL);
-	reap(c);
+	(void)reap(c);
 }
 
 static int look(const struct process_run *r, struct error *err)
@@ -176,6 +182,8 @@ static int read_all(struct child *c, const struct process_run *r, uint64_t deadl
 static int wait_end(struct child *c, const struct process_run *r, uint64_t deadline,
 		    struct error *err)
 {
+	int rc;
+
 	while (!has_ended(c)) {
 		if (look(r, err) != 0)
 			return -1;
@@ -183,7 +191,9 @@ static int wait_end(struct child *c, const struct process_run *r, uint64_t deadl
 			return too_slow(r, err);
 		poll(NULL, 0, 5);
 	}
-	reap(c);
+	rc = reap(c);
+	if (rc < 0)
+		return error_sys(err, r->code, -rc, "cannot tell how %s ended", r->what);
 	if (WIFSIGNALED(c->wait_status))
 		return error_set(err, r->code, "%s was ended by signal %d", r->what,
 				 WTERMSIG(c->wait_status));

@@ -283,3 +283,10 @@ teardown() {
 	make -s -C "$BATS_TEST_DIRNAME/../.." BUILD="$JDIAG_BUILD" DESTDIR="$PWD/root" PREFIX=/usr uninstall
 	[ -z "$(find root ! -type d)" ]
 }
+
+@test "started with SIGCHLD ignored: the status of a command is not lost" {
+	run -9 timeout 20 python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$JDIAG" check gs://bucket/object --token-command 'echo token; exit 3'
+	[[ $output == *"the token command ended with status 3"* ]]
+}

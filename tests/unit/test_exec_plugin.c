@@ -376,6 +376,20 @@ static int teardown(void **state)
 	return tempdir_remove(state);
 }
 
+static void lost_status_is_a_failure(void **state)
+{
+	struct error err = {0};
+	char got[64];
+	int rc;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	rc = run("#!/bin/sh\nT=t\n" GIVE "exit 1\n", "", got, sizeof(got), &err);
+	signal(SIGCHLD, SIG_DFL);
+	assert_int_equal(rc, -1);
+	assert_non_null(strstr(err.msg, "cannot tell how"));
+}
+
 /* Nothing is killed: there, -1 would be everybody. Whoever kills anything here ends itself only. */
 static void failed_fork_kills_nobody(void **state)
 {
@@ -428,6 +442,7 @@ int main(void)
 		cmocka_unit_test(missing_plugin_says_how_to_install),
 		cmocka_unit_test(flood_is_bounded),
 		cmocka_unit_test(lingering_child_does_not_hold_us),
+		cmocka_unit_test(lost_status_is_a_failure),
 		cmocka_unit_test(failed_fork_kills_nobody),
 		cmocka_unit_test(interrupt_ends_the_plugin),
 	};
