@@ -278,7 +278,7 @@ int open_master_start(struct open_session *s, const struct ssh_options *o,
 		      const struct ssh_config *c, struct error *err)
 {
 	auto_free char *program = open_find_client();
-	auto_buf struct buf text = BUF_INIT(64 * KiB);
+	auto_buf struct buf text = BUF_INIT(64 * KiB), host = BUF_INIT(64 * KiB);
 	auto_free char **envp = environment(o);
 	char **argv;
 	int rc;
@@ -290,10 +290,10 @@ int open_master_start(struct open_session *s, const struct ssh_options *o,
 	s->may_ask = can_ask(o);
 	s->own_group = !s->may_ask;
 	if (open_dir_make(&s->dir, err) < 0 ||
-	    open_config_text(&text, &s->dir, o, c, s->may_ask, err) < 0 ||
+	    open_config_text(&text, &host, &s->dir, o, c, s->may_ask, err) < 0 ||
 	    open_dir_write(&s->dir, "config", &text, err) < 0)
 		return -1;
-	argv = open_arguments(program, &s->dir, o, c, s->may_ask);
+	argv = open_arguments(program, &s->dir, o, c, buf_str(&host), s->may_ask);
 	rc = spawn(s, argv, envp, err);
 	free_list(argv);
 	return rc < 0 ? -1 : wait_login(s, o, c, err);

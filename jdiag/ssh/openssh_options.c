@@ -13,6 +13,7 @@
 #include "remote/base/str.h"
 
 #define MAX_ARGUMENTS 64
+#define MAX_HOST_TEXT (32 * KiB)
 #define ALIVE_SECONDS 15 /* four of them without an answer: the peer is gone */
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
 
@@ -37,6 +38,7 @@ static const char fixed[] = "ControlMaster no\n"
 static const char defaults[] = "Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
 			       "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr\n"
 			       "PreferredAuthentications gssapi-with-mic,hostbased,publickey\n"
+			       "StrictHostKeyChecking yes\n"
 			       "ConnectTimeout 10\n"
 			       "ServerAliveCountMax 4\n";
 
@@ -153,12 +155,31 @@ static void make_parent(const char *path)
 	(void)mkdir(parent, 0700); /* that it could not write there, ssh will say */
 }
 
-static int add_known_hosts(struct buf *b, const struct open_dir *d, const struct ssh_options *o,
-			   const struct ssh_config *c, struct error *err)
+/*
+ * What goes for the host at the end goes for a jump host only if jdiag was told so for all: else
+ * the jump host's own Host block decides, and `host` is for the command line, which ssh does not
+ * hand on to jump hosts as it does the file.
+ */
+static int add_policy(struct buf *ret, struct buf *host, const struct open_dir *d,
+		      const struct ssh_options *o, const struct ssh_config *c, struct error *err)
 {
-	if (c->host_keys == HOST_KEY_IGNORE)
-		return add_revoked(b, d, c, err) < 0 ? -1 : add_unchecked(b, c, err);
-	if (!o->known_hosts)
+	auto_buf struct buf files = BUF_INIT(MAX_HOST_TEXT);
+
+	if (c->host_keys == HOST_KEY_IGNORE &&
+	    (add_revoked(&files, d, c, err) < 0 || add_unchecked(&files, c, err) < 0))
+		return -1;
+	buf_addf(host, "StrictHostKeyChecking %s\n%s", checking(c), buf_str(&files));
+	if (o->host_keys_given)
+		buf_addf(ret, "StrictHostKeyChecking %s\n%s", checking(c), buf_str(&files));
+	if (files.overflow || host->overflow)
+		return error_set(err, ERR_USAGE, "the names of the known_hosts files are too long");
+	return 0;
+}
+
+static int add_known_hosts(struct buf *b, const struct ssh_options *o, const struct ssh_config *c,
+			   struct error *err)
+{
+	if (!o->known_hosts || (o->host_keys_given && c->host_keys == HOST_KEY_IGNORE))
 		return 0;
 	if (c->host_keys == HOST_KEY_ACCEPT_NEW)
 		make_parent(o->known_hosts);
@@ -200,17 +221,20 @@ static int add_configs(struct buf *b, const struct ssh_options *o, struct error 
 	return include(b, SYSTEM_CONFIG, err);
 }
 
-int open_config_text(struct buf *ret, const struct open_dir *d, const struct ssh_options *o,
-		     const struct ssh_config *c, bool may_ask, struct error *err)
+int open_config_text(struct buf *ret, struct buf *host, const struct open_dir *d,
+		     const struct ssh_options *o, const struct ssh_config *c, bool may_ask,
+		     struct error *err)
 {
-	buf_addf(ret, "BatchMode %s\nStrictHostKeyChecking %s\n", yes_no(!may_ask), checking(c));
+	buf_addf(ret, "BatchMode %s\n", yes_no(!may_ask));
+	if (add_policy(ret, host, d, o, c, err) < 0)
+		return -1;
 	buf_adds(ret, fixed);
 	if (o->no_agent)
 		buf_adds(ret, "IdentityAgent none\n");
 	if (o->connect_timeout_ms)
 		buf_addf(ret, "ConnectTimeout %llu\n",
 			 (unsigned long long)(o->connect_timeout_ms + 999) / 1000);
-	if (add_identities(ret, o, c, err) < 0 || add_known_hosts(ret, d, o, c, err) < 0 ||
+	if (add_identities(ret, o, c, err) < 0 || add_known_hosts(ret, o, c, err) < 0 ||
 	    add_configs(ret, o, err) < 0)
 		return -1;
 	buf_adds(ret, defaults);
@@ -231,8 +255,16 @@ static void add(char **list, char *argument)
 		free(argument);
 }
 
+static void add_lines(char **list, const char *lines)
+{
+	for (size_t n; *lines; lines += n + (lines[n] == '\n')) {
+		n = strcspn(lines, "\n");
+		add(list, xasprintf("-o%.*s", (int)n, lines));
+	}
+}
+
 char **open_arguments(const char *program, const struct open_dir *d, const struct ssh_options *o,
-		      const struct ssh_config *c, bool may_ask)
+		      const struct ssh_config *c, const char *host, bool may_ask)
 {
 	char **list = xcalloc(MAX_ARGUMENTS + 1, sizeof(*list));
 
@@ -244,7 +276,7 @@ char **open_arguments(const char *program, const struct open_dir *d, const struc
 	add(list, xstrdup("-vMNTax"));
 	/* once more, before what --ssh-option says */
 	add(list, xasprintf("-oBatchMode=%s", yes_no(!may_ask)));
-	add(list, xasprintf("-oStrictHostKeyChecking=%s", checking(c)));
+	add_lines(list, host);
 	if (o->port)
 		add(list, xasprintf("-p%u", o->port));
 	if (o->user)

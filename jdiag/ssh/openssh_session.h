@@ -51,15 +51,18 @@ struct open_session {
 	struct open_channel *channels; /* all that are open */
 };
 
-/* The ssh_config that the master reads: our options, then the user's, then our defaults. What it
- * needs beside it is written into d. ERR_USAGE for names of files that an ssh_config cannot have.
+/* The ssh_config that the master and its jump hosts read: our options, then the user's, then our
+ * defaults; and into `host` the lines of one that are for the host at the end only. What it needs
+ * beside it is written into d. ERR_USAGE for names of files that an ssh_config cannot have.
  */
-int open_config_text(struct buf *ret, const struct open_dir *d, const struct ssh_options *o,
-		     const struct ssh_config *c, bool may_ask, struct error *err) must_check;
+int open_config_text(struct buf *ret, struct buf *host, const struct open_dir *d,
+		     const struct ssh_options *o, const struct ssh_config *c, bool may_ask,
+		     struct error *err) must_check;
 
-/* Its command line, NULL-terminated; the list and its strings are the caller's to free. */
+/* Its command line with those lines, NULL-terminated; the list and its strings are the caller's to
+ * free. */
 char **open_arguments(const char *program, const struct open_dir *d, const struct ssh_options *o,
-		      const struct ssh_config *c, bool may_ask) must_check;
+		      const struct ssh_config *c, const char *host, bool may_ask) must_check;
 
 /* The ssh client in PATH; free with free(). NULL: there is none. */
 char *open_find_client(void) must_check;

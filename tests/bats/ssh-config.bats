@@ -381,6 +381,36 @@ Host *"
 	says jvms
 }
 
+@test "a host's own StrictHostKeyChecking, or that of an option, is not its jump host's" {
+	local mode
+	for mode in no accept-new; do
+		config <<<"Host node-*
+  HostName 198.18.2.2
+  Port $B_PORT
+  IdentityFile $B/client
+  UserKnownHostsFile $K/new
+  StrictHostKeyChecking $mode
+  ProxyJump bastion
+Host bastion
+  HostName 198.18.1.2
+  Port $A_PORT
+  IdentityFile $A/client
+  UserKnownHostsFile $K/none
+Host *"
+		each 5 node-1 true
+		each 5 -J bastion -o StrictHostKeyChecking=$mode b true
+		[[ ! -e $K/none && ! -e $K/new ]]
+		# said to jdiag itself it goes for all, and for a bastion that is known the host's does
+		each 0 -m "${mode/#no/ignore}" node-1 true
+		rm -f "$K/none" "$K/new"
+		sed -i "s|$K/none|$A/known_hosts|" "$CONFIG"
+		for way in libssh2 openssh; do
+			probe 0 "$way" node-1 true
+			rm -f "$K/new"
+		done
+	done
+}
+
 @test "a jump host that is down, unknown, refuses the login or the forwarding: the error names it" {
 	config <<<"Host down
   HostName 198.18.1.2

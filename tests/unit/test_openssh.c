@@ -261,17 +261,19 @@ static struct ssh_config config_of(char **known_hosts)
 				   .known_hosts = known_hosts};
 }
 
-static char config_text[8192];
+static char config_text[8192], host_text[4096];
 
 static int text_of(const struct ssh_options *o, const struct ssh_config *c, struct error *err)
 {
 	const struct open_dir d = {.path = tempdir, .lock = open(tempdir, O_RDONLY | O_DIRECTORY)};
 	auto_buf struct buf b = BUF_INIT(sizeof(config_text) - 1);
-	int rc = open_config_text(&b, &d, o, c, false, err);
+	auto_buf struct buf host = BUF_INIT(sizeof(host_text) - 1);
+	int rc = open_config_text(&b, &host, &d, o, c, false, err);
 
 	close(d.lock);
 	assert_false(b.overflow);
 	strncpy(config_text, buf_str(&b), sizeof(config_text) - 1);
+	strncpy(host_text, buf_str(&host), sizeof(host_text) - 1);
 	return rc;
 }
 
@@ -290,7 +292,8 @@ static void client_config(void **state)
 	(void)state;
 	c.identities = keys;
 	assert_int_equal(text_of(&o, &c, &err), 0);
-	assert_non_null(strstr(config_text, "BatchMode yes\nStrictHostKeyChecking yes\n"));
+	assert_non_null(strstr(config_text, "BatchMode yes\n"));
+	assert_string_equal(host_text, "StrictHostKeyChecking yes\n");
 	assert_non_null(strstr(config_text, "IdentityFile \"/k/my key\"\n"));
 	assert_non_null(strstr(config_text, "UserKnownHostsFile \"/k/100%% known\"\n"));
 	assert_null(strstr(config_text, "Include"));
@@ -312,7 +315,7 @@ static void unchecked_hosts(void **state)
 	auto_free char *file = xasprintf("%s/known", tempdir);
 	char *files[] = {file, NULL};
 	struct ssh_config c = config_of(files);
-	struct ssh_options o = {.host = "web", .config_file = "none"};
+	struct ssh_options o = {.host = "web", .config_file = "none", .host_keys_given = true};
 	auto_buf struct buf revoked = BUF_INIT(4096);
 	struct error err;
 
@@ -333,6 +336,36 @@ static void unchecked_hosts(void **state)
 	assert_string_equal(buf_str(&revoked), "ssh-ed25519 " ED25519 "\n");
 }
 
+/* The file is read for jump hosts, too: what only the host's own block says is not in it. */
+static void policy_of_one_host(void **state)
+{
+	static const char *const modes[] = {"yes", "accept-new", "no"};
+	char *files[] = {(char *)(uintptr_t) "/k/none", NULL};
+	struct ssh_config c = config_of(files);
+	struct ssh_options o = {.host = "web", .config_file = "none", .known_hosts = files[0]};
+	struct error err;
+
+	(void)state;
+	for (enum host_key_mode m = HOST_KEY_STRICT; m <= HOST_KEY_IGNORE; m++) {
+		auto_free char *line = xasprintf("StrictHostKeyChecking %s\n", modes[m]);
+
+		c.host_keys = m;
+		o.host_keys_given = false;
+		assert_int_equal(text_of(&o, &c, &err), 0);
+		assert_non_null(strstr(host_text, line));
+		assert_non_null(strstr(config_text, "\nStrictHostKeyChecking yes\n"));
+		assert_null(strstr(strstr(config_text, "StrictHostKeyChecking") + 1,
+				   "StrictHostKeyChecking"));
+		assert_non_null(strstr(config_text, "UserKnownHostsFile \"/k/none\"\n"));
+		assert_true(!strstr(host_text, "UserKnownHostsFile /dev/null\n") ==
+			    (m != HOST_KEY_IGNORE));
+		o.host_keys_given = true;
+		assert_int_equal(text_of(&o, &c, &err), 0);
+		assert_non_null(strstr(host_text, line));
+		assert_non_null(strstr(config_text, line));
+	}
+}
+
 static void client_arguments(void **state)
 {
 	static const char *const extra[] = {"Compression=yes", "StrictHostKeyChecking=no", NULL};
@@ -345,11 +378,13 @@ static void client_arguments(void **state)
 
 	(void)state;
 	c.host_key_alias = (char *)(uintptr_t) "compute.7";
-	list = open_arguments("/usr/bin/ssh", &d, &o, &c, false);
+	list = open_arguments("/usr/bin/ssh", &d, &o, &c,
+			      "StrictHostKeyChecking yes\nGlobalKnownHostsFile \"a b\"\n", false);
 	for (char **p = list; *p; p++)
 		buf_addf(&all, "[%s]", *p);
 	ssh_list_free(list);
-	assert_non_null(strstr(buf_str(&all), "[-oStrictHostKeyChecking=yes][-p2222][-lops]"
+	assert_non_null(strstr(buf_str(&all), "[-oStrictHostKeyChecking yes]"
+					      "[-oGlobalKnownHostsFile \"a b\"][-p2222][-lops]"
 					      "[-oHostKeyAlias=compute.7][-oProxyJump=a,b]"
 					      "[-oCompression=yes]"
 					      "[-oStrictHostKeyChecking=no][--][web]"));
@@ -400,6 +435,7 @@ int main(void)
 		cmocka_unit_test(directory),
 		cmocka_unit_test(client_config),
 		cmocka_unit_test(unchecked_hosts),
+		cmocka_unit_test(policy_of_one_host),
 		cmocka_unit_test(client_arguments),
 		cmocka_unit_test(gcloud_knows_the_host),
 	};
