@@ -75,11 +75,14 @@ static int unknown_host(const struct words *w, const struct ssh_config *c, const
 	return error_hint(err,
 			  "compare the fingerprint with the node's own (ssh-keygen -lf "
 			  "/etc/ssh/ssh_host_%s_key.pub there), then add it:\n"
-			  "  ssh-keyscan -t %s -p %u %s >>%s\n"
-			  "or take the key of a host that is seen for the first time: --host-key "
-			  "accept-new",
+			  "  ssh-keyscan -t %s -p %u %s >>%s\n%s",
 			  scan_type(w->key_type), scan_type(w->key_type), c->port, c->host_name,
-			  known_hosts_file(c));
+			  known_hosts_file(c),
+			  c->host_keys == HOST_KEY_ACCEPT_NEW
+				  ? "it is not taken as new: known_hosts has a certificate "
+				    "authority or another key for it"
+				  : "or take the key of a host that is seen for the first time: "
+				    "--host-key accept-new");
 }
 
 static int changed_host(const struct words *w, const struct ssh_config *c, const char *name,

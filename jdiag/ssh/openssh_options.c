@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "jdiag/crypto/crypto.h"
-#include "jdiag/ssh/known_hosts.h"
+#include "jdiag/ssh/host_key.h"
 #include "jdiag/ssh/openssh_session.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
@@ -156,6 +156,26 @@ static void make_parent(const char *path)
 }
 
 /*
+ * A host that is known in some way is not a new one: ssh would take a plain key where only a
+ * certificate authority is known, or one of another type. Lines as known_hosts_check counts them.
+ */
+static int final_checking(const char **ret, const struct ssh_config *c, struct error *err)
+{
+	auto_cleanup(known_hosts_release) struct known_hosts kh = {0};
+
+	*ret = checking(c);
+	if (c->host_keys != HOST_KEY_ACCEPT_NEW || !c->known_hosts)
+		return 0;
+	if (host_key_known(&kh, c, err) < 0)
+		return -1;
+	for (size_t i = 0; i < kh.n; i++)
+		if (kh.keys[i].marker == MARKER_CA ||
+		    (kh.keys[i].marker == MARKER_NONE && !kh.keys[i].by_plain_name))
+			*ret = "yes";
+	return 0;
+}
+
+/*
  * What goes for the host at the end goes for a jump host only if jdiag was told so for all: else
  * the jump host's own Host block decides, and `host` is for the command line, which ssh does not
  * hand on to jump hosts as it does the file.
@@ -164,11 +184,14 @@ static int add_policy(struct buf *ret, struct buf *host, const struct open_dir *
 		      const struct ssh_options *o, const struct ssh_config *c, struct error *err)
 {
 	auto_buf struct buf files = BUF_INIT(MAX_HOST_TEXT);
+	const char *mode;
 
+	if (final_checking(&mode, c, err) < 0)
+		return -1;
 	if (c->host_keys == HOST_KEY_IGNORE &&
 	    (add_revoked(&files, d, c, err) < 0 || add_unchecked(&files, c, err) < 0))
 		return -1;
-	buf_addf(host, "StrictHostKeyChecking %s\n%s", checking(c), buf_str(&files));
+	buf_addf(host, "StrictHostKeyChecking %s\n%s", mode, buf_str(&files));
 	if (o->host_keys_given)
 		buf_addf(ret, "StrictHostKeyChecking %s\n%s", checking(c), buf_str(&files));
 	if (files.overflow || host->overflow)

@@ -202,6 +202,30 @@ sshd2() {
 	probe auto 5 -i "$K/sshd2/client" 127.0.0.1 true
 }
 
+@test "accept-new: where a certificate authority is known a plain key is not a new one" {
+	mkdir "$K/sshd2"
+	ssh-keygen -q -t ed25519 -N '' -f "$K/ca"
+	sshd_keys "$K/sshd2"
+	sshd2
+	KNOWN=$K/known
+	echo "@cert-authority * $(cut -d' ' -f1,2 "$K/ca.pub")" >"$KNOWN"
+	cp "$KNOWN" "$K/before"
+	local way
+	for way in auto openssh; do
+		probe $way 5 -m accept-new -i "$K/sshd2/client" 127.0.0.1 true
+		tells "is not known"
+		tells "it is not taken as new"
+	done
+	sshd_stop "$K/sshd2"
+	ssh-keygen -q -s "$K/ca" -I host -h -n 127.0.0.1 "$K/sshd2/host_ed25519.pub"
+	sshd2 "HostCertificate $K/sshd2/host_ed25519-cert.pub"
+	KNOWN=$K/known
+	for way in auto openssh; do
+		probe $way 0 -m accept-new -i "$K/sshd2/client" 127.0.0.1 true
+	done
+	cmp "$KNOWN" "$K/before"
+}
+
 @test "an agent without keys" {
 	agent
 	local way

@@ -366,6 +366,38 @@ static void policy_of_one_host(void **state)
 	}
 }
 
+/* Of accept-new: what is known in some way is not new. */
+static void known_is_not_new(void **state)
+{
+	static const struct {
+		const char *text, *mode;
+	} cases[] = {
+		{"", "accept-new"},
+		{"other ssh-ed25519 " ED25519 "\n", "accept-new"},
+		{"web ssh-ed25519 " ED25519 "\n", "accept-new"}, /* on port 22 */
+		{"@revoked * ssh-ed25519 " ED25519 "\n", "accept-new"},
+		{"[web]:2222 ssh-ed25519 " ED25519 "\n", "yes"},
+		{"@cert-authority * ssh-ed25519 " ED25519 "\n", "yes"},
+		{"@cert-authority web ssh-ed25519 " ED25519 "\n", "yes"},
+	};
+	auto_free char *file = xasprintf("%s/known", tempdir);
+	char *files[] = {file, NULL};
+	struct ssh_config c = config_of(files);
+	struct ssh_options o = {.host = "web", .config_file = "none"};
+	struct error err;
+
+	(void)state;
+	c.port = 2222;
+	c.host_keys = HOST_KEY_ACCEPT_NEW;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *want = xasprintf("StrictHostKeyChecking %s\n", cases[i].mode);
+
+		tempdir_file("known", 0600, cases[i].text);
+		assert_int_equal(text_of(&o, &c, &err), 0);
+		assert_string_equal(host_text, want);
+	}
+}
+
 static void client_arguments(void **state)
 {
 	static const char *const extra[] = {"Compression=yes", "StrictHostKeyChecking=no", NULL};
@@ -436,6 +468,7 @@ int main(void)
 		cmocka_unit_test(client_config),
 		cmocka_unit_test(unchecked_hosts),
 		cmocka_unit_test(policy_of_one_host),
+		cmocka_unit_test(known_is_not_new),
 		cmocka_unit_test(client_arguments),
 		cmocka_unit_test(gcloud_knows_the_host),
 	};
