@@ -4,6 +4,8 @@
 #include "remote/base/io.h"
 #include "remote/base/log.h"
 
+#define EXEC_MS 30000
+
 static struct open_session *of(struct ssh_session *s)
 {
 	return (struct open_session *)s;
@@ -16,6 +18,7 @@ static struct ssh_session *backend_alloc(void)
 	s->dir = OPEN_DIR_INIT;
 	s->control = MUX_INIT;
 	s->stderr_fd = -1;
+	s->exec_ms = EXEC_MS;
 	words_init(&s->words);
 	return &s->base;
 }

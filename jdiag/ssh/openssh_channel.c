@@ -10,8 +10,7 @@
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 
-#define SLICE_MS 200  /* the interrupt flag is asked at least this often */
-#define EXEC_MS 30000 /* a login shell's start, not the command's run */
+#define SLICE_MS 200 /* the interrupt flag is asked at least this often */
 #define CLOSE_MS 2000
 #define PIPE_BYTES (1 * MiB) /* fewer, larger reads; what the kernel grants of it */
 
@@ -44,7 +43,19 @@ static struct open_session *session_of(const struct ssh_channel *c)
 	return (struct open_session *)c->session;
 }
 
-/* Wait for fd or the master's end: 1, 0 the time has passed, -1 interrupted. */
+/* What has come on the control connection; only its end is of interest. False: the master is gone.
+ */
+static bool control_lives(struct open_session *s)
+{
+	struct mux_message m;
+	int rc;
+
+	while ((rc = mux_next(&s->control, &m)) > 0)
+		;
+	return rc == 0;
+}
+
+/* Wait for fd: 1, 0 the time has passed, -1 interrupted, or the master is gone. */
 static int wait_fd(struct open_session *s, int fd, uint64_t deadline, struct error *err)
 {
 	for (;;) {
@@ -59,23 +70,13 @@ static int wait_fd(struct open_session *s, int fd, uint64_t deadline, struct err
 			return error_sys(err, ERR_SSH, errno, "cannot wait for '%s'", s->base.host);
 		if (p[2].revents)
 			(void)open_listen(s);
-		if (p[0].revents || p[1].revents)
+		if (p[0].revents)
 			return 1;
+		if (p[1].revents && !control_lives(s))
+			return open_lost(s, err);
 		if (now_ms() >= deadline)
 			return 0;
 	}
-}
-
-/* What has come on the control connection; only its end is of interest. False: the master is gone.
- */
-static bool control_lives(struct open_session *s)
-{
-	struct mux_message m;
-	int rc;
-
-	while ((rc = mux_next(&s->control, &m)) > 0)
-		;
-	return rc == 0;
 }
 
 /* The command's conversation ended without a status: by a signal, or with the connection? A master
@@ -143,7 +144,7 @@ static int refused(const struct open_session *s, const char *why, struct error *
 
 static int wait_opened(struct open_session *s, struct open_channel *c, struct error *err)
 {
-	uint64_t deadline = now_ms() + EXEC_MS;
+	uint64_t deadline = now_ms() + s->exec_ms;
 	struct mux_message m;
 
 	for (;;) {
@@ -169,7 +170,7 @@ static int wait_opened(struct open_session *s, struct open_channel *c, struct er
 static int connect_mux(struct open_session *s, struct mux *m, struct error *err)
 {
 	auto_free char *path = open_dir_path(&s->dir, "s");
-	uint64_t deadline = now_ms() + EXEC_MS;
+	uint64_t deadline = now_ms() + s->exec_ms;
 	int rc;
 
 	while ((rc = mux_connect(m, path)) == -EAGAIN && now_ms() < deadline) {

@@ -48,6 +48,7 @@ struct open_session {
 	struct words words;
 	struct mux control; /* lives as long as the master */
 	bool lost;
+	unsigned int exec_ms;	       /* for a login shell's start, not the command's run */
 	struct open_channel *channels; /* all that are open */
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -202,6 +203,55 @@ static void mux_without_a_master(void **state)
 	(void)state;
 	assert_int_equal(mux_connect(&m, tempdir_path("none")), -ENOENT);
 	assert_int_equal(m.fd, -1);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+/* A master that has said hello and then nothing: in time, and without turning round and round. */
+static void no_channel_is_confirmed(void **state)
+{
+	static const unsigned char hello[] = {0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 4};
+	struct open_session s = {.base.host = (char *)(uintptr_t) "web",
+				 .base.port = 22,
+				 .dir = {.path = tempdir, .lock = -1},
+				 .stderr_fd = -1,
+				 .control = MUX_INIT,
+				 .exec_ms = 1000};
+	int fd = listen_at(tempdir_path("s")), pair[2];
+	struct ssh_channel *c = NULL;
+	struct error err = {0};
+	clock_t used;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	s.control.fd = pair[0];
+	words_init(&s.words);
+	assert_int_equal(send(pair[1], hello, sizeof(hello), 0), sizeof(hello));
+	alarm(60); /* it would never end */
+	used = clock();
+	assert_int_equal(open_exec(&s.base, "true", &c, &err), -1);
+	assert_true(clock() - used < CLOCKS_PER_SEC / 2);
+	assert_non_null(strstr(err.msg, "no answer in time"));
+	/* without a master it does not wait */
+	close(pair[1]);
+	s.exec_ms = 50000;
+	assert_int_equal(open_exec(&s.base, "true", &c, &err), -1);
+	assert_non_null(strstr(err.msg, "lost the connection"));
+	alarm(0);
+	assert_null(s.channels);
+	mux_close(&s.control);
+	words_release(&s.words);
+	close(fd);
+	unlink(tempdir_path("s"));
 }
 
 static size_t count_entries(const char *path)
@@ -464,6 +514,7 @@ int main(void)
 		cmocka_unit_test(mux_messages),
 		cmocka_unit_test(mux_stream),
 		cmocka_unit_test(mux_without_a_master),
+		cmocka_unit_test(no_channel_is_confirmed),
 		cmocka_unit_test(directory),
 		cmocka_unit_test(client_config),
 		cmocka_unit_test(unchecked_hosts),
