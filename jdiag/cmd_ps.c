@@ -9,6 +9,7 @@
 #include "jdiag/fleet.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
+#include "jdiag/jvmpick.h"
 #include "jdiag/kube/kube.h"
 #include "jdiag/output.h"
 #include "jdiag/select.h"
@@ -203,7 +204,7 @@ static bool is_wanted(const struct options *o, const json_t *jvm, const struct o
 		return true;
 	if (strcmp(container_name(jvm, owner), o->container) == 0)
 		return true;
-	return !owner->status && str_starts(json_str_at(jvm, "container", ""), o->container);
+	return !owner->status && jvm_id_begins(json_str_at(jvm, "container", ""), o->container);
 }
 
 /* ---- one node ---- */

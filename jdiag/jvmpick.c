@@ -26,12 +26,19 @@ static bool container_is_called(const json_t *jvm, const char *wanted)
 	return strcmp(json_str_at(jvm, "name", ""), wanted) == 0;
 }
 
-/* else an id that is shortened, as docker and crictl print it. Two that begin alike are refused by
- * the caller. */
+/* else an id that is shortened, as docker and crictl print it; of a container of a user's, who may
+ * choose it, also the whole. Two that begin alike are refused by the caller. */
 static bool container_begins(const json_t *jvm, const char *wanted)
 {
 	return strlen(wanted) >= MIN_ID_PREFIX &&
-	       str_starts(json_str_at(jvm, "container", ""), wanted);
+	       jvm_id_begins(json_str_at(jvm, "container", ""), wanted);
+}
+
+bool jvm_id_begins(const char *id, const char *wanted)
+{
+	const char *slash = str_starts(id, "user:") ? strchr(id, '/') : NULL;
+
+	return str_starts(id, wanted) || (slash && str_starts(slash + 1, wanted));
 }
 
 /* --jvm: a pid as ps prints it (container's or host's), a main class, or its last part. */
@@ -139,7 +146,7 @@ static int several_containers(const json_t *candidates, const char *wanted, stru
 	error_set(err, ERR_TARGET, "'%s' means more than one container, choose one by its id",
 		  wanted);
 	json_array_foreach (candidates, i, jvm)
-		buf_addf(&list, "%s--container %.64s  %.60s%s%.60s (host pid %llu)", i ? "\n" : "",
+		buf_addf(&list, "%s--container %.127s  %.60s%s%.60s (host pid %llu)", i ? "\n" : "",
 			 json_str_at(jvm, "container", ""), json_str_at(jvm, "pod", ""),
 			 *json_str_at(jvm, "pod", "") ? "/" : "", json_str_at(jvm, "name", ""),
 			 (unsigned long long)json_u64_at(jvm, "pid", 0));

@@ -2,6 +2,7 @@
 #ifndef JDIAG_JVMPICK_H
 #define JDIAG_JVMPICK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "remote/base/error.h"
@@ -26,6 +27,9 @@ int jvm_choose(const struct session *s, const struct json_t *answer, struct json
  * ERR_TARGET when it has none: the pod has moved. */
 int jvm_check_container(const struct session *s, const struct json_t *answer, uint64_t *ret,
 			struct error *err) must_check;
+
+/* Is it a beginning of the container's id, or of the id behind "user:UID/"? */
+bool jvm_id_begins(const char *id, const char *wanted);
 
 /* ERR_ATTACH with the reason that `ps` knows, and what to do. Nothing is signalled. */
 int jvm_check_attachable(const struct json_t *jvm, struct error *err) must_check;

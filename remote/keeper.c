@@ -17,7 +17,8 @@
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
-/* What containerd lets ids and namespaces consist of; conmon's are hexadecimal. */
+#define HEX_ID_LEN 64
+/* What containerd lets ids and namespaces consist of. */
 #define NAME_CHARS LOWER DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
 
 /* The target of a link in the process's directory, NUL-terminated; false: none, or too long. */
@@ -74,6 +75,13 @@ static bool take_name(const char *text, char *dst, size_t size)
 	       str_copy(dst, size, text);
 }
 
+/* Anything else could be what another container is called, which is not for a user to choose. */
+static bool take_hex_id(const char *text, char *dst, size_t size)
+{
+	return text && strlen(text) == HEX_ID_LEN && str_only(text, DIGITS "abcdef") &&
+	       str_copy(dst, size, text);
+}
+
 bool keeper_parse(enum keeper_kind kind, const char *cmdline, size_t len, struct keeper *ret)
 {
 	struct keeper k = {.kind = kind};
@@ -84,7 +92,7 @@ bool keeper_parse(enum keeper_kind kind, const char *cmdline, size_t len, struct
 		    !take_name(option(cmdline, len, "-id"), k.id, sizeof(k.id)))
 			return false;
 	} else {
-		if (!take_name(option(cmdline, len, "-c"), k.id, sizeof(k.id)))
+		if (!take_hex_id(option(cmdline, len, "-c"), k.id, sizeof(k.id)))
 			return false;
 		dir = option(cmdline, len, "-b");
 		if (!dir || dir[0] != '/' || !str_copy(k.dir, sizeof(k.dir), dir))
@@ -123,6 +131,7 @@ static bool look_at(const struct procfs *p, pid_t pid, const struct proc_status 
 	if (kind == KEEPER_NONE || proc_read_strings(p, pid, "cmdline", &b) < 0 ||
 	    !keeper_parse(kind, buf_str(&b), b.len, ret))
 		return false;
+	ret->uid = st->euid;
 	if (kind == KEEPER_SHIM && !read_link(p, pid, "cwd", ret->dir, sizeof(ret->dir)))
 		ret->dir[0] = '\0';
 	return true;
@@ -145,17 +154,29 @@ bool keeper_find(const struct procfs *p, pid_t pid, struct keeper *ret)
 	return false;
 }
 
+bool keeper_name(const struct keeper *k, char id[CONTAINER_ID_SIZE])
+{
+	char user[32] = "";
+	int n;
+
+	if (k->uid != 0)
+		snprintf(user, sizeof(user), KEEPER_USER "%u/", (unsigned int)k->uid);
+	if (k->kind == KEEPER_CONMON)
+		n = snprintf(id, CONTAINER_ID_SIZE, "%s%s", user, k->id);
+	else
+		n = snprintf(id, CONTAINER_ID_SIZE, "%scontainerd:%s/%s", user, k->ns, k->id);
+	if (n < CONTAINER_ID_SIZE)
+		return true;
+	id[0] = '\0';
+	return false;
+}
+
 int keeper_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_SIZE])
 {
 	int r = cgroup_container_of(p, pid, id);
 	struct keeper k;
 
-	if (r < 0 || *id || !keeper_find(p, pid, &k))
-		return r;
-	if (k.kind == KEEPER_CONMON)
-		return str_copy(id, CONTAINER_ID_SIZE, k.id) ? 0 : -ENAMETOOLONG;
-	if ((size_t)snprintf(id, CONTAINER_ID_SIZE, "containerd:%s/%s", k.ns, k.id) >=
-	    CONTAINER_ID_SIZE)
-		id[0] = '\0';
-	return 0;
+	if (r == 0 && !*id && keeper_find(p, pid, &k))
+		(void)keeper_name(&k, id);
+	return r;
 }

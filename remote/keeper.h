@@ -5,7 +5,8 @@
  *
  * Only a process of this node's own pid namespace counts, started from a program of that name, that
  * is root's or belongs to who owns the container's user namespace. Without one a user can tell lies
- * about processes of his own, and about nothing else.
+ * about processes of his own, and about nothing else: what his keepers keep has ids that no other
+ * container can have.
  */
 #ifndef REMOTE_KEEPER_H
 #define REMOTE_KEEPER_H
@@ -19,8 +20,11 @@
 
 enum keeper_kind { KEEPER_NONE, KEEPER_SHIM, KEEPER_CONMON };
 
+#define KEEPER_USER "user:"
+
 struct keeper {
 	enum keeper_kind kind;
+	uid_t uid;		    /* whose it is */
 	char id[CONTAINER_ID_SIZE]; /* SHIM: of the first container that it keeps */
 	char ns[64];		    /* SHIM: containerd's namespace */
 	char dir[512];		    /* the bundle; "" unknown */
@@ -29,12 +33,15 @@ struct keeper {
 /* The nearest one. False when there is none. */
 bool keeper_find(const struct procfs *p, pid_t pid, struct keeper *ret);
 
-/* What keeps a container, by its command line (NUL-separated): false when it names none. dir is
- * conmon's, "" for a shim. */
+/* What keeps a container, by its command line (NUL-separated): false when it names none (conmon:
+ * anything but 64 hexadecimal digits). dir is conmon's, "" for a shim; uid is not set. */
 bool keeper_parse(enum keeper_kind kind, const char *cmdline, size_t len, struct keeper *ret);
 
-/* The container of a process: by its cgroup, else by its keeper (conmon: the id; a shim:
- * "containerd:NAMESPACE/ID"), else "". 0 or -errno. */
+/* The id of what it keeps. conmon: the id; a shim: "containerd:NAMESPACE/ID"; of a user's, not
+ * root's, "user:UID/" before it. False and "": too long. */
+bool keeper_name(const struct keeper *k, char id[CONTAINER_ID_SIZE]);
+
+/* The container of a process: by its cgroup, else by its keeper, else "". 0 or -errno. */
 int keeper_container_of(const struct procfs *p, pid_t pid, char id[CONTAINER_ID_SIZE]) must_check;
 
 /* Who made the process's user namespace, in the host's view; -1 unknown. */

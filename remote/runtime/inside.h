@@ -29,7 +29,8 @@ void places_from_mounts(struct places *p, const char *mountinfo, size_t len, con
 /* One container that is looked for. */
 struct runtime_look {
 	int root;	      /* borrowed */
-	const char *id;	      /* of the runtime: without "containerd:NS/" */
+	const char *id;	      /* of the runtime: without "user:UID/", "containerd:NS/" */
+	bool users;	      /* a user's: nothing that root's runtimes keep is its */
 	const char *ns;	      /* containerd's namespace, or NULL: any */
 	uid_t owner;	      /* besides ourselves (root), who may own the files; -1 nobody */
 	struct keeper keeper; /* kind NONE: none */

@@ -19,7 +19,7 @@ static bool read_file(const struct runtime_look *l, const char *dir, const char 
 
 	return (size_t)snprintf(path, sizeof(path), "%s/%s", dir, rest) < sizeof(path) &&
 	       rootpath_read(l->root, path, b, &st) == 0 &&
-	       (st.st_uid == geteuid() || st.st_uid == l->owner);
+	       ((!l->users && st.st_uid == geteuid()) || st.st_uid == l->owner);
 }
 
 static bool parse(struct buf *b, struct jsonr *doc)
@@ -89,6 +89,12 @@ void runtime_names_of(int rootfd, const struct procfs *p, pid_t pid, const char 
 	const char *slash;
 
 	*ret = (struct runtime_names){.name = ""};
+	if (str_starts(id, KEEPER_USER)) {
+		slash = strchr(id, '/');
+		l.id = slash ? slash + 1 : "";
+		l.users = true;
+	}
+	id = l.id;
 	if (!*id || strlen(id) >= sizeof(ns) || named(id, "lxc", ret) || named(id, "nspawn", ret))
 		return;
 	if (str_starts(id, containerd)) {

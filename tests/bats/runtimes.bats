@@ -124,8 +124,8 @@ dumped_by() {
 	as_user $podman import -q "$RIG_RUN/image.tar" app >/dev/null
 	id=$(as_user $podman run -d --name "$NAME" --network none --cgroups disabled app "$(jvm_java)/bin/java" "${JAVA_ARGS[@]}" 3>&-)
 	wait_for 30 eval "as_user $podman logs $NAME | grep -q ready"
-	known_as podman "$NAME" "$id"
-	dumped_by "$NAME" "$id" "${id:0:12}"
+	known_as podman "$NAME" "user:$(as_user id -u)/$id"
+	dumped_by "$NAME" "user:$(as_user id -u)/$id" "$id" "${id:0:12}"
 	as_user $podman rm -f -t 0 "$NAME"
 	as_user $podman unshare rm -rf "$RIG_RUN/user/home/.local"
 }

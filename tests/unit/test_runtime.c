@@ -322,6 +322,11 @@ static void test_keeper_command_lines(void **state)
 		LINE(KEEPER_CONMON, "conmon\0-c", false),
 		{KEEPER_CONMON, "conmon\0-c\0" A, sizeof("conmon\0-c\0" A) - 1, false}, /* cut */
 		LINE(KEEPER_CONMON, "conmon\0-c\0", false),
+		LINE(KEEPER_CONMON, "conmon\0-c\0checkout", false),
+		LINE(KEEPER_CONMON, "conmon\0-c\0" A "0", false),
+		LINE(KEEPER_CONMON,
+		     "conmon\0-c\0CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB",
+		     false),
 		LINE(KEEPER_CONMON, "conmon\0-c\0../x", false),
 		LINE(KEEPER_CONMON, "conmon\0-c\0a/b", false),
 		LINE(KEEPER_CONMON, "conmon\0-c\0..", false),
@@ -336,6 +341,29 @@ static void test_keeper_command_lines(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		if (keeper_parse(lines[i].kind, lines[i].args, lines[i].len, &k) != lines[i].good)
 			fail_msg("line %zu", i);
+}
+
+/* A user cannot have the id of a container of root's or of another user's. */
+static void test_ids_of_users(void **state)
+{
+	struct keeper k = {.kind = KEEPER_CONMON, .id = A};
+	char id[CONTAINER_ID_SIZE];
+
+	(void)state;
+	assert_true(keeper_name(&k, id));
+	assert_string_equal(id, A);
+	k.uid = 1000;
+	assert_true(keeper_name(&k, id));
+	assert_string_equal(id, "user:1000/" A);
+	k = (struct keeper){.kind = KEEPER_SHIM, .id = "web", .ns = "default"};
+	assert_true(keeper_name(&k, id));
+	assert_string_equal(id, "containerd:default/web");
+	k.uid = 1000;
+	assert_true(keeper_name(&k, id));
+	assert_string_equal(id, "user:1000/containerd:default/web");
+	memset(k.id, 'x', sizeof(k.id) - 1);
+	assert_false(keeper_name(&k, id));
+	assert_string_equal(id, "");
 }
 
 /* A loop of parents, which only a broken /proc has, ends. */
@@ -471,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_cri_by_shim),
 		cmocka_unit_test(test_false_keepers),
 		cmocka_unit_test(test_keeper_command_lines),
+		cmocka_unit_test(test_ids_of_users),
 		cmocka_unit_test(test_loop_of_parents),
 		cmocka_unit_test(test_hostile_files),
 		cmocka_unit_test(test_hostile_values),
