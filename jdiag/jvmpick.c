@@ -153,6 +153,14 @@ static int several_containers(const json_t *candidates, const char *wanted, stru
 	return error_hint(err, "%s", buf_str(&list));
 }
 
+static int unnamed(const struct session *s, struct error *err)
+{
+	error_set(err, ERR_TARGET, "'%s' has more containers than names were looked up for",
+		  s->node);
+	return error_hint(err, "give the whole id instead of '%s': %s ps ssh://%s", s->o->container,
+			  command_program(), s->node);
+}
+
 static int ambiguous(const json_t *candidates, struct error *err)
 {
 	auto_buf struct buf list = BUF_INIT(900);
@@ -194,8 +202,13 @@ int jvm_choose(const struct session *s, const json_t *answer, json_t **ret, stru
 	static container_fn *const ways[] = {container_is, container_is_called, container_begins};
 	auto_json json_t *candidates = json_array();
 
-	for (size_t i = 0; i < ARRAY_SIZE(ways) && json_array_size(candidates) == 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ways) && json_array_size(candidates) == 0; i++) {
+		/* whoever has made that so would be the only one of that name */
+		if (i > 0 && !s->has_pod && s->o->container &&
+		    json_bool_at(answer, "unnamed", false))
+			return unnamed(s, err);
 		add_candidates(s, answer, ways[i], candidates);
+	}
 	if (json_array_size(candidates) == 0)
 		return not_found(s, answer, err);
 	if (!s->has_pod && s->o->container && !in_one_container(candidates))

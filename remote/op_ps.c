@@ -32,6 +32,7 @@ struct ps {
 	struct buf jvms; /* JSON array, without its brackets */
 	unsigned int n_jvms;
 	int root; /* of the node */
+	struct runtime_search *names;
 	bool truncated;
 };
 
@@ -59,6 +60,7 @@ static int add_pid(void *ctx, pid_t pid)
 
 static void ps_free(struct ps *ps)
 {
+	runtime_search_free(ps->names);
 	fd_close(&ps->root);
 	free(ps->pids);
 	free(ps->asked);
@@ -67,14 +69,13 @@ static void ps_free(struct ps *ps)
 }
 
 /* What the runtime calls its container. A client that asks for containers knows. */
-static void write_names(struct jsonw *w, const struct procfs *p, const struct ps *ps,
-			const struct jvm *j)
+static void write_names(struct jsonw *w, const struct ps *ps, const struct jvm *j)
 {
 	struct runtime_names names;
 
 	if (ps->by_container)
 		return;
-	runtime_names_of(ps->root, p, j->pid, j->container, &names);
+	runtime_names_of(ps->names, j->pid, j->container, &names);
 	jsonw_string(w, "runtime", names.runtime);
 	jsonw_string(w, "name", names.name);
 	jsonw_string(w, "pod", names.pod);
@@ -82,14 +83,14 @@ static void write_names(struct jsonw *w, const struct procfs *p, const struct ps
 }
 
 /* The object of one JVM, if there is room. */
-static void add_jvm(const struct procfs *p, struct ps *ps, const struct jvm *j)
+static void add_jvm(struct ps *ps, const struct jvm *j)
 {
 	auto_buf struct buf b = BUF_INIT(ps->jvms.max - ps->jvms.len);
 	struct jsonw w = {.b = &b, .comma = ps->n_jvms > 0};
 
 	jsonw_open(&w, NULL, '{');
 	jvm_write_members(&w, j);
-	write_names(&w, p, ps, j);
+	write_names(&w, ps, j);
 	jsonw_close(&w, '}');
 	if (b.overflow || ps->n_jvms == MAX_JVMS) {
 		ps->truncated = true;
@@ -109,6 +110,7 @@ static void answer(struct helper_state *h, struct op_request *r, struct ps *ps)
 	buf_add(&b, buf_str(&ps->jvms), ps->jvms.len);
 	jsonw_close(&w, ']');
 	jsonw_bool(&w, "truncated", ps->truncated);
+	jsonw_bool(&w, "unnamed", runtime_search_spent(ps->names));
 	jsonw_open(&w, "containers", '[');
 	for (unsigned int i = 0; i < ps->n_asked; i++) {
 		jsonw_open(&w, NULL, '{');
@@ -151,7 +153,7 @@ static void look_at(const struct procfs *p, struct ps *ps, pid_t pid)
 	/* A container inside the one that was asked for: the client knows the outer one. */
 	if (id && !str_copy(j.container, sizeof(j.container), id))
 		return;
-	add_jvm(p, ps, &j);
+	add_jvm(ps, &j);
 }
 
 static int ps_step(struct helper_state *h, struct op_request *r, struct error *err)
@@ -176,7 +178,7 @@ static int ps_one(struct helper_state *h, struct op_request *r, struct ps *ps, u
 
 	if (jvm_inspect(&h->proc, (pid_t)pid, &j, err) < 0)
 		return -1;
-	add_jvm(&h->proc, ps, &j);
+	add_jvm(ps, &j);
 	answer(h, r, ps);
 	return 1;
 }
@@ -189,6 +191,7 @@ static int ps_start(struct helper_state *h, struct op_request *r, struct error *
 
 	r->state = ps;
 	ps->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ps->names = runtime_search_new(ps->root, &h->proc);
 	ps->jvms = BUF_INIT(MAX_FRAME_JSON - RESERVED);
 	ps->asked = xcalloc(MAX_ASKED, sizeof(*ps->asked));
 	ps->by_container = jsonr_has(&r->params, "containers");

@@ -106,7 +106,8 @@ static int open_raw(int rootfd, const char *path, int flags, unsigned int resolv
 		if (fd >= 0)
 			return (int)fd;
 		if (errno == ENOSYS)
-			return open_by_walk(rootfd, path, flags);
+			return resolve & RESOLVE_NO_XDEV ? -ENOSYS
+							 : open_by_walk(rootfd, path, flags);
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
@@ -148,6 +149,14 @@ int rootpath_open(int rootfd, const char *path, int flags)
 	return STEAL_FD(fd);
 }
 
+int rootpath_open_here(int rootfd, const char *path)
+{
+	auto_fd int fd =
+		open_raw(rootfd, path, add_flags(O_PATH), RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+
+	return fd >= 0 && is_link(fd) ? -ELOOP : STEAL_FD(fd);
+}
+
 int rootpath_tmp(int rootfd)
 {
 	int fd = open_raw(rootfd, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
@@ -155,15 +164,12 @@ int rootpath_tmp(int rootfd)
 	return fd == -ENOTDIR ? why_no_directory(rootfd, "tmp") : fd;
 }
 
-int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)
+int rootpath_read_opened(int fd, struct buf *b, struct stat *ret_stat)
 {
-	auto_fd int fd = rootpath_open(rootfd, path, O_PATH);
 	auto_fd int file = -1;
 	char self[64];
 	struct stat st;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -176,4 +182,11 @@ int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_
 	if (ret_stat)
 		*ret_stat = st;
 	return io_read_all(file, b);
+}
+
+int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat)
+{
+	auto_fd int fd = rootpath_open(rootfd, path, O_PATH);
+
+	return fd < 0 ? STEAL_FD(fd) : rootpath_read_opened(fd, b, ret_stat);
 }

@@ -23,6 +23,11 @@ int rootpath_root(const struct procfs *p, pid_t pid) must_check;
  */
 int rootpath_open(int rootfd, const char *path, int flags) must_check;
 
+/* O_PATH descriptor of what is on the same mount as rootfd, links and mounts on the way refused
+ * before their file system is asked for anything. -ENOSYS before kernel 5.6; -EXDEV: a mount; else
+ * -errno. */
+int rootpath_open_here(int rootfd, const char *path) must_check;
+
 /* O_PATH descriptor of "/tmp", which images make a link now and then: it is followed, inside the
  * root (kernels before 5.6: not, -ELOOP). -errno. */
 int rootpath_tmp(int rootfd) must_check;
@@ -33,5 +38,6 @@ int rootpath_tmp(int rootfd) must_check;
  * NULL. 0 or -errno. Goes through /proc/self/fd: not after setns.
  */
 int rootpath_read(int rootfd, const char *path, struct buf *b, struct stat *ret_stat) must_check;
+int rootpath_read_opened(int fd, struct buf *b, struct stat *ret_stat) must_check; /* by O_PATH */
 
 #endif

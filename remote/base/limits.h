@@ -19,7 +19,9 @@
 #define MAX_PROC_MAPS (64 * MiB) /* read line by line, never held */
 #define MAX_HSPERF (128 * KiB)
 #define MAX_ATTACH_REPLY (1 * MiB)
-#define MAX_RUNTIME_FILE (4 * MiB) /* what a container runtime keeps of its containers */
+#define MAX_RUNTIME_FILE (4 * MiB)   /* what a container runtime keeps of its containers */
+#define MAX_RUNTIME_BYTES (16 * MiB) /* of such files in one `ps` */
+#define MAX_RUNTIME_MS 1000
 #define MAX_PROCESSES 65536
 #define MAX_JVMS 1024
 

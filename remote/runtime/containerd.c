@@ -64,7 +64,7 @@ static void close_dir(DIR **d)
 
 static bool look_in_each(const struct runtime_look *l, const char *state, struct runtime_names *ret)
 {
-	auto_fd int fd = rootpath_open(l->root, state, O_RDONLY | O_DIRECTORY);
+	auto_fd int fd = rootpath_open(l->s->root, state, O_RDONLY | O_DIRECTORY);
 	auto_cleanup(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
 
@@ -84,7 +84,7 @@ static bool look_in_each(const struct runtime_look *l, const char *state, struct
 }
 
 /* The shim works in the bundle of its first container; that of another one is beside it. */
-static bool look_beside_shim(const struct runtime_look *l, struct runtime_names *ret)
+bool runtime_shim(const struct runtime_look *l, struct runtime_names *ret)
 {
 	char dir[sizeof(l->keeper.dir)];
 	char *slash;
@@ -100,8 +100,6 @@ static bool look_beside_shim(const struct runtime_look *l, struct runtime_names 
 
 bool runtime_containerd(const struct runtime_look *l, struct runtime_names *ret)
 {
-	if (look_beside_shim(l, ret))
-		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (look_in_each(l, states[i], ret))
 			return true;

@@ -29,7 +29,7 @@ bool runtime_parse_docker(const struct jsonr *doc, const char *id, struct runtim
 	return true;
 }
 
-static bool look_in(const struct runtime_look *l, const char *root, struct runtime_names *ret)
+bool runtime_docker(const struct runtime_look *l, const char *root, struct runtime_names *ret)
 {
 	auto_buf struct buf b = BUF_INIT(MAX_RUNTIME_FILE);
 	char rest[CONTAINER_ID_SIZE + 32];
@@ -37,14 +37,4 @@ static bool look_in(const struct runtime_look *l, const char *root, struct runti
 
 	snprintf(rest, sizeof(rest), "containers/%s/config.v2.json", l->id);
 	return runtime_read(l, root, rest, &b, &doc) && runtime_parse_docker(&doc, l->id, ret);
-}
-
-bool runtime_docker(const struct runtime_look *l, struct runtime_names *ret)
-{
-	if (look_in(l, "/var/lib/docker", ret))
-		return true;
-	for (unsigned int i = 0; i < l->places.n; i++)
-		if (look_in(l, l->places.path[i], ret))
-			return true;
-	return false;
 }

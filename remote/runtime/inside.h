@@ -23,18 +23,42 @@ struct places {
 void places_add(struct places *p, const char *path, size_t len);
 
 /* From the text of a container's mountinfo: what stands before "/overlay2/", "/containers/ID/" ...
- * in the paths of its mounts, up to MAX_PLACES. */
+ * in the paths of its root's mount and of /etc/hostname's, up to MAX_PLACES. */
 void places_from_mounts(struct places *p, const char *mountinfo, size_t len, const char *id);
+
+/* By the node's own mountinfo: is the mount that an absolute path is on local, and are all above
+ * it? *ret: how much of the path is its mount point, 0 for "/". */
+bool places_local_mount(const char *mountinfo, size_t len, const char *path, size_t *ret);
+
+#define MAX_LISTS 4
+
+/* A list of containers that was read: each JVM asks for the same ones. */
+struct runtime_list {
+	char path[PLACE_SIZE + 256];
+	struct buf text; /* good JSON */
+	uid_t uid;
+};
+
+struct runtime_search {
+	int root; /* borrowed */
+	const struct procfs *p;
+	struct buf mounts; /* the node's mountinfo */
+	bool has_mounts, spent;
+	size_t bytes;		    /* left */
+	uint64_t ms_left, deadline; /* of now_ms */
+	struct runtime_list lists[MAX_LISTS];
+	unsigned int n_lists;
+};
 
 /* One container that is looked for. */
 struct runtime_look {
-	int root;	      /* borrowed */
+	struct runtime_search *s;
 	const char *id;	      /* of the runtime: without "user:UID/", "containerd:NS/" */
 	bool users;	      /* a user's: nothing that root's runtimes keep is its */
 	const char *ns;	      /* containerd's namespace, or NULL: any */
 	uid_t owner;	      /* besides ourselves (root), who may own the files; -1 nobody */
 	struct keeper keeper; /* kind NONE: none */
-	struct places places; /* by the mounts */
+	bool elsewhere;	      /* not where runtimes are by default: only on a local mount */
 };
 
 /* The file DIR/REST below root, when it is a plain file of a permitted owner; the JSON text in b
@@ -48,9 +72,12 @@ bool runtime_read_list(const struct runtime_look *l, const char *dir, const char
 void runtime_text(const struct jsonr *doc, const char *name, char *dst, size_t size);
 
 /* Each: false when the container is none of theirs. */
+bool runtime_shim(const struct runtime_look *l, struct runtime_names *ret);
+bool runtime_conmon(const struct runtime_look *l, struct runtime_names *ret);
 bool runtime_containerd(const struct runtime_look *l, struct runtime_names *ret);
-bool runtime_docker(const struct runtime_look *l, struct runtime_names *ret);
-bool runtime_storage(const struct runtime_look *l, struct runtime_names *ret); /* CRI-O, podman */
+/* docker's data root; the storage of CRI-O or podman */
+bool runtime_docker(const struct runtime_look *l, const char *root, struct runtime_names *ret);
+bool runtime_storage(const struct runtime_look *l, const char *root, struct runtime_names *ret);
 
 /* The documents alone. */
 bool runtime_parse_bundle(const struct jsonr *doc, struct runtime_names *ret);

@@ -87,13 +87,13 @@ static bool look_in(const struct runtime_look *l, const char *dir, struct runtim
 	return false;
 }
 
-static bool look_below(const struct runtime_look *l, const char *storage, struct runtime_names *ret)
+bool runtime_storage(const struct runtime_look *l, const char *root, struct runtime_names *ret)
 {
 	static const char *const drivers[] = {"overlay", "vfs"};
 	char dir[PLACE_SIZE + 32];
 
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-		snprintf(dir, sizeof(dir), "%s/%s-containers", storage, drivers[i]);
+		snprintf(dir, sizeof(dir), "%s/%s-containers", root, drivers[i]);
 		if (look_in(l, dir, ret))
 			return true;
 	}
@@ -101,7 +101,7 @@ static bool look_below(const struct runtime_look *l, const char *storage, struct
 }
 
 /* conmon's bundle is .../overlay-containers/ID/userdata. */
-static bool look_by_conmon(const struct runtime_look *l, struct runtime_names *ret)
+bool runtime_conmon(const struct runtime_look *l, struct runtime_names *ret)
 {
 	static const char end[] = "/userdata";
 	char dir[sizeof(l->keeper.dir)];
@@ -116,22 +116,4 @@ static bool look_by_conmon(const struct runtime_look *l, struct runtime_names *r
 		return false;
 	dir[len - strlen(l->id) - 1] = '\0';
 	return look_in(l, dir, ret);
-}
-
-bool runtime_storage(const struct runtime_look *l, struct runtime_names *ret)
-{
-	static const char *const defaults[] = {
-		"/var/lib/containers/storage", /* podman */
-		"/run/containers/storage",     /* CRI-O's bundles */
-	};
-
-	if (look_by_conmon(l, ret))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
-		if (look_below(l, defaults[i], ret))
-			return true;
-	for (unsigned int i = 0; i < l->places.n; i++)
-		if (look_below(l, l->places.path[i], ret))
-			return true;
-	return false;
 }

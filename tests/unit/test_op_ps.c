@@ -138,7 +138,7 @@ static void test_every_process(void **state)
 	assert_int_equal(count(&f, "\"pid\":13,"), 1);
 	assert_int_equal(count(&f, "\"container\":\"\""), 1);
 	assert_int_equal(count(&f, "\"attachable\":true,\"reason\":\"\",\"listening\":false"), 3);
-	assert_int_equal(count(&f, "\"truncated\":false,\"containers\":[]}"), 1);
+	assert_int_equal(count(&f, "\"truncated\":false,\"unnamed\":false,\"containers\":[]}"), 1);
 	teardown(&f);
 }
 
@@ -156,8 +156,9 @@ static void test_some_containers(void **state)
 	assert_int_equal(count(&f, "{\"id\":\"" B "\",\"processes\":2}"), 1);
 	assert_int_equal(count(&f, "{\"id\":\"" C "\",\"processes\":0}"), 1);
 	assert_int_equal(run(&f, "{\"containers\":[]}", NULL), 1);
-	assert_string_equal(buf_str(&f.sink.result),
-			    "{\"jvms\":[],\"truncated\":false,\"containers\":[]}");
+	assert_string_equal(
+		buf_str(&f.sink.result),
+		"{\"jvms\":[],\"truncated\":false,\"unnamed\":false,\"containers\":[]}");
 	teardown(&f);
 }
 

@@ -47,6 +47,7 @@ static void setup(struct node *n)
 	process(n, JVM, KEEPER, "100\t1");
 	process(n, KEEPER, 1, "50");
 	tree_text(&n->t, "proc/100/mountinfo", "");
+	tree_text(&n->t, "proc/self/mountinfo", "1 0 8:1 / / rw - ext4 x rw\n");
 	tree_text(&n->t, "proc/100/cgroup", "0::/\n");
 	snprintf(path, sizeof(path), "%s/proc", n->t.path);
 	assert_int_equal(procfs_open(&n->p, path), 0);
@@ -80,10 +81,14 @@ static void put(struct node *n, const char *path, const char *name)
 
 static struct runtime_names names_of(struct node *n, const char *id)
 {
+	struct runtime_search *s;
 	struct runtime_names names;
 
 	memset(&names, 'x', sizeof(names));
-	runtime_names_of(n->t.fd, &n->p, JVM, id, &names);
+	s = runtime_search_new(n->t.fd, &n->p);
+	runtime_names_of(s, JVM, id, &names);
+	assert_false(runtime_search_spent(s));
+	runtime_search_free(s);
 	return names;
 }
 
@@ -486,6 +491,138 @@ static void test_places_are_bounded(void **state)
 	assert_int_equal(p.n, 0);
 }
 
+static unsigned int places_of(const char *mountinfo)
+{
+	struct places p = {.n = 0};
+
+	places_from_mounts(&p, mountinfo, strlen(mountinfo), A);
+	return p.n;
+}
+
+/* Who writes a pod chooses mount points and parts of paths: neither leads anywhere. */
+static void test_steered_mounts(void **state)
+{
+#define OVERLAY " - overlay overlay rw,lowerdir=/x,upperdir=/data/overlay2/a/diff,workdir=/y\n"
+	static const char *const none[] = {
+		"1 2 0:5 / /a" OVERLAY,
+		"1 2 0:5 / /upperdir=/evil/overlay2/x rw - ext4 /dev/a rw\n",
+		"1 2 0:5 / / rw - ext4 x rw,upperdir=/evil/overlay2/x\n",
+		"1 2 0:5 / / rw - overlay upperdir=/evil/overlay2/x rw\n",
+		"1 2 0:5 / / rw - overlay overlay rw,lowerdir=/upperdir=/evil/overlay2/x\n",
+		"1 2 0:5 /evil/overlay2/x /data rw - ext4 /dev/a rw\n",
+		"1 2 0:5 /evil/containers/" A "/hosts /etc/passwd rw - ext4 /dev/a rw\n",
+		"1 2 0:5 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/v/containers/" A
+		"/hostname /etc/hostname rw - ext4 /dev/a rw\n",
+		"1 2 0:5 /pods/1/volumes/kubernetes.io~empty-dir/v/containers/" A
+		"/hostname /etc/hostname rw - ext4 /dev/a rw\n",
+		"1 2 0:5 /pods/1/volume-subpaths/v/c/0/overlay2/x /etc/hostname rw - ext4 a rw\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		if (places_of(none[i]) != 0)
+			fail_msg("line %zu", i);
+	assert_int_equal(places_of("1 2 0:5 / / rw" OVERLAY), 1);
+}
+
+static bool is_local(const char *mounts, const char *path, size_t *len)
+{
+	return places_local_mount(mounts, strlen(mounts), path, len);
+}
+
+static void test_local_mounts(void **state)
+{
+	static const char mounts[] = "1 0 8:1 / / rw - ext4 /dev/a rw\n"
+				     "2 1 8:2 / /data rw shared:1 - xfs /dev/b rw\n"
+				     "3 1 0:3 / /net rw - nfs4 host:/x rw\n"
+				     "4 3 0:4 / /net/tmp rw - tmpfs tmpfs rw\n"
+				     "5 2 0:5 / /data/f\\040use rw - fuse.sshfs x rw\n";
+	size_t len;
+
+	(void)state;
+	assert_true(is_local(mounts, "/home/u/x", &len));
+	assert_int_equal(len, 0);
+	assert_true(is_local(mounts, "/data/docker", &len));
+	assert_int_equal(len, 5);
+	assert_true(is_local(mounts, "/database", &len));
+	assert_int_equal(len, 0);
+	assert_false(is_local(mounts, "/net/x", &len));
+	assert_false(is_local(mounts, "/net/tmp/x", &len));
+	assert_false(is_local(mounts, "/data/f use/x", &len));
+	assert_false(is_local("", "/x", &len));
+	assert_false(is_local("1 0 8:1 / / rw - ext4 /dev/a rw", "/x", &len)); /* cut */
+}
+
+/* A place on a file system that may not answer is not asked. */
+static void test_place_on_a_net(void **state)
+{
+	struct node n;
+
+	(void)state;
+	setup(&n);
+	put(&n, &STORAGE "/containers.json"[1], "podman-containers.json");
+	KEEP(&n, "/usr/bin/conmon", "/", CONMON(A));
+	expect(&n, A, "podman", "web", "", "");
+	tree_text(&n.t, "proc/self/mountinfo",
+		  "1 0 8:1 / / rw - ext4 x rw\n2 1 0:9 / /home rw - fuse.evil x rw\n");
+	expect_nothing(&n, A);
+	tree_text(&n.t, "proc/self/mountinfo", "");
+	expect_nothing(&n, A);
+	teardown(&n);
+}
+
+/* Many large files: at the end of the budget there are no more names, and that is said. */
+static void test_budget(void **state)
+{
+	static const char path[] = "var/lib/docker/containers/" A "/config.v2.json";
+	char *large = xmalloc(MAX_RUNTIME_FILE + 1);
+	struct runtime_names names;
+	struct runtime_search *s;
+	unsigned int named = 0;
+	struct node n;
+
+	(void)state;
+	setup(&n);
+	memset(large, ' ', MAX_RUNTIME_FILE);
+	large[MAX_RUNTIME_FILE] = '\0';
+	memcpy(large, "{\"ID\":\"" A "\"}", strlen("{\"ID\":\"" A "\"}"));
+	tree_text(&n.t, path, large);
+	s = runtime_search_new(n.t.fd, &n.p);
+	for (int i = 0; i < 20; i++) {
+		runtime_names_of(s, JVM, A, &names);
+		named += *names.runtime != '\0';
+	}
+	assert_in_range(named, 0, MAX_RUNTIME_BYTES / MAX_RUNTIME_FILE);
+	assert_true(runtime_search_spent(s));
+	runtime_search_free(s);
+	teardown(&n);
+	free(large);
+}
+
+/* The list of all containers is read once for all of them. */
+static void test_list_is_read_once(void **state)
+{
+	static const char path[] = "var/lib/containers/storage/overlay-containers/containers.json";
+	struct runtime_names names;
+	struct runtime_search *s;
+	struct node n;
+
+	(void)state;
+	setup(&n);
+	put(&n, path, "podman-containers.json");
+	s = runtime_search_new(n.t.fd, &n.p);
+	runtime_names_of(s, JVM, A, &names);
+	assert_string_equal(names.name, "web");
+	tree_text(&n.t, path, "[]");
+	runtime_names_of(s, JVM, A, &names);
+	assert_string_equal(names.name, "web");
+	/* of a user's container nobody else's list tells */
+	runtime_names_of(s, JVM, "user:1000/" A, &names);
+	assert_string_equal(names.name, "");
+	runtime_search_free(s);
+	teardown(&n);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -505,6 +642,11 @@ int main(void)
 		cmocka_unit_test(test_hostile_values),
 		cmocka_unit_test(test_files_of_a_stranger),
 		cmocka_unit_test(test_places_are_bounded),
+		cmocka_unit_test(test_steered_mounts),
+		cmocka_unit_test(test_local_mounts),
+		cmocka_unit_test(test_place_on_a_net),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_list_is_read_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
