@@ -14,10 +14,12 @@
 /*
  * $1, $2: the scripts below. The machine is asked first: exec of a foreign binary says little.
  * Paths are looked for, because `command -v` of a busybox shell names what is inside itself, which
- * sudo cannot start. The PATH of a login may be anything, or nothing.
+ * sudo cannot start. The PATH of a login may be anything, or nothing (and an empty part of it would
+ * be the current directory).
  */
 static const char outer[] =
-	"LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; m=$(uname -m); "
+	"LC_ALL=C; PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; "
+	"m=$(uname -m); "
 	"[ \"$m\" = %s ] || { echo \"" SCRIPT_MARK_MACHINE "$m\" >&2; exit 65; }; "
 	"%s"
 	"p=/bin/sh; i=$2; "
