@@ -125,6 +125,35 @@ bool endpoint_may_see_secrets(const struct endpoint *e)
 	       (strcmp(e->host, "googleapis.com") == 0 || str_ends(e->host, ".googleapis.com"));
 }
 
+/* The n characters are a region: "europe-west1". Anything else may be a bucket, whose virtual host
+ * is BUCKET.storage.googleapis.com. */
+static bool is_region(const char *s, size_t n)
+{
+	static const char lower[] = "abcdefghijklmnopqrstuvwxyz", digits[] = "0123456789";
+	char copy[64];
+	size_t a, b, c;
+
+	if (n >= sizeof(copy))
+		return false;
+	memcpy(copy, s, n);
+	copy[n] = '\0';
+	a = strspn(copy, lower);
+	if (!a || copy[a] != '-')
+		return false;
+	b = strspn(copy + a + 1, lower);
+	c = b ? strspn(copy + a + 1 + b, digits) : 0;
+	return c && a + 1 + b + c == n;
+}
+
+/* before, a region, after. */
+static bool region_between(const char *host, const char *before, const char *after)
+{
+	size_t n = strlen(host), b = strlen(before), a = strlen(after);
+
+	return n > b + a && str_starts(host, before) && str_ends(host, after) &&
+	       is_region(host + b, n - a - b);
+}
+
 /* before, one label, after. */
 static bool label_between(const char *host, const char *before, const char *after)
 {
@@ -137,15 +166,17 @@ static bool label_between(const char *host, const char *before, const char *afte
 bool endpoint_is_service(const struct endpoint *e, const char *service)
 {
 	static const char domain[] = ".googleapis.com";
-	char whole[80], dot[80], dash[80], first[80], first_dash[80];
+	char whole[80], dot[80], dash[80], first[80], first_dash[80], mtls[80];
 
 	snprintf(whole, sizeof(whole), "%s%s", service, domain);
 	snprintf(dot, sizeof(dot), ".%s%s", service, domain);
 	snprintf(dash, sizeof(dash), "-%s%s", service, domain);
 	snprintf(first, sizeof(first), "%s.", service);
+	snprintf(mtls, sizeof(mtls), "%s.mtls%s", service, domain);
 	snprintf(first_dash, sizeof(first_dash), "%s-", service);
 	return e->tls && e->port == 443 &&
-	       (strcmp(e->host, whole) == 0 || label_between(e->host, "", dot) ||
-		label_between(e->host, "", dash) || label_between(e->host, first, domain) ||
+	       (strcmp(e->host, whole) == 0 || region_between(e->host, "", dot) ||
+		region_between(e->host, "", dash) || region_between(e->host, first, domain) ||
+		strcmp(e->host, mtls) == 0 ||
 		label_between(e->host, first_dash, ".p.googleapis.com"));
 }

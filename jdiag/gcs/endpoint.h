@@ -41,8 +41,8 @@ bool endpoint_may_see_secrets(const struct endpoint *e);
  * The narrower rule for what a credential file of an external account names: https on port 443 to
  * one service of Google ("sts", "iamcredentials") and nothing else; not loopback. Its subject token
  * is not in the file but anywhere the file says, and below googleapis.com there are also buckets
- * that anybody can write to. S.googleapis.com, S.X, X.S, X-S, and S-X.p, as Google's own libraries
- * once had it (google-auth, external_account.py).
+ * that anybody can write to. S.googleapis.com, S.R, R.S, R-S with a region R ("us-east1"), S.mtls,
+ * and S-X.p, as Google's own libraries once had it with any R (google-auth, external_account.py).
  */
 bool endpoint_is_service(const struct endpoint *e, const char *service);
 
