@@ -57,11 +57,18 @@ static void acknowledge_at_once(const struct lib_session *s)
 	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
+static void new_turn(struct lib_session *s)
+{
+	for (; s; s = s->outer)
+		s->turn = 0;
+}
+
 /* 1 ready, 0 the time has passed, -1 interrupted or poll failed */
 static int wait_socket(struct lib_session *s, uint64_t deadline, struct error *err)
 {
 	struct lib_session *root = lib_root(s);
 
+	new_turn(s);
 	acknowledge_at_once(s);
 	for (;;) {
 		struct pollfd p = {.fd = root->fd};
@@ -92,7 +99,7 @@ int lib_wait(struct lib_session *s, uint64_t deadline, const char *what, struct 
 {
 	int rc = wait_socket(s, deadline, err);
 
-	if (rc == 0)
+	if (rc == 0 || (rc > 0 && now_ms() >= deadline))
 		return error_set(err, ERR_SSH, "%s '%s' port %u: no answer in time", what,
 				 s->base.host, s->base.port);
 	return rc < 0 ? -1 : 0;
@@ -117,6 +124,7 @@ static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct er
 	uint64_t now = now_ms();
 	uint64_t deadline = timeout_ms > UINT64_MAX - now ? UINT64_MAX : now + timeout_ms;
 
+	new_turn(s);
 	if (keep_alive(s, err) < 0)
 		return -1;
 	/* an earlier call may have taken bytes off the socket that nobody has seen yet */

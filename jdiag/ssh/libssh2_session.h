@@ -43,6 +43,7 @@ struct lib_session {
 	unsigned char *first_bytes;   /* owned; of the server, until keys were exchanged */
 	size_t first_len;	      /* at most KEXINIT_BYTES */
 	size_t early;		      /* bytes that came until then */
+	size_t turn;		      /* bytes that came since we last waited */
 	struct lib_channel *channels; /* all that are open */
 };
 
@@ -55,8 +56,9 @@ struct lib_channel {
 	unsigned long filling; /* bytes of a window adjustment that is on its way out */
 };
 
-/* Wait for the socket in the directions that libssh2 blocks on. 0, or -1: the deadline has passed
- * (ERR_SSH, "WHAT: no answer within the time"), a signal. */
+/* Wait for the socket in the directions that libssh2 blocks on. 0, or -1: the deadline has passed,
+ * also when something came: who sends for ever would never let us go (ERR_SSH, "WHAT: no answer
+ * within the time"), a signal. */
 int lib_wait(struct lib_session *s, uint64_t deadline, const char *what,
 	     struct error *err) must_check;
 

@@ -12,6 +12,7 @@
 #include "remote/base/limits.h"
 
 #define IN_BYTES (256 * KiB)
+#define MAX_TURN (4 * MiB)
 #define MAX_EARLY (256 * KiB) /* before keys were exchanged: banners, and 2 or 3 KiB of keys */
 
 struct lib_session *lib_root(struct lib_session *s)
@@ -136,10 +137,16 @@ static LIBSSH2_RECV_FUNC(on_recv)
 	/* libssh2 reads banner after banner without coming back, as long as there are any */
 	if (s->first_bytes && s->early > MAX_EARLY)
 		return -EPROTO;
+	/* nor does it while it looks for one packet and gets others: deadlines are looked at
+	 * between its calls */
+	if (s->turn >= MAX_TURN)
+		return -EAGAIN;
 	n = s->outer ? tunnel_read(s, buffer, length)
 		     : socket_result(recv(socket, buffer, length, flags));
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		s->lost = true;
+	if (n > 0)
+		s->turn += (size_t)n;
 	if (n > 0 && s->first_bytes)
 		keep_first(s, buffer, (size_t)n);
 	return n;

@@ -419,6 +419,26 @@ dead_server() {
 	[[ $stderr != *$'\e'* ]]
 }
 
+@test "a host that never stops talking: the time-out is kept" {
+	python3 - "$K/drip" <<-'END' 3>&- &
+		import socket, sys, time
+		s = socket.create_server(("127.0.0.1", 0))
+		open(sys.argv[1], "w").write("%d\n" % s.getsockname()[1])
+		c = s.accept()[0]
+		while True:
+		    c.sendall(b"wait\r\n")
+		    time.sleep(0.02)
+	END
+	DEAD_PID=$!
+	wait_for 10 test -s "$K/drip"
+	PORT=$(<"$K/drip")
+	local start=$SECONDS
+	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
+	((SECONDS - start < 20))
+	lib tells "cannot start SSH with '127.0.0.1' port $PORT: no answer in time"
+	DEAD_PID=
+}
+
 @test "hostile first packets: an error, in time, and no crash" {
 	local i
 	for i in '\x00' 'SSH-2.0-x\r\n\xff\xff\xff\xff\xff\xff\xff\xff' 'SSH-1.5-x\r\n' \
