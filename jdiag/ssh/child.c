@@ -7,6 +7,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,8 +33,27 @@ static void add_descriptors(posix_spawn_file_actions_t *actions, const int fds[3
 	posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 }
 
+char *child_find(const char *name)
+{
+	const char *at = getenv("PATH");
+
+	for (size_t n; at && *at; at += n + (at[n] == ':')) {
+		auto_free char *path = NULL;
+		struct stat st;
+
+		n = strcspn(at, ":");
+		if (*at != '/')
+			continue; /* what lies in the current directory is not the system's */
+		path = xasprintf("%.*s/%s", (int)n, at, name);
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+			return STEAL(path);
+	}
+	return NULL;
+}
+
 int child_start(struct child *ret, const char *const *argv, const int fds[3])
 {
+	auto_free char *program = strchr(argv[0], '/') ? xstrdup(argv[0]) : child_find(argv[0]);
 	char **mutable = (char **)(uintptr_t)argv; /* posix_spawn does not write to it */
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -40,6 +61,8 @@ int child_start(struct child *ret, const char *const *argv, const int fds[3])
 	int rc;
 
 	*ret = (struct child){0};
+	if (!program)
+		return -ENOENT;
 	posix_spawn_file_actions_init(&actions);
 	add_descriptors(&actions, fds);
 	posix_spawnattr_init(&attr);
@@ -51,7 +74,7 @@ int child_start(struct child *ret, const char *const *argv, const int fds[3])
 	sigaddset(&set, SIGPIPE);
 	sigaddset(&set, SIGHUP);
 	posix_spawnattr_setsigdefault(&attr, &set);
-	rc = posix_spawnp(&ret->pid, mutable[0], &actions, &attr, mutable, environ);
+	rc = posix_spawn(&ret->pid, program, &actions, &attr, mutable, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	if (rc)

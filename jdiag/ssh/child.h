@@ -20,8 +20,12 @@ struct child {
 	int status; /* as of waitpid, when it has ended */
 };
 
-/* Start argv[0], looked up in PATH, with these descriptors as 0, 1 and 2 (they stay the caller's;
- * -1: /dev/null). 0 or -errno; -ENOENT: there is no such program. */
+/* That program in PATH; free with free(). What lies in a relative directory is not taken. NULL:
+ * there is none. */
+char *child_find(const char *name) must_check;
+
+/* Start argv[0], without '/' that of child_find, with these descriptors as 0, 1 and 2 (they stay
+ * the caller's; -1: /dev/null). 0 or -errno; -ENOENT: there is no such program. */
 int child_start(struct child *ret, const char *const *argv, const int fds[3]) must_check;
 
 /* Whether it has ended; never waits. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "jdiag/interrupt.h"
+#include "jdiag/ssh/child.h"
 #include "jdiag/ssh/openssh_session.h"
 #include "jdiag/ssh/tcp.h"
 #include "jdiag/ssh/tty.h"
@@ -277,7 +278,7 @@ static int wait_login(struct open_session *s, const struct ssh_options *o,
 int open_master_start(struct open_session *s, const struct ssh_options *o,
 		      const struct ssh_config *c, struct error *err)
 {
-	auto_free char *program = open_find_client();
+	auto_free char *program = child_find("ssh");
 	auto_buf struct buf text = BUF_INIT(64 * KiB), host = BUF_INIT(64 * KiB);
 	auto_free char **envp = environment(o);
 	char **argv;

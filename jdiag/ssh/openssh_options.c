@@ -316,21 +316,3 @@ char **open_arguments(const char *program, const struct open_dir *d, const struc
 	add(list, xstrdup(o->host));
 	return list;
 }
-
-char *open_find_client(void)
-{
-	const char *at = getenv("PATH");
-
-	for (size_t n; at && *at; at += n + (at[n] == ':')) {
-		auto_free char *path = NULL;
-		struct stat st;
-
-		n = strcspn(at, ":");
-		if (*at != '/')
-			continue; /* what lies in the current directory is not the system's */
-		path = xasprintf("%.*s/ssh", (int)n, at);
-		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
-			return STEAL(path);
-	}
-	return NULL;
-}

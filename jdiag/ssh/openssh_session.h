@@ -65,9 +65,6 @@ int open_config_text(struct buf *ret, struct buf *host, const struct open_dir *d
 char **open_arguments(const char *program, const struct open_dir *d, const struct ssh_options *o,
 		      const struct ssh_config *c, const char *host, bool may_ask) must_check;
 
-/* The ssh client in PATH; free with free(). NULL: there is none. */
-char *open_find_client(void) must_check;
-
 /* Start the master and wait until it has logged in. ERR_SSH, ERR_INTERRUPTED. */
 int open_master_start(struct open_session *s, const struct ssh_options *o,
 		      const struct ssh_config *c, struct error *err) must_check;

@@ -313,7 +313,10 @@ static void without_a_client(void **state)
 	struct error err = {0};
 
 	(void)state;
-	setenv("PATH", "/nonexistent", 1);
+	/* what lies in the current directory is nobody's client */
+	client_says("hostname elsewhere\n", "", "0");
+	assert_int_equal(chdir(tempdir), 0);
+	setenv("PATH", "/nonexistent:bin", 1);
 	assert_int_equal(ssh_config_load(&c, &o, &err), 0);
 	assert_false(c.from_ssh);
 	assert_string_equal(c.host_name, "web");
