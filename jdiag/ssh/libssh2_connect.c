@@ -206,8 +206,8 @@ static int open_stream(struct lib_session *s, const struct ssh_options *o,
 	if (s->outer)
 		return lib_tunnel(s, c, err);
 	if (c->proxy_command) {
-		log_at(LOG_STEP, "ssh: %s port %u through '%s'", c->host_name, c->port,
-		       c->proxy_command);
+		/* not which: people write secrets into it */
+		log_at(LOG_STEP, "ssh: %s port %u through a ProxyCommand", c->host_name, c->port);
 		return proxy_start(&s->proxy, c->proxy_command, &s->fd, err);
 	}
 	s->fd = tcp_connect(s->base.host, s->base.port, deadline, err);

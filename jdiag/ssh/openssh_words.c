@@ -191,11 +191,20 @@ static void keep(struct words *w, const char *text, size_t len)
 	buf_adds(&w->last, "\n");
 }
 
+/* A command of the ssh_config (ProxyCommand, Match exec) may have secrets in it. */
+static void log_line(const char *text)
+{
+	const char *command = strstr(text, "Executing ");
+	int n = (int)(command ? strcspn(command, ":") + (size_t)(command - text) : strlen(text));
+
+	log_at(LOG_DEBUG, "ssh: %.*s", n, text);
+}
+
 static void take_line(struct words *w, const char *text, size_t len)
 {
 	const char *debug = behind(text, "debug1: ");
 
-	log_at(LOG_DEBUG, "ssh: %s", text);
+	log_line(text);
 	if (debug) {
 		take_debug(w, debug);
 	} else if (str_starts(text, "debug") || is_of_no_use(text)) {

@@ -510,9 +510,12 @@ Host *"
   Port $A_PORT
   IdentityFile $A/client
   UserKnownHostsFile $A/known_hosts
-  ProxyCommand $K/relay %h %p
+  ProxyCommand env TOKEN=canary-4711 $K/relay %h %p
 Host *"
 	for way in libssh2 openssh; do
+		# what stands in it is told nobody
+		probe 0 "$way" -v 9 p true
+		[[ $stderr != *canary-4711* ]]
 		rm -f "$K/relay.pid"
 		probe 3 "$way" p 'echo in; exit 3'
 		says in
