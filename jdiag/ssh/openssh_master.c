@@ -12,6 +12,7 @@
 #include "jdiag/interrupt.h"
 #include "jdiag/ssh/child.h"
 #include "jdiag/ssh/openssh_session.h"
+#include "jdiag/ssh/openssh_tree.h"
 #include "jdiag/ssh/tcp.h"
 #include "jdiag/ssh/tty.h"
 #include "remote/base/io.h"
@@ -57,8 +58,9 @@ static char **environment(const struct ssh_options *o)
 static _Noreturn void in_child(const struct open_session *s, pid_t parent, char *const *argv,
 			       char *const *envp, int words)
 {
-	/* Ctrl-C is for us: the connection is what we clean up by. A signal that is ignored stays
-	 * so in ssh; it is ended by SIGTERM, also when we are killed. */
+	/* Ctrl-C, and the end of a terminal, are for us: the connection is what we clean up by. A
+	 * signal that is ignored stays so in ssh and in what it starts; both are ended by SIGTERM,
+	 * ssh also when we are killed. */
 	static const int ignored[] = {SIGINT, SIGQUIT, SIGHUP};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
@@ -179,13 +181,18 @@ static void hear_out(struct open_session *s)
 
 void open_master_end(struct open_session *s)
 {
+	struct process_tree tree = {.n = 0};
+
 	mux_close(&s->control);
+	if (s->pid && !s->own_group)
+		tree_find(&tree, s->pid);
 	if (s->pid && !has_ended(s)) {
 		kill(s->pid, SIGTERM); /* it says goodbye, and removes its socket */
 		(void)wait_end(s, now_ms() + GOODBYE_MS);
 	}
 	(void)open_listen(s);
 	reap(s);
+	tree_end(&tree); /* those that did not end by themselves with it */
 	fd_close(&s->stderr_fd);
 }
 

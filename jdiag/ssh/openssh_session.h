@@ -4,8 +4,9 @@
  * (openssh_mux.h). The streams of a command are pipes between the master and us.
  *
  * openssh_dir.c: the directory. openssh_options.c: how the master is told what we were told.
- * openssh_master.c: start, login, end. openssh_errors.c: what it says, in our words.
- * openssh_channel.c: commands. openssh.c: the rest and the table.
+ * openssh_master.c: start, login, end. openssh_tree.c: the end of what it started.
+ * openssh_errors.c: what it says, in our words. openssh_channel.c: commands. openssh.c: the rest
+ * and the table.
  */
 #ifndef JDIAG_SSH_OPENSSH_SESSION_H
 #define JDIAG_SSH_OPENSSH_SESSION_H

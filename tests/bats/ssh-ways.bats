@@ -394,6 +394,25 @@ ends_with() {
 	ends_with 130
 }
 
+@test "a signal at the prompt of a jump host's client ends that, too, and the terminal is as before" {
+	key locked -t ed25519 -N 'open sesame'
+	# not as the first process of the terminal: with that the kernel ends all that is on it
+	cat >"$K/run" <<-END
+		$(probe_bin) -p $PORT -l root -k $KNOWN -F /dev/null -b openssh -i $K/locked -J root@127.0.0.1:$PORT localhost true
+		status=\$?
+		pgrep -af "ssh .*-F $RIG_RUN/xdg/" && echo "it is left"
+		exit \$status
+	END
+	local name
+	for name in TERM INT; do
+		run --separate-stderr in_env "$RIG/pty_run.py" --before "pkill -$name -f '^$(probe_bin) '" -- bash "$K/run"
+		printf '%s\n' "$output"
+		[[ $status == 130 && $output != *"it is left"* ]]
+		says "passphrase for key '$K/locked': "
+		says "echo is on"
+	done
+}
+
 @test "killed: the ssh client ends, and what is left goes with the next run" {
 	much
 	kill -9 "$PROBE"
