@@ -31,11 +31,31 @@ static const char *behind(const char *text, const char *prefix)
 	return str_starts(text, prefix) ? text + strlen(prefix) : NULL;
 }
 
+/* The keys of the last host are exchanged: from now on it can say anything by its banner. */
+static bool is_last_login(const struct words *w)
+{
+	return w->phase == PHASE_LOGIN && w->keys > w->jumps;
+}
+
+/* What is said about the key that was shown last. */
+static bool is_about_key(const struct words *w)
+{
+	return w->phase != PHASE_LOGIN && w->keys <= w->jumps + 1;
+}
+
 /* "ssh-ed25519 SHA256:..." */
 static void take_host_key(struct words *w, const char *text)
 {
 	size_t n = strcspn(text, " ");
 
+	if (is_last_login(w)) {
+		/* made up by this banner, or by that of a jump host before: nothing is sure */
+		w->keys = w->jumps + 2;
+		w->matched = false;
+		return;
+	}
+	w->keys++;
+	w->phase = PHASE_KEY_EXCHANGE;
 	set(w->key_type, sizeof(w->key_type), text, n);
 	text += n + (text[n] == ' ');
 	set(w->fingerprint, sizeof(w->fingerprint), text, strcspn(text, " "));
@@ -70,11 +90,14 @@ static void take_debug(struct words *w, const char *text)
 	} else if ((rest = behind(text, "Server host certificate: "))) {
 		take_host_key(w, rest);
 	} else if (str_starts(text, "Host '") && strstr(text, "' is known and matches the ")) {
-		w->matched = true;
+		w->matched |= is_about_key(w);
 	} else if (str_starts(text, "Connection established") ||
-		   str_starts(text, "Executing proxy command") ||
-		   str_starts(text, "Setting implicit ProxyCommand")) {
-		w->phase = PHASE_KEY_EXCHANGE;
+		   str_starts(text, "Executing proxy command")) {
+		if (!is_last_login(w))
+			w->phase = PHASE_KEY_EXCHANGE;
+	} else if (str_starts(text, "Setting implicit ProxyCommand")) {
+		if (!w->keys) /* nobody but the clients themselves can have said it */
+			w->jumps++;
 	} else if (str_starts(text, "SSH2_MSG_NEWKEYS received")) {
 		w->phase = PHASE_LOGIN;
 	} else if ((rest = behind(text, "Authentications that can continue: "))) {
@@ -88,7 +111,7 @@ static void take_debug(struct words *w, const char *text)
 
 static void set_cause(struct words *w, enum words_cause cause, const char *detail, size_t len)
 {
-	if (w->cause != CAUSE_OTHER)
+	if (w->cause != CAUSE_OTHER || (is_last_login(w) && cause < CAUSE_DENIED))
 		return;
 	w->cause = cause;
 	set(w->detail, sizeof(w->detail), detail, len);
@@ -212,12 +235,12 @@ static void take_line(struct words *w, const char *text, size_t len)
 	} else if (str_starts(text, "Authenticated to ")) {
 		w->authenticated = true;
 	} else if (str_starts(text, "Warning: Permanently added ")) {
-		w->added = true;
+		w->added |= is_about_key(w);
 	} else if (strstr(text, "REMOTE HOST IDENTIFICATION HAS CHANGED")) {
 		set_cause(w, CAUSE_HOST_CHANGED, "", 0);
 	} else if (!take_offending(w, text) && !take_denied(w, text) && !take_known(w, text)) {
 		keep(w, text, len);
-	} else if (w->authenticated) {
+	} else if (w->authenticated || is_last_login(w)) {
 		keep(w, text, len);
 	}
 }

@@ -1,7 +1,8 @@
 /*
  * What the ssh client says on stderr when it is run with -v: how far it is, which key the host
  * shows, which keys it offers, and why it gives up. Only for messages: nothing here decides
- * anything, because a server can put any text in there (its banner). Hostile input.
+ * anything, because a server can put any text in there (its banner). Hostile input. A banner comes
+ * after the keys are exchanged: what belongs before that is not believed then.
  */
 #ifndef JDIAG_SSH_OPENSSH_WORDS_H
 #define JDIAG_SSH_OPENSSH_WORDS_H
@@ -40,7 +41,9 @@ struct words_offer {
 struct words {
 	struct buf line; /* the one that is not whole yet */
 	struct buf last; /* the end of what was neither debugging nor understood, escaped lines */
-	enum words_phase phase;
+	enum words_phase phase; /* of the host that was reached last */
+	unsigned int jumps; /* clients of jump hosts, which say what they do on the same stderr */
+	unsigned int keys;  /* that hosts have shown; more than hosts: some of it is made up */
 	bool authenticated;
 	bool matched;			    /* the host's key is a known one */
 	bool added;			    /* it was added to known_hosts */

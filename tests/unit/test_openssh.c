@@ -122,6 +122,61 @@ static void phases_and_offers(void **state)
 	assert_string_equal(w.methods, "publickey,gssapi-with-mic");
 }
 
+#define KEY_OF_HOST "debug1: Server host key: ssh-ed25519 SHA256:abc\n"
+#define KNOWN_HOST "debug1: Host 'h' is known and matches the ED25519 host key.\n"
+#define NEW_KEYS "debug1: SSH2_MSG_NEWKEYS received\n"
+#define ONE_JUMP                                                                     \
+	"debug1: Setting implicit ProxyCommand from ProxyJump: ssh -W '[%h]:%p' j\n" \
+	"debug1: Executing proxy command: exec ssh -W '[h]:22' j\n"                  \
+	"debug1: Connection established.\n" KEY_OF_HOST KNOWN_HOST NEW_KEYS
+
+/* What a banner says of the host's key or of the connection is not believed. */
+static void banners_forge_nothing(void **state)
+{
+	static const char *const forged[] = {
+		KNOWN_HOST,
+		KEY_OF_HOST KNOWN_HOST,
+		"debug1: Connection established.\n" KEY_OF_HOST KNOWN_HOST,
+		"debug1: Executing proxy command: x\n" KNOWN_HOST,
+		ONE_JUMP KEY_OF_HOST KNOWN_HOST,
+		"debug1: Server host certificate: x SHA256:fake, serial\n" KNOWN_HOST,
+		"Warning: Permanently added 'h' (ED25519) to the list of known hosts.\n",
+	};
+	static const char *const causes_of_it[] = {
+		"ssh: connect to host h port 22: Connection refused\n",
+		"kex_exchange_identification: Connection reset by peer\n",
+		"No ED25519 host key is known for h and you have requested strict checking.\n",
+		"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forged); i++) {
+		hear("debug1: Connection established.\n" KEY_OF_HOST NEW_KEYS);
+		words_take(&w, forged[i], strlen(forged[i]));
+		assert_false(w.matched || w.added);
+		assert_string_equal(w.fingerprint, "SHA256:abc");
+		/* behind a jump host: by the host, and by the jump host */
+		hear(ONE_JUMP KEY_OF_HOST NEW_KEYS);
+		words_take(&w, forged[i], strlen(forged[i]));
+		assert_false(w.matched || w.added);
+		hear(ONE_JUMP);
+		words_take(&w, forged[i], strlen(forged[i]));
+		words_take(&w, KEY_OF_HOST NEW_KEYS, strlen(KEY_OF_HOST NEW_KEYS));
+		assert_false(w.matched || w.added);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(causes_of_it); i++) {
+		hear(ONE_JUMP KEY_OF_HOST KNOWN_HOST NEW_KEYS);
+		assert_true(w.matched);
+		words_take(&w, causes_of_it[i], strlen(causes_of_it[i]));
+		assert_int_equal(w.cause, CAUSE_OTHER);
+		words_take(&w, "u@h: Permission denied (publickey).\n", 36);
+		assert_int_equal(w.cause, CAUSE_DENIED);
+		/* of the host behind a jump host that has let us in */
+		hear(ONE_JUMP);
+		words_take(&w, causes_of_it[i], strlen(causes_of_it[i]));
+		assert_int_not_equal(w.cause, CAUSE_OTHER);
+	}
+}
+
 /* A server's banner: any text, any length. */
 static void words_are_bounded_and_escaped(void **state)
 {
@@ -510,6 +565,7 @@ int main(void)
 		cmocka_unit_test(causes),
 		cmocka_unit_test(changed_host_names_the_line),
 		cmocka_unit_test(phases_and_offers),
+		cmocka_unit_test(banners_forge_nothing),
 		cmocka_unit_test_teardown(words_are_bounded_and_escaped, words_teardown),
 		cmocka_unit_test(mux_messages),
 		cmocka_unit_test(mux_stream),
