@@ -34,6 +34,7 @@ struct ssh_config {
 	char *host_key_alias;	 /* owned; NULL: none */
 	bool known_by_google;	 /* known_hosts is gcloud's, the alias what it calls the host */
 	enum host_key_mode host_keys;
+	bool revoked_file;     /* RevokedHostKeys is set */
 	struct ssh_hop *jumps; /* owned; the first one is connected to directly */
 	size_t n_jumps;
 	char *proxy_command; /* owned; %-tokens expanded; NULL: none. Run by /bin/sh, as ssh does */

@@ -316,7 +316,8 @@ static void fill_beyond(struct fill *f)
 		if (is_set(f->d->value[others[i]]))
 			too_much(f, dump_keyword(others[i]), false);
 	f->c->gssapi = is_yes(f->d->value[DUMP_GSSAPI]);
-	if (is_set(f->d->value[DUMP_REVOKED_HOST_KEYS]))
+	f->c->revoked_file = is_set(f->d->value[DUMP_REVOKED_HOST_KEYS]);
+	if (f->c->revoked_file)
 		too_much(f, dump_keyword(DUMP_REVOKED_HOST_KEYS), true);
 }
 

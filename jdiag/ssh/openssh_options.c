@@ -127,6 +127,19 @@ static int add_revoked(struct buf *b, const struct open_dir *d, const struct ssh
 	}
 	if (!keys.len)
 		return 0;
+	if (keys.overflow)
+		return error_set(err, ERR_SSH, "known_hosts has too many revoked keys for '%s'",
+				 c->host_name);
+	if (c->revoked_file) {
+		error_set(err, ERR_SSH,
+			  "known_hosts has revoked keys for '%s', and the ssh_config "
+			  "RevokedHostKeys: "
+			  "ssh takes one list where host keys are not checked",
+			  c->host_name);
+		return error_hint(err,
+				  "let them be checked (--host-key strict or accept-new), or put "
+				  "the keys into that file");
+	}
 	buf_addf(b, "RevokedHostKeys %s/revoked\n", d->path);
 	return open_dir_write(d, "revoked", &keys, err);
 }

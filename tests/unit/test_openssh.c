@@ -439,6 +439,13 @@ static void unchecked_hosts(void **state)
 	assert_non_null(strstr(config_text, "/revoked\n"));
 	assert_int_equal(io_read_file(AT_FDCWD, tempdir_path("revoked"), &revoked), 0);
 	assert_string_equal(buf_str(&revoked), "ssh-ed25519 " ED25519 "\n");
+	unlink(tempdir_path("revoked"));
+	/* the user's own list would be hidden by it */
+	c.revoked_file = true;
+	assert_int_equal(text_of(&o, &c, &err), -1);
+	assert_non_null(strstr(err.msg, "RevokedHostKeys"));
+	tempdir_file("known", 0600, "web ssh-ed25519 " ED25519 "\n");
+	assert_int_equal(text_of(&o, &c, &err), 0);
 }
 
 /* The file is read for jump hosts, too: what only the host's own block says is not in it. */
