@@ -1,5 +1,5 @@
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +9,12 @@
 #include "jdiag/crypto/crypto.h"
 #include "jdiag/ssh/host_key.h"
 #include "jdiag/ssh/openssh_session.h"
+#include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
 
 #define MAX_ARGUMENTS 64
+#define MAX_CONFIG (4 * MiB)
 #define MAX_HOST_TEXT (32 * KiB)
 #define ALIVE_SECONDS 15 /* four of them without an answer: the peer is gone */
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
@@ -238,20 +240,42 @@ static int include(struct buf *b, const char *path, struct error *err)
 	return 0;
 }
 
+/* ssh takes any file that it is given by -F, but does not include one that others may write to: we
+ * show it a copy. Only what this file includes by itself is looked at again. */
+static int include_named(struct buf *b, const struct open_dir *d, const char *file,
+			 struct error *err)
+{
+	auto_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	auto_free char *copy = open_dir_path(d, "included");
+	auto_buf struct buf text = BUF_INIT(MAX_CONFIG);
+	char chunk[16384];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_sys(err, ERR_USAGE, errno, "cannot read '%s'", file);
+	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)) /* a pipe could not be read twice */
+		return error_set(err, ERR_USAGE, "cannot read '%s': it is no file", file);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0 && !text.overflow)
+		buf_add(&text, chunk, (size_t)n);
+	if (n < 0 || text.overflow)
+		return error_sys(err, ERR_USAGE, n < 0 ? errno : EFBIG, "cannot read '%s'", file);
+	if (!text.len)
+		return 0;
+	return open_dir_write(d, "included", &text, err) < 0 ? -1 : include(b, copy, err);
+}
+
 /* As ssh reads them: the one that was named, or the person's and the system's. */
-static int add_configs(struct buf *b, const struct ssh_options *o, struct error *err)
+static int add_configs(struct buf *b, const struct open_dir *d, const struct ssh_options *o,
+		       struct error *err)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	auto_free char *own = pw && pw->pw_dir ? xasprintf("%s/.ssh/config", pw->pw_dir) : NULL;
-	char real[PATH_MAX];
 
 	if (o->config_file && strcmp(o->config_file, "none") == 0)
 		return 0;
-	if (o->config_file) {
-		if (!realpath(o->config_file, real) || access(real, R_OK) != 0)
-			return error_sys(err, ERR_USAGE, errno, "cannot read '%s'", o->config_file);
-		return strcmp(real, "/dev/null") == 0 ? 0 : include(b, real, err);
-	}
+	if (o->config_file)
+		return include_named(b, d, o->config_file, err);
 	if (own && access(own, F_OK) == 0 && include(b, own, err) < 0)
 		return -1;
 	return include(b, SYSTEM_CONFIG, err);
@@ -271,7 +295,7 @@ int open_config_text(struct buf *ret, struct buf *host, const struct open_dir *d
 		buf_addf(ret, "ConnectTimeout %llu\n",
 			 (unsigned long long)(o->connect_timeout_ms + 999) / 1000);
 	if (add_identities(ret, o, c, err) < 0 || add_known_hosts(ret, o, c, err) < 0 ||
-	    add_configs(ret, o, err) < 0)
+	    add_configs(ret, d, o, err) < 0)
 		return -1;
 	buf_adds(ret, defaults);
 	/* 0 is what ssh says when nobody said anything: a peer that is gone would not be noticed */

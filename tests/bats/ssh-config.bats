@@ -144,6 +144,16 @@ relay_has_gone() { [[ -s $K/relay.pid ]] && ! kill -0 "$(<"$K/relay.pid")" 2>/de
 	probe 5 libssh2 -i "$B/client" a true
 }
 
+@test "a file that others may write to, or that is another's: as ssh -F takes it" {
+	chmod 664 "$CONFIG"
+	chown 1:1 "$CONFIG"
+	each 0 a true
+	ln -s "$CONFIG" "$K/a link"
+	CONFIG="$K/a link"
+	each 0 a true
+	each 0 -J a b true
+}
+
 @test "Include and Match are honoured, as ssh itself reads them" {
 	echo "Host nick
   HostName 198.18.1.2" >"$K/more"

@@ -410,8 +410,17 @@ static void client_config(void **state)
 		assert_int_equal(text_of(&o, &c, &err), -1);
 		assert_int_equal(err.code, ERR_USAGE);
 	}
+	o.known_hosts = NULL;
 	o.config_file = tempdir_path("no such file");
 	assert_int_equal(text_of(&o, &c, &err), -1);
+	mkfifo(tempdir_path("pipe"), 0600);
+	o.config_file = tempdir_path("pipe");
+	assert_int_equal(text_of(&o, &c, &err), -1);
+	assert_non_null(strstr(err.msg, "it is no file"));
+	tempdir_file("theirs", 0664, "Compression yes\n");
+	o.config_file = tempdir_path("theirs");
+	assert_int_equal(text_of(&o, &c, &err), 0);
+	assert_non_null(strstr(config_text, "/included\"\n"));
 }
 
 /* A key that is not checked is not written down; one that is revoked stays so. */
