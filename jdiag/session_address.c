@@ -42,23 +42,49 @@ static int check_name(const char *node, const struct node_instance *i, struct er
 	return not_believed(err);
 }
 
-/* The instance has to be the machine that the cluster means: one of the node's own addresses is in
- * its network. A node that has none yet cannot be checked so. */
-static int check_same(const json_t *node, const json_t *instance, const struct node_instance *i,
-		      struct error *err)
+/* Is it the instance's? Of an address that is not called internal the external one will do. */
+static bool has_address(const json_t *instance, const char *address, bool internal)
 {
-	const json_t *list = json_at(node, "status.addresses"), *one;
-	bool any = false;
-	size_t k;
+	char external[NODE_ADDRESS_SIZE];
 
-	json_array_foreach (list, k, one) {
-		if (strcmp(json_str_at(one, "type", ""), "InternalIP") != 0)
-			continue;
-		any = true;
-		if (gce_has_internal(instance, json_str_at(one, "address", "")))
-			return 0;
-	}
-	if (!any)
+	return gce_has_internal(instance, address) ||
+	       (!internal && gce_external(instance, external, sizeof(external)) &&
+		strcmp(external, address) == 0);
+}
+
+static bool has_one_of(const json_t *instance, const json_t *list, bool internal)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		if ((!internal || strcmp(json_str_at(one, "type", ""), "InternalIP") == 0) &&
+		    has_address(instance, json_str_at(one, "address", ""), internal))
+			return true;
+	return false;
+}
+
+static bool lists_internal(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		if (strcmp(json_str_at(one, "type", ""), "InternalIP") == 0)
+			return true;
+	return false;
+}
+
+/* The instance has to be the machine that the cluster means: one of the node's own addresses is
+ * its, an InternalIP where it has any, and so is the pod's. A node that has none yet cannot be
+ * checked. */
+static int check_same(const json_t *node, const char *host_ip, const json_t *instance,
+		      const struct node_instance *i, struct error *err)
+{
+	const json_t *list = json_at(node, "status.addresses");
+
+	if ((!json_array_size(list) || has_one_of(instance, list, lists_internal(list))) &&
+	    (!host_ip || !*host_ip || has_address(instance, host_ip, false)))
 		return 0;
 	error_set(err, ERR_TARGET, "instance '%s' of project '%s' has no address of the node's",
 		  i->name, i->project);
@@ -92,7 +118,7 @@ static int ask_gce(struct session *s, const json_t *node, bool external, struct 
 	if (check_name(s->node, &i, err) < 0 ||
 	    (!s->gce && gce_open(&own, s->o->token_command, err) < 0) ||
 	    gce_get_instance(own ? own : s->gce, i.project, i.zone, i.name, &instance, err) < 0 ||
-	    check_same(node, instance, &i, err) < 0 ||
+	    check_same(node, s->has_pod ? s->pod.host_ip : NULL, instance, &i, err) < 0 ||
 	    gce_address(instance, external, s->address, sizeof(s->address), &internal, err) < 0)
 		return -1;
 	take_id(s, instance);

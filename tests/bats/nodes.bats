@@ -375,6 +375,11 @@ address() {
 	tells "instance '$NODE' of project 'evil' has no address of the node's"
 	tells "not done"
 	! grep -q "$NODE.*127.0.0.1" <<<"$output"
+	# nor when the node lists none that is called internal
+	kube_state node "$NODE" --provider-id "gce://evil/$ZONE/$NODE" --merge '{"status": {"addresses": [{"type": "ExternalIP", "address": "127.0.0.1"}]}}'
+	instance "$NODE" '{"internal": "10.9.9.9", "external": "127.0.0.8"}' "$ZONE" evil
+	reach 3 --node-address gce-external
+	tells "instance '$NODE' of project 'evil' has no address of the node's"
 }
 
 @test "credentials: refused, without the permission, renewed once, a broken file" {
