@@ -41,14 +41,14 @@ int gcs_hint_grant(const struct gcs *g, const char *bucket, const char *permissi
 			  "the credentials (from '%s') need the permission %s on bucket '%s':\n"
 			  "gcloud storage buckets add-iam-policy-binding gs://%s "
 			  "--member=%s --role=%s",
-			  c->source ? c->source : "nowhere", permission, bucket, bucket, who, role);
+			  credentials_from(c), permission, bucket, bucket, who, role);
 }
 
 static int unauthorised(const struct gcs *g, struct error *err)
 {
 	if (g->token.cred.kind == CRED_NONE)
 		return error_hint(err, "STORAGE_EMULATOR_HOST is set, so no credentials were sent");
-	return error_hint(err, "the credentials came from '%s'", g->token.cred.source);
+	return error_hint(err, "the credentials came from '%s'", credentials_from(&g->token.cred));
 }
 
 int gcs_answer_error(const struct gcs *g, const struct http_response *r, const char *doing,

@@ -12,6 +12,7 @@
 #include "jdiag/gcs/subject.h"
 #include "jdiag/json.h"
 #include "remote/base/limits.h"
+#include "remote/base/str.h"
 
 #define DEFAULT_TOKEN_URI "https://oauth2.googleapis.com/token"
 #define UNIVERSE "googleapis.com"
@@ -225,10 +226,10 @@ static char *pool_member(const char *audience)
 
 	if (!end)
 		return xstrdup("MEMBER");
-	return xasprintf("'principalSet:%.*s/*'", (int)(end - audience), audience);
+	return xasprintf("principalSet:%.*s/*", (int)(end - audience), audience);
 }
 
-char *credentials_member(const struct credentials *c)
+static char *member(const struct credentials *c)
 {
 	switch (c->kind) {
 	case CRED_EXTERNAL:
@@ -241,6 +242,20 @@ char *credentials_member(const struct credentials *c)
 	default:
 		return xstrdup("user:ACCOUNT");
 	}
+}
+
+char *credentials_member(const struct credentials *c)
+{
+	auto_free char *text = member(c);
+
+	return str_shell_word(text);
+}
+
+const char *credentials_from(const struct credentials *c)
+{
+	if (c->kind == CRED_COMMAND)
+		return "--token-command";
+	return c->source ? c->source : "nowhere";
 }
 
 int credentials_find(struct credentials *ret, const char *token_command, struct error *err)

@@ -34,7 +34,7 @@ enum credential_kind {
 
 struct credentials {
 	enum credential_kind kind;
-	char *source;	   /* for messages: the file, the command, the metadata host */
+	char *source;	   /* the file, the command, the metadata host */
 	char *account;	   /* the service account that the tokens are of, or NULL: not known */
 	char *key_id;	   /* private_key_id, or NULL */
 	char *token_uri;   /* of the files: where secrets go; checked */
@@ -64,8 +64,12 @@ int credentials_find(struct credentials *ret, const char *token_command,
 		     struct error *err) must_check;
 
 /* Whose they are, as IAM's policies name members: "serviceAccount:A", "user:ACCOUNT" (to be filled
- * in), all of a pool of external identities (quoted for a shell). Free with free(). */
+ * in), all of a pool of external identities; as one word of a shell. Free with free(). */
 char *credentials_member(const struct credentials *c) must_check;
+
+/* The source as messages may say it: of a command not its text, which may hold a secret. Borrowed.
+ */
+const char *credentials_from(const struct credentials *c) must_check;
 
 void credentials_release(struct credentials *c);
 

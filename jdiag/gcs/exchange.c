@@ -105,8 +105,9 @@ static int refused(const struct google_token *t, const struct credentials *c,
 	if (repeats(error, &c->key) || repeats(error, &c->refresh_token) || repeats(error, sent))
 		error = "";
 	error_set(err, t->code, "no access token for %s '%s': status %ld%s%.100s%s%.200s",
-		  c->account ? "account" : "credentials from", c->account ? c->account : c->source,
-		  r->status, *error ? ", " : "", error, *why ? ": " : "", why);
+		  c->account ? "account" : "credentials from",
+		  c->account ? c->account : credentials_from(c), r->status, *error ? ", " : "",
+		  error, *why ? ": " : "", why);
 	switch (c->kind) {
 	case CRED_SERVICE_ACCOUNT:
 		return error_hint(err,
@@ -144,7 +145,7 @@ int exchange_keep(const struct google_token *t, const struct credentials *c, con
 {
 	if (!is_token(token))
 		return error_set(err, t->code, "credentials from '%s' gave no usable access token",
-				 c->source);
+				 credentials_from(c));
 	secret_set(&ret->value, token, strlen(token));
 	ret->life_s = life_s < MAX_LIFE_S ? life_s : MAX_LIFE_S;
 	return 0;
@@ -167,7 +168,7 @@ int exchange_take(const struct google_token *t, const struct credentials *c,
 	if (strcasecmp(json_str_at(root, "token_type", "Bearer"), "Bearer") != 0)
 		return error_set(err, t->code,
 				 "credentials from '%s' gave a token that is not a bearer token",
-				 c->source);
+				 credentials_from(c));
 	token = json_str_at(root, "access_token", "");
 	rc = exchange_keep(t, c, token, json_u64_at(root, "expires_in", 0), ret, err);
 	secret_wipe((char *)(uintptr_t)token, strlen(token));

@@ -24,14 +24,18 @@ int field_bad(const struct fields *f, const char *name, struct error *err, const
 	return error_set(err, ERR_USAGE, "credential file '%s': field '%s' %s", f->path, name, why);
 }
 
-static bool is_text(const json_t *value)
+/* A key has lines, a command may have white space; what else there is may be printed for somebody
+ * to paste. */
+static bool is_text(const json_t *value, const char *name)
 {
+	bool lines = strcmp(name, "private_key") == 0 ||
+		     strcmp(name, "credential_source.executable.command") == 0;
 	const char *s = json_string_value(value);
 
 	if (!s || !*s)
 		return false;
 	for (; *s; s++)
-		if (((unsigned char)*s < ' ' && !strchr("\t\r\n", *s)) || *s == 0x7f)
+		if (((unsigned char)*s < ' ' && !(lines && strchr("\t\r\n", *s))) || *s == 0x7f)
 			return false;
 	return true;
 }
@@ -40,7 +44,7 @@ const char *field_text(const struct fields *f, const char *name, struct error *e
 {
 	const json_t *value = json_at(f->root, name);
 
-	if (is_text(value))
+	if (is_text(value, name))
 		return json_string_value(value);
 	field_bad(f, name, err, "is missing or not a string");
 	error_hint(err, "it is not a complete credential file: download or create it anew");
@@ -53,7 +57,7 @@ int field_maybe(const struct fields *f, const char *name, const char **ret, stru
 	bool none = !value || json_is_null(value) ||
 		    (json_is_string(value) && !json_string_length(value));
 
-	if (!none && !is_text(value))
+	if (!none && !is_text(value, name))
 		return field_bad(f, name, err, "is not a string");
 	*ret = none ? NULL : json_string_value(value);
 	return 0;

@@ -15,8 +15,8 @@ struct fields {
 	const char *path; /* of the file; "FILE#source_credentials" for what lies in it */
 };
 
-/* A non-empty string without control characters (but white space: keys have line breaks), else NULL
- * and err. Borrowed. */
+/* A non-empty string without control characters (but white space in a private key and a command),
+ * else NULL and err. Borrowed. */
 const char *field_text(const struct fields *f, const char *name, struct error *err) must_check;
 
 /* The same into *ret; NULL there when it is missing, null or empty. */

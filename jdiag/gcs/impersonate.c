@@ -14,12 +14,13 @@
 static int hint_role(const struct credentials *c, struct error *err)
 {
 	auto_free char *who = credentials_member(c->base);
+	auto_free char *account = str_shell_word(c->account);
 
 	return error_hint(err,
 			  "the credentials (from '%s') need the role " ROLE " on that account:\n"
 			  "gcloud iam service-accounts add-iam-policy-binding %s --role=" ROLE
 			  " --member=%s",
-			  c->base->source, c->account, who);
+			  credentials_from(c->base), account, who);
 }
 
 static int refused(const struct google_token *t, const struct credentials *c,

@@ -71,6 +71,6 @@ char *gcs_credentials_text(const struct gcs *g)
 
 	if (c->kind == CRED_NONE)
 		return xstrdup("nobody (STORAGE_EMULATOR_HOST is set)");
-	return xasprintf("'%s'%s%s%s", c->source ? c->source : "?", c->account ? " (" : "",
+	return xasprintf("'%s'%s%s%s", credentials_from(c), c->account ? " (" : "",
 			 c->account ? c->account : "", c->account ? ")" : "");
 }

@@ -55,7 +55,7 @@ const char *gcs_identity(const struct gcs *g)
 {
 	if (g->token.cred.account)
 		return g->token.cred.account;
-	return g->token.cred.source ? g->token.cred.source : "nowhere";
+	return credentials_from(&g->token.cred);
 }
 
 static bool is_google_machine(void)

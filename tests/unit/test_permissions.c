@@ -68,6 +68,16 @@ static void the_line_grants_it(void **state)
 	assert_int_equal(gcs_permission_error(&g, "dumps", &list[1], &err), -1);
 	assert_non_null(
 		strstr(err.hint, "--member=user:ACCOUNT --role=roles/storage.objectViewer"));
+	/* a line to be pasted; the text of a command may hold a secret */
+	g.token.cred.kind = CRED_SERVICE_ACCOUNT;
+	g.token.cred.account = (char[]){"a@b;id"};
+	assert_int_equal(gcs_permission_error(&g, "dumps", &list[1], &err), -1);
+	assert_non_null(strstr(err.hint, "--member='serviceAccount:a@b;id' --role="));
+	g.token.cred =
+		(struct credentials){.kind = CRED_COMMAND, .source = (char[]){"echo s3cret"}};
+	assert_int_equal(gcs_permission_error(&g, "dumps", &list[1], &err), -1);
+	assert_null(strstr(err.msg, "s3cret"));
+	assert_null(strstr(err.hint, "s3cret"));
 }
 
 int main(void)
