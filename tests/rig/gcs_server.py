@@ -100,7 +100,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name in ("Content-Range", "x-goog-hash", "Content-Type"):
             if name in self.headers:
                 self.entry[name.lower()] = self.headers[name]
-        self.left, self.fault = self.entry["length"], {}
+        self.left, self.fault, self.noted = self.entry["length"], {}, self.path.startswith("/control/")
         try:
             if "Transfer-Encoding" in self.headers:
                 raise Refused(411, "Length required")
@@ -111,8 +111,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.entry["status"] = 0
             self.cut()
         finally:
-            if not self.path.startswith("/control/"):
-                self.server.log.append(self.entry)
+            self.note()
+
+    def note(self):
+        """Before the answer: who has got it finds its request in the log, in the right order."""
+        if not self.noted:
+            self.noted = True
+            self.server.log.append(self.entry)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one
 
@@ -148,6 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, body = a.get("status", status), a.get("body", body.decode()).encode()
             headers = a.get("headers", headers)
         self.entry["status"] = status
+        self.note()
         self.send_response_only(status, "Resume Incomplete" if status == 308 else None)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
