@@ -164,10 +164,14 @@ cut_in() {
 	[ -z "$(ls -A "$OUT")" ]
 }
 
+# The node has answered: from now on it goes on alone.
+has_begun() { grep -qsE '"phase": ?"(attach|dump|spool|complete)"' /var/lib/.jdiag-*/state; }
+
 # killed_in PHASE: jdiag is killed there, and another one finishes it.
 killed_in() {
 	begin heapdump web -n shop --to "$OUT/x.hprof"
 	phase "$1"
+	wait_for 30 has_begun
 	kill -KILL "$(<"$RIG_RUN/job")"
 	ends 137
 	relay rate 0

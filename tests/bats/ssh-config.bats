@@ -606,7 +606,7 @@ Host *"
 Host *"
 	(
 		wait_for 30 test -s "$K/pid"
-		pkill -INT -f "ssh-probe -b libssh2 -F $CONFIG"
+		pkill -INT -x ssh-probe # not with 'timeout', which would send it a second one
 	) 3>&- &
 	probe 130 libssh2 p true
 	wait $!
