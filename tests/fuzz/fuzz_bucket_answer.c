@@ -8,6 +8,8 @@
 #include "jdiag/gcs/internal.h"
 #include "remote/base/limits.h"
 
+#define CANARY "canary-4711"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -15,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const long statuses[] = {200, 308, 400, 401, 403, 404, 412, 503};
 	auto_cleanup(http_response_release) struct http_response r = {0};
 	struct credentials user = {.kind = CRED_USER, .source = (char[]){"file"}};
-	struct gcs g = {.cred = user, .token = {(char[]){"token"}, 5}};
+	struct gcs g = {
+		.token = {.cred = user, .code = ERR_UPLOAD, .value = {(char[]){CANARY}, 11}}};
 	struct error err = {0};
 	uint64_t stored;
 	const uint8_t *nul;
@@ -35,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (gcs_check_object(&r, "o", 5, 7, &err) == 0 && !strstr(buf_str(&r.body), "size"))
 		abort();
 	if (gcs_answer_error(&g, &r, "cannot upload", "bucket", &err) != -1 || !*err.msg ||
-	    strstr(err.msg, "token"))
+	    strstr(err.msg, CANARY) || strstr(err.hint, CANARY))
 		abort();
 	return 0;
 }
