@@ -308,12 +308,14 @@ static void explain(struct process *p, struct error *err)
 			end = now_ms() + LAST_WORD_MS;
 		wait_for(p->capture.target.ref.pidfd, 20);
 	}
+	/* Without its reader the JVM says what it likes: writers of a segment (22 and later) name
+	 * an errno that is another's. */
 	if (rc > 0 && take_reply(p, &e) < 0 && !strstr(p->state.text, BROKEN) &&
-	    !is_announced_only(p->state.text))
+	    !is_announced_only(p->state.text) && err->sys != EOWNERDEAD)
 		*err = e;
 }
 
-/* The reader was the first to fail: why, it tells a moment later. */
+/* Was the reader the first to fail? Why, it tells a moment later. */
 static void blame_drain(struct process *p, struct error *err)
 {
 	uint64_t end = now_ms() + LAST_WORD_MS;
@@ -325,7 +327,7 @@ static void blame_drain(struct process *p, struct error *err)
 		wait_for(p->drain.fd, LAST_WORD_MS);
 		rc = drain_poll(&p->drain, &ignored, &e);
 	}
-	if (rc < 0)
+	if (rc < 0 && (strstr(p->state.text, BROKEN) || e.sys == EOWNERDEAD))
 		*err = e;
 }
 
@@ -336,8 +338,7 @@ static int dump(struct process *p, struct error *err)
 	p->state.elapsed_ms = now_ms() - p->asked_at;
 	p->deadline = 0;
 	if (take_reply(p, err) < 0) {
-		if (strstr(p->state.text, BROKEN))
-			blame_drain(p, err);
+		blame_drain(p, err);
 		return -1;
 	}
 	return check_streams(p, err);

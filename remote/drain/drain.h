@@ -104,8 +104,8 @@ int drain_start(struct drain *d, const struct drain_options *o, struct drain_str
 void drain_finish(struct drain *d);
 
 /* 1: finished well, *ret is filled and every part is final; 0: not yet; -1: failed (ERR_CAPTURE:
- * not a valid dump, ENOSPC, killed). It may fail at any time, also before drain_finish: it then has
- * closed all streams, so the JVM gets EPIPE. */
+ * not a valid dump, ENOSPC, killed, which is EOWNERDEAD in err->sys). It may fail at any time, also
+ * before drain_finish: it then has closed all streams, so the JVM gets EPIPE. */
 int drain_poll(struct drain *d, struct drain_result *ret, struct error *err) must_check;
 
 /* Kill and reap it if it still runs; unmap. DRAIN_INIT is fine. */

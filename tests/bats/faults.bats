@@ -36,6 +36,17 @@ reader_killed() {
 @test "the reader is killed in the middle of the pause, Java 21 (fifo)" { reader_killed web21; }
 @test "the reader is killed in the middle of the pause, Java 25 (segments)" { reader_killed web25; }
 
+@test "the reader is killed, and the JVM names another reason" {
+	pod_up bad --exec fakejvm -- unread "Dump file is incomplete: No such file or directory"
+	begin_dump bad
+	half_way bad
+	kill -KILL "$DRAIN"
+	ends 8
+	tells "the process that reads the dump was killed"
+	[[ -z $(ls -A "$TO") ]]
+	untouched bad
+}
+
 # A node whose only disk is small; what fills it is not we.
 small_disk() {
 	mkdir -p "$RIG_RUN/small"

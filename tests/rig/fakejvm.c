@@ -11,6 +11,7 @@
  *	close          one that closes at once
  *	liar           "Heap dump file created", and no file
  *	says TEXT      it answers TEXT to the request for a dump, and writes none
+ *	unread TEXT    it writes an HPROF without end until nobody reads it, then answers TEXT
  *	broken         a file that is no HPROF
  *	short          an HPROF that ends in the middle
  *	lengths        an HPROF with a record that is longer than the file
@@ -94,11 +95,11 @@ static void write_file(const char *path, const void *data, size_t len)
 }
 
 /* 50 MiB a second at most: it must not fill a disk before anybody looks. */
-static void write_without_end(const char *path)
+static void write_without_end(const char *path, int flags)
 {
 	static const char head[31] = "JAVA PROFILE 1.0.2\0\0\0\0\x08";
 	static char record[1 << 20] = "\x1c\0\0\0\0\0\x0f\xff\xf7";
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	int fd = open(path, O_WRONLY | flags, 0600);
 
 	must(fd >= 0 && write(fd, head, sizeof(head)) == (ssize_t)sizeof(head), path);
 	while (write(fd, record, sizeof(record)) == (ssize_t)sizeof(record))
@@ -130,7 +131,9 @@ static void make_dump(const char *path)
 	else if (strcmp(mode, "lengths") == 0)
 		write_file(path, lies, sizeof(lies));
 	else if (strcmp(mode, "endless") == 0)
-		write_without_end(path);
+		write_without_end(path, O_CREAT | O_EXCL);
+	else if (strcmp(mode, "unread") == 0)
+		write_without_end(path, 0);
 	else if (strcmp(mode, "dies") == 0)
 		_exit(0);
 	else if (strcmp(mode, "link") == 0)
@@ -155,7 +158,7 @@ static void answer_dump(int fd, char *request, size_t len)
 		pause();
 	if (help) {
 		reply = "0\nGC.heap_dump\n-overwrite : [optional] If specified, overwrite\n";
-	} else if (path && strcmp(mode, "says") == 0) {
+	} else if (path && (strcmp(mode, "says") == 0 || strcmp(mode, "unread") == 0)) {
 		snprintf(said, sizeof(said), "0\nDumping heap to %s ...\n%s\n", path, target);
 		reply = said;
 	}
@@ -283,7 +286,7 @@ static void be_a_jvm(void)
 		must(symlink(target, SOCKET) == 0, SOCKET);
 		must(symlink(target, "/tmp/.attach_pid1") == 0, ".attach_pid1");
 	} else {
-		if (strcmp(mode, "says") == 0)
+		if (strcmp(mode, "says") == 0 || strcmp(mode, "unread") == 0)
 			name_itself("Main", "17.0.9");
 		open_socket();
 	}

@@ -229,6 +229,7 @@ static void test_killed(void **state)
 	wait_for_raw(MiB);
 	assert_int_equal(kill(rig.drain.pid, SIGKILL), 0);
 	assert_fails("the process that reads the dump was killed");
+	assert_int_equal(rig.err.sys, EOWNERDEAD);
 }
 
 static void test_stopped(void **state)
