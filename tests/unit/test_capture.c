@@ -21,7 +21,7 @@
 #include "remote/capture/request.h"
 #include "tests/unit/tempdir.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 25000
 
 static struct error err;
 
