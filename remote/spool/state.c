@@ -76,9 +76,9 @@ static void write_whose(struct jsonw *w, const struct spool_state *s)
 
 static void write_how(struct jsonw *w, const struct spool_state *s)
 {
-	jsonw_string(w, "strategy", s->strategy);
-	jsonw_string(w, "format", s->format);
-	jsonw_string(w, "redact", s->redact);
+	write_text(w, "strategy", s->strategy);
+	write_text(w, "format", s->format);
+	write_text(w, "redact", s->redact);
 	jsonw_u64(w, "buffer", s->buffer);
 	jsonw_u64(w, "expected", s->expected);
 }
@@ -117,7 +117,7 @@ void spool_state_write(struct jsonw *w, const char *name, const struct spool_sta
 	write_how(w, s);
 	write_numbers(w, s);
 	write_parts(w, s);
-	jsonw_string(w, "sha256", s->sha256);
+	write_text(w, "sha256", s->sha256);
 	jsonw_u64(w, "crc32c", s->crc32c);
 	write_text(w, "text", s->text);
 	write_text(w, "notice", s->notice);

@@ -149,6 +149,9 @@ static void test_largest(void **state)
 		memset(s.owner, fill[i], sizeof(s.owner) - 1);
 		memset(s.notice, fill[i], sizeof(s.notice) - 1);
 		memset(s.container, fill[i], sizeof(s.container) - 1);
+		memset(s.strategy, fill[i], sizeof(s.strategy) - 1);
+		memset(s.format, fill[i], sizeof(s.format) - 1);
+		memset(s.redact, fill[i], sizeof(s.redact) - 1);
 		if (again(&s, &got) < 0)
 			fail_msg("%s", err.msg);
 		assert_int_equal(strlen(got.label), MAX_SPOOL_LABEL);
