@@ -60,7 +60,7 @@ static int take_token_uri(struct credentials *c, const struct fields *f, struct 
 static int parse_service_account(struct credentials *c, const struct fields *f, struct error *err)
 {
 	const char *email = field_text(f, "client_email", err);
-	const char *key = email ? field_text(f, "private_key", err) : NULL;
+	const char *key = email ? field_lines(f, "private_key", err) : NULL;
 	const char *key_id;
 
 	if (!key || field_maybe(f, "private_key_id", &key_id, err) < 0 ||

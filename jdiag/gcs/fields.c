@@ -24,12 +24,8 @@ int field_bad(const struct fields *f, const char *name, struct error *err, const
 	return error_set(err, ERR_USAGE, "credential file '%s': field '%s' %s", f->path, name, why);
 }
 
-/* A key has lines, a command may have white space; what else there is may be printed for somebody
- * to paste. */
-static bool is_text(const json_t *value, const char *name)
+static bool is_text(const json_t *value, bool lines)
 {
-	bool lines = strcmp(name, "private_key") == 0 ||
-		     strcmp(name, "credential_source.executable.command") == 0;
 	const char *s = json_string_value(value);
 
 	if (!s || !*s)
@@ -40,27 +36,48 @@ static bool is_text(const json_t *value, const char *name)
 	return true;
 }
 
-const char *field_text(const struct fields *f, const char *name, struct error *err)
+static const char *text(const struct fields *f, const char *name, bool lines, struct error *err)
 {
 	const json_t *value = json_at(f->root, name);
 
-	if (is_text(value, name))
+	if (is_text(value, lines))
 		return json_string_value(value);
 	field_bad(f, name, err, "is missing or not a string");
 	error_hint(err, "it is not a complete credential file: download or create it anew");
 	return NULL;
 }
 
-int field_maybe(const struct fields *f, const char *name, const char **ret, struct error *err)
+const char *field_text(const struct fields *f, const char *name, struct error *err)
+{
+	return text(f, name, false, err);
+}
+
+const char *field_lines(const struct fields *f, const char *name, struct error *err)
+{
+	return text(f, name, true, err);
+}
+
+static int maybe(const struct fields *f, const char *name, bool lines, const char **ret,
+		 struct error *err)
 {
 	const json_t *value = json_at(f->root, name);
 	bool none = !value || json_is_null(value) ||
 		    (json_is_string(value) && !json_string_length(value));
 
-	if (!none && !is_text(value, name))
+	if (!none && !is_text(value, lines))
 		return field_bad(f, name, err, "is not a string");
 	*ret = none ? NULL : json_string_value(value);
 	return 0;
+}
+
+int field_maybe(const struct fields *f, const char *name, const char **ret, struct error *err)
+{
+	return maybe(f, name, false, ret, err);
+}
+
+int field_maybe_lines(const struct fields *f, const char *name, const char **ret, struct error *err)
+{
+	return maybe(f, name, true, ret, err);
 }
 
 int field_number(const struct fields *f, const char *name, uint64_t least, uint64_t most,

@@ -15,13 +15,16 @@ struct fields {
 	const char *path; /* of the file; "FILE#source_credentials" for what lies in it */
 };
 
-/* A non-empty string without control characters (but white space in a private key and a command),
- * else NULL and err. Borrowed. */
+/* A non-empty string without control characters, which may be printed for somebody to paste; with
+ * tabs and line breaks only as _lines (a private key, a command). Else NULL and err. Borrowed. */
 const char *field_text(const struct fields *f, const char *name, struct error *err) must_check;
+const char *field_lines(const struct fields *f, const char *name, struct error *err) must_check;
 
 /* The same into *ret; NULL there when it is missing, null or empty. */
 int field_maybe(const struct fields *f, const char *name, const char **ret,
 		struct error *err) must_check;
+int field_maybe_lines(const struct fields *f, const char *name, const char **ret,
+		      struct error *err) must_check;
 
 /* An integer of the range; otherwise is what it is when it is missing. */
 int field_number(const struct fields *f, const char *name, uint64_t least, uint64_t most,

@@ -144,7 +144,8 @@ static int take_kind(struct subject *s, const struct fields *f, struct error *er
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *value;
 
-		if (field_maybe(f, names[i], &value, err) < 0)
+		if ((i == SUBJECT_COMMAND ? field_maybe_lines(f, names[i], &value, err)
+					  : field_maybe(f, names[i], &value, err)) < 0)
 			return -1;
 		if (!value)
 			continue;
