@@ -52,13 +52,18 @@ static bool has_address(const json_t *instance, const char *address, bool intern
 		strcmp(external, address) == 0);
 }
 
+static bool is_internal(const json_t *address)
+{
+	return strcmp(json_str_at(address, "type", ""), "InternalIP") == 0;
+}
+
 static bool has_one_of(const json_t *instance, const json_t *list, bool internal)
 {
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach (list, i, one)
-		if ((!internal || strcmp(json_str_at(one, "type", ""), "InternalIP") == 0) &&
+		if ((!internal || is_internal(one)) &&
 		    has_address(instance, json_str_at(one, "address", ""), internal))
 			return true;
 	return false;
@@ -70,7 +75,7 @@ static bool lists_internal(const json_t *list)
 	size_t i;
 
 	json_array_foreach (list, i, one)
-		if (strcmp(json_str_at(one, "type", ""), "InternalIP") == 0)
+		if (is_internal(one))
 			return true;
 	return false;
 }
