@@ -87,8 +87,7 @@ static int was_killed(struct drain *d, struct error *err)
 				 WEXITSTATUS(status));
 	error_set(err, ERR_CAPTURE, "the process that reads the dump was killed (signal %d)",
 		  WTERMSIG(status));
-	if (err)
-		err->sys = EOWNERDEAD;
+	err->sys = EOWNERDEAD;
 	return error_hint(err, "was the node out of memory? A smaller --buffer needs less");
 }
 
