@@ -17,8 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const long statuses[] = {200, 308, 400, 401, 403, 404, 412, 503};
 	auto_cleanup(http_response_release) struct http_response r = {0};
 	struct credentials user = {.kind = CRED_USER, .source = (char[]){"file"}};
-	struct gcs g = {
-		.token = {.cred = user, .code = ERR_UPLOAD, .value = {(char[]){CANARY}, 11}}};
+	struct gcs g = {.token = {.cred = user,
+				  .code = ERR_UPLOAD,
+				  .value = {(char[]){CANARY}, sizeof(CANARY) - 1}}};
 	struct error err = {0};
 	uint64_t stored;
 	const uint8_t *nul;

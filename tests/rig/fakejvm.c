@@ -144,6 +144,12 @@ static void make_dump(const char *path)
 		must(mkfifo(path, 0600) == 0, path);
 }
 
+/* Its own, for the answer to a request for a dump. */
+static bool has_words(void)
+{
+	return strcmp(mode, "says") == 0 || strcmp(mode, "unread") == 0;
+}
+
 static void answer_dump(int fd, char *request, size_t len)
 {
 	static const char done[] = "0\nHeap dump file created [140 bytes in 0.001 secs]\n";
@@ -158,7 +164,7 @@ static void answer_dump(int fd, char *request, size_t len)
 		pause();
 	if (help) {
 		reply = "0\nGC.heap_dump\n-overwrite : [optional] If specified, overwrite\n";
-	} else if (path && (strcmp(mode, "says") == 0 || strcmp(mode, "unread") == 0)) {
+	} else if (path && has_words()) {
 		snprintf(said, sizeof(said), "0\nDumping heap to %s ...\n%s\n", path, target);
 		reply = said;
 	}
@@ -286,7 +292,7 @@ static void be_a_jvm(void)
 		must(symlink(target, SOCKET) == 0, SOCKET);
 		must(symlink(target, "/tmp/.attach_pid1") == 0, ".attach_pid1");
 	} else {
-		if (strcmp(mode, "says") == 0 || strcmp(mode, "unread") == 0)
+		if (has_words())
 			name_itself("Main", "17.0.9");
 		open_socket();
 	}
