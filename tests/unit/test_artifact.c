@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "jdiag/archive/input.h"
+#include "jdiag/process.h"
 #include "remote/base/io.h"
 
 #define LARGE (3 * MiB + 12345)
@@ -200,21 +202,22 @@ static void test_other_layouts(void **state)
 /* The first comment promises members of 1 MiB; a later one is larger. */
 static void test_promise_is_not_kept(void **state)
 {
-	auto_buf struct buf second = BUF_INIT(8 * MiB);
-	FILE *gzip;
-	char part[4096];
-	size_t n;
+	auto_buf struct buf second = BUF_INIT(MiB);
+	char *const argv[] = {(char[]){"sh"}, (char[]){"-c"},
+			      (char[]){"head -c 3000000 /dev/zero | gzip -1"}, NULL};
+	const struct process_run gzip = {.what = "gzip",
+					 .program = "/bin/sh",
+					 .argv = argv,
+					 .envp = environ,
+					 .timeout_ms = 60000};
+	static const char zeros[1000];
 
 	(void)state;
 	add(CODEC_GZIP, 100000, CODEC_BLOCK);
-	gzip = popen("head -c 3000000 /dev/zero | gzip -1", "r");
-	assert_non_null(gzip);
-	while ((n = fread(part, 1, sizeof(part), gzip)))
-		buf_add(&stored, part, n);
-	assert_int_equal(pclose(gzip), 0);
-	memset(part, 0, sizeof(part));
-	for (n = 0; n < 3000000; n += 1000)
-		buf_add(&raw, part, 1000);
+	assert_int_equal(process_run(&gzip, &second, &err), 0);
+	buf_add(&stored, second.data, second.len);
+	for (size_t n = 0; n < 3000000; n += sizeof(zeros))
+		buf_add(&raw, zeros, sizeof(zeros));
 	assert_decodes(0, CODEC_BLOCK);
 }
 

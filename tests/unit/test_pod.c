@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jdiag/json.h"
@@ -40,12 +41,13 @@ static void set(json_t *root, const char *path, const char *json)
 		name[n] = '\0';
 		if (!path[n]) {
 			if (index)
-				json_array_set_new(at, (size_t)atol(name), value);
+				json_array_set_new(at, strtoul(name, NULL, 10), value);
 			else
 				json_object_set_new(at, name, value);
 			return;
 		}
-		at = index ? json_array_get(at, (size_t)atol(name)) : json_object_get(at, name);
+		at = index ? json_array_get(at, strtoul(name, NULL, 10))
+			   : json_object_get(at, name);
 		assert_non_null(at);
 		path += n + 1;
 	}

@@ -67,7 +67,7 @@ static void answer_list(int fd, char *(*item)(int i), int n)
 
 static void answer_item(int fd, const char *head, const char *before, char *(*item)(int i))
 {
-	auto_free char *text = item(atoi(head + strlen("GET ") + strlen(before)));
+	auto_free char *text = item((int)strtol(head + strlen("GET ") + strlen(before), NULL, 10));
 
 	server_answer(fd, "200 OK", "", text);
 }

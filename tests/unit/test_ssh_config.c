@@ -16,6 +16,7 @@
 #include "jdiag/ssh/config.h"
 #include "jdiag/ssh/config_dump.h"
 #include "jdiag/ssh/config_tokens.h"
+#include "remote/base/buf.h"
 #include "remote/base/io.h"
 #include "tests/unit/tempdir.h"
 
@@ -449,12 +450,13 @@ static void tokens(void **state)
 /* Not more lines than a person would write, of what may come several times. */
 static void too_many_identities(void **state)
 {
-	char answer[4096] = "hostname web\n";
+	auto_buf struct buf answer = BUF_INIT(4096);
 
 	(void)state;
+	buf_adds(&answer, "hostname web\n");
 	for (int i = 0; i < 65; i++)
-		strcat(answer, "identityfile /k\n");
-	refused(&(struct ssh_options){.host = "web"}, answer, ERR_SSH,
+		buf_adds(&answer, "identityfile /k\n");
+	refused(&(struct ssh_options){.host = "web"}, buf_str(&answer), ERR_SSH,
 		"more than 64 lines of IdentityFile");
 }
 
