@@ -56,7 +56,7 @@ def until(condition, what, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
         expect(time.monotonic() < end, "did not come true: " + what)
-        time.sleep(0.01)
+        time.sleep(0.002)
 
 
 def ends(process, seconds=6):
@@ -112,6 +112,13 @@ def children_of(pid):
         with contextlib.suppress(OSError), open("/proc/%d/comm" % child) as f:
             names[f.read().strip()] = child
     return names
+
+
+def drain_of(h, id):
+    """As soon as there is one: it touches its memory then, the JVM has not been asked yet."""
+    capture = process_of(h, id)
+    until(lambda: "jdiag-drain" in children_of(capture), "a drain")
+    return children_of(capture)["jdiag-drain"]
 
 
 def files_of(pid):
@@ -547,7 +554,7 @@ def check_buffer_stop(pid):
     """While much memory is touched."""
     with wire.Helper() as h:
         id = h.begin(pid, buffer=1 << 30)
-        until(lambda: mounts_of(pid), "a mount in the container")
+        os.kill(drain_of(h, id), signal.SIGSTOP)
         h.call("stop", id=id)
         gone(h, id, pid)
 
@@ -684,8 +691,10 @@ def check_replaced(pid, log):
     memory is touched), and in the middle."""
     with wire.Helper() as h:
         id = h.begin(pid, buffer=256 << 20)
-        until(lambda: mounts_of(pid), "a mount in the container")
+        drain = drain_of(h, id)
+        os.kill(drain, signal.SIGSTOP)
         replace(place_of(pid, id) + "/h.hprof", pid)
+        os.kill(drain, signal.SIGCONT)
         fails_with(h, id, "capture", "replaced in the container")
         h.call("remove", id=id)
         id = h.begin(pid)
