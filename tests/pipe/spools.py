@@ -250,8 +250,8 @@ def check_killed():
 def check_removed_meanwhile():
     with Spool() as s, wire.Helper() as h:
         s.save("dump")
-        requests = h.request("watch", id=s.id), h.request("fetch", id=s.id, offset=0)
-        expect(h.next()[0] == PROGRESS, "progress")
+        requests = h.request("fetch", id=s.id, offset=0), h.request("watch", id=s.id)
+        expect(h.next()[0] == PROGRESS, "progress")  # both have begun
         shutil.rmtree(s.path)
         ended = []
         while len(ended) < 2:
