@@ -1,0 +1,29 @@
+/* Files in a container that live as long as it does: the helper's `place` and `unplace`. */
+#ifndef JDIAG_AGENT_PLACE_H
+#define JDIAG_AGENT_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "jdiag/jvmref.h"
+#include "remote/base/error.h"
+
+struct helper;
+
+struct placed {
+	char path[1024]; /* as the JVM sees it */
+	bool mounted;	 /* on a mount of ours */
+	char why[256];	 /* why no better place was taken; "" for the first */
+};
+
+/* replace: the path of an earlier one, or NULL. exec: code will be mapped from it. ERR_NODE with
+ * err->sys EROFS or ENOSPC. */
+int agent_place(struct helper *h, const struct jvmref *j, const char *name, const void *data,
+		size_t len, const char *sha256, bool exec, const char *replace, struct placed *ret,
+		struct error *err) must_check;
+
+/* *ret_removed false: it was not there. */
+int agent_unplace(struct helper *h, const struct jvmref *j, const char *path, bool *ret_removed,
+		  struct error *err) must_check;
+
+#endif

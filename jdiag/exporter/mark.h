@@ -1,0 +1,42 @@
+/*
+ * What a pod's annotations say about exporters: for Prometheus
+ *	prometheus.io/scrape: "true", prometheus.io/port, prometheus.io/path
+ * and for us, one for each container,
+ *	exporter.jdiag.dev/CONTAINER: {"v":1,"id":ID,"restarts":N,"port":P,"path":"/metrics",
+ *	  "config":SHA256,"version":"1.0.1","jar":PATH,"file":PATH,"jvm":START_TIME,"pid":NS_PID,
+ *	  "scraped":RFC3339,"set":["prometheus.io/scrape",...]}
+ * "set": which of Prometheus's keys are ours to remove. Annotations are the user's text: hostile.
+ */
+#ifndef JDIAG_EXPORTER_MARK_H
+#define JDIAG_EXPORTER_MARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "remote/base/error.h"
+
+struct json_t;
+
+#define MARK_PREFIX "exporter.jdiag.dev/"
+
+struct mark {
+	char container[64];
+	char id[65];
+	uint64_t restarts, port, ns_pid, start_time;
+	char path[256];
+	char config[65], version[64], jar[1024], file[1024], scraped[40];
+};
+
+/* 1 with *ret, 0: there is none, or one that cannot be read (then *ret_why says so; else ""). */
+int mark_read(const struct json_t *pod, const char *container, struct mark *ret,
+	      char ret_why[128]) must_check;
+
+/* The annotations to patch: only what differs from the pod's; NULL values remove. A new reference,
+ * or NULL when nothing changes. */
+struct json_t *mark_set(const struct json_t *pod, const struct mark *m);
+struct json_t *mark_clear(const struct json_t *pod, const char *container);
+
+/* Is the mark of this container instance (id and restarts as the pod's status has them)? */
+bool mark_is_current(const struct mark *m, const struct json_t *pod);
+
+#endif

@@ -1,0 +1,21 @@
+/* What an agent would meet in a pod, by the helper's `survey`; nothing is signalled. */
+#ifndef JDIAG_SURVEY_H
+#define JDIAG_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jdiag/jvmref.h"
+#include "remote/base/error.h"
+
+struct helper;
+struct json_t;
+
+/* *ret: the answer as PROTOCOL.md has it, checked. A new reference. */
+int survey(struct helper *h, const struct jvmref *j, struct json_t **ret,
+	   struct error *err) must_check;
+
+bool survey_listens(const struct json_t *survey, uint16_t port);      /* anybody, tcp or tcp6 */
+bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */
+
+#endif
