@@ -18,25 +18,38 @@
 struct json_t;
 
 #define MARK_PREFIX "exporter.jdiag.dev/"
+#define MARK_TOLD 400
 
 struct mark {
 	char container[64];
 	char id[65];
 	uint64_t restarts, port, ns_pid, start_time;
-	char path[256];
-	char config[65], version[64], jar[1024], file[1024], scraped[40];
+	char path[256]; /* of the metrics: "/metrics" */
+	char config[65], version[64], jar[1024], file[1024], scraped[40]; /* each may be "" */
 };
 
 /* 1 with *ret, 0: there is none, or one that cannot be read (then *ret_why says so; else ""). */
 int mark_read(const struct json_t *pod, const char *container, struct mark *ret,
 	      char ret_why[128]) must_check;
 
-/* The annotations to patch: only what differs from the pod's; NULL values remove. A new reference,
- * or NULL when nothing changes. */
-struct json_t *mark_set(const struct json_t *pod, const struct mark *m);
-struct json_t *mark_clear(const struct json_t *pod, const char *container);
+/*
+ * The annotations to patch: only what differs from the pod's; NULL values remove. A new reference,
+ * or NULL when nothing changes.
+ *
+ * Prometheus's keys are set where the pod has none of them that is not ours: a key is ours when a
+ * mark has it in "set" and its value is what that mark gives it. The others, and those of another
+ * container whose mark is current, are left alone; where Prometheus would then not scrape what m
+ * says, ret_told is a sentence about it (else "").
+ */
+struct json_t *mark_set(const struct json_t *pod, const struct mark *m, char ret_told[MARK_TOLD]);
 
-/* Is the mark of this container instance (id and restarts as the pod's status has them)? */
+/* The same, to remove the mark and those keys that are its own. ret_told: which of them stay since
+ * they were changed. */
+struct json_t *mark_clear(const struct json_t *pod, const char *container,
+			  char ret_told[MARK_TOLD]);
+
+/* Is the mark of this container instance (id and restarts as the pod's status has them, running)?
+ */
 bool mark_is_current(const struct mark *m, const struct json_t *pod);
 
 #endif
