@@ -12,7 +12,7 @@
 
 static int ask_once(struct doctor *d, struct error *err)
 {
-	return d->ps ? 0 : jvm_ask(&d->session, &d->ps, err);
+	return d->ps ? 0 : jvm_list(&d->session, &d->ps, err);
 }
 
 int doctor_container(struct doctor *d, struct doctor_line *l, struct error *err)

@@ -188,7 +188,7 @@ static void add_candidates(const struct session *s, const json_t *answer, contai
 			json_array_append(candidates, jvm);
 }
 
-int jvm_ask(struct session *s, json_t **ret, struct error *err)
+int jvm_list(struct session *s, json_t **ret, struct error *err)
 {
 	auto_json json_t *params = ps_params(s);
 
@@ -223,7 +223,7 @@ int jvm_pick(struct session *s, json_t **ret, struct error *err)
 {
 	auto_json json_t *answer = NULL;
 
-	return jvm_ask(s, &answer, err) < 0 ? -1 : jvm_choose(s, answer, ret, err);
+	return jvm_list(s, &answer, err) < 0 ? -1 : jvm_choose(s, answer, ret, err);
 }
 
 int jvm_check_attachable(const json_t *jvm, struct error *err)

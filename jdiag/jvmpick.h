@@ -19,7 +19,7 @@ struct session;
 int jvm_pick(struct session *s, struct json_t **ret, struct error *err) must_check;
 
 /* The same in two steps: the helper's answer to `ps`, a new reference; and the choice. */
-int jvm_ask(struct session *s, struct json_t **ret, struct error *err) must_check;
+int jvm_list(struct session *s, struct json_t **ret, struct error *err) must_check;
 int jvm_choose(const struct session *s, const struct json_t *answer, struct json_t **ret,
 	       struct error *err) must_check;
 
