@@ -66,10 +66,39 @@ static int choose(const struct options *o, char **words, const struct command **
 static int check_options(const struct options *o, const struct command *c, struct error *err)
 {
 	for (const struct option_spec *s = option_table; s->name; s++)
-		if ((o->given >> (s - option_table) & 1) && !option_taken(s, c))
+		if (option_given(o, s) && !option_taken(s, c))
 			return error_set(err, ERR_USAGE, "'%s' does not take '--%s'", c->name,
 					 s->name);
 	return 0;
+}
+
+/* Also when it comes from a variable: nothing else could be printed. */
+static int check_format(const struct options *o, const struct command *c, struct error *err)
+{
+	if (o->output < OUTPUT_FILE_SD || c->flags & CMD_DISCOVERY)
+		return 0;
+	error_set(err, ERR_USAGE, "'%s' does not take '-o %s'", c->name,
+		  o->output == OUTPUT_FILE_SD ? "file_sd" : "http_sd");
+	return error_hint(err, "valid: text, wide, name, json");
+}
+
+static int check_verb(const struct command *c, const char *verb, struct error *err)
+{
+	const char *at = c->verbs, *word;
+	size_t len;
+
+	if (!verb) {
+		error_set(err, ERR_USAGE, "'%s' needs a verb", c->name);
+		return error_hint(err, "valid: %s", c->verbs);
+	}
+	while ((word = option_next_word(&at, &len))) {
+		auto_free char *known = xasprintf("%.*s", (int)len, word);
+
+		if (strcmp(known, verb) == 0)
+			return 0;
+	}
+	error_set(err, ERR_USAGE, "'%s' has no verb '%s'", c->name, verb);
+	return error_hint(err, "valid: %s", c->verbs);
 }
 
 static int check_selection(const struct options *o, const struct command *c, size_t targets,
@@ -82,8 +111,9 @@ static int check_selection(const struct options *o, const struct command *c, siz
 				 selects ? "--selector" : "--all-namespaces");
 	if (o->all && o->any)
 		return error_set(err, ERR_USAGE, "--all and --any at once: one of them has to go");
-	if (!targets && !selects)
-		return error_set(err, ERR_USAGE, "'%s' needs a TARGET, or -l SELECTOR", c->name);
+	if (!targets && !selects && !(o->all_namespaces && c->flags & CMD_ALL_PODS))
+		return error_set(err, ERR_USAGE, "'%s' needs a TARGET, or -l SELECTOR%s", c->name,
+				 c->flags & CMD_ALL_PODS ? ", or -A" : "");
 	return 0;
 }
 
@@ -94,6 +124,9 @@ static int check_arguments(const struct options *o, const struct command *c, cha
 
 	if (c->flags & CMD_ARGS)
 		return 0;
+	if (c->verbs && check_verb(c, *args, err) < 0)
+		return -1;
+	args += c->verbs != NULL;
 	while (args[n])
 		n++;
 	if (n > most)
@@ -118,7 +151,8 @@ static int prepare(char **words, struct options *o, const struct command **ret, 
 	/* -h and --version stand in for a command whose options need not fit */
 	if (!o->help && !o->version && check_options(o, c, err) < 0)
 		return -1;
-	if (options_from_environment(o, c, err) < 0 || check_arguments(o, c, args, err) < 0)
+	if (options_from_environment(o, c, err) < 0 || check_format(o, c, err) < 0 ||
+	    check_arguments(o, c, args, err) < 0)
 		return -1;
 	*ret = c;
 	*ret_args = args;

@@ -15,13 +15,16 @@ enum command_flags {
 	CMD_MANY_TARGETS = 1 << 1, /* targets, or -l */
 	CMD_ARGS = 1 << 2,	   /* takes what is left as it likes (help, completion) */
 	CMD_HIDDEN = 1 << 3,
-	CMD_FILES = 1 << 4,   /* the positional arguments are files: completions offer them */
-	CMD_CLUSTER = 1 << 5, /* no target, but the options of the cluster and of SSH */
+	CMD_FILES = 1 << 4,	/* the positional arguments are files: completions offer them */
+	CMD_CLUSTER = 1 << 5,	/* no target, but the options of the cluster and of SSH */
+	CMD_ALL_PODS = 1 << 6,	/* with CMD_MANY_TARGETS: -A alone means every pod */
+	CMD_DISCOVERY = 1 << 7, /* takes -o file_sd and -o http_sd */
 };
 
 struct command {
 	const char *name;      /* "heapdump" */
-	const char *arguments; /* "TARGET" as the usage line shows them */
+	const char *verbs;     /* "inject status eject": argv[0] is one of these; NULL: none */
+	const char *arguments; /* "TARGET" as the usage line shows them, verbs and all */
 	const char *summary;   /* one line, no full stop */
 	/* Long names of its own options (OPTION_OWN of the table), separated by blanks:
 	 * "to live all-objects container jvm pid dry-run force yes". The other groups come by the
@@ -30,8 +33,8 @@ struct command {
 	const char *examples; /* lines "$ jdiag ...", or NULL */
 	unsigned int flags;
 
-	/* argv: the positional arguments, NULL-terminated. 0, or -1 with err: main prints it and
-	 * exits with its code. */
+	/* argv: the positional arguments (a verb first, where there are verbs), NULL-terminated. 0,
+	 * or -1 with err: main prints it and exits with its code. */
 	int (*run)(const struct options *o, char *const *argv, struct error *err);
 };
 

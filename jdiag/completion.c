@@ -5,7 +5,7 @@
 bool completion_is_file(const struct option_spec *s)
 {
 	return s->argument &&
-	       (strcmp(s->argument, "FILE") == 0 || strcmp(s->argument, "DEST") == 0);
+	       (strncmp(s->argument, "FILE", 4) == 0 || strcmp(s->argument, "DEST") == 0);
 }
 
 void completion_add_commands(struct buf *b)

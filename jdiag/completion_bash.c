@@ -80,6 +80,9 @@ void completion_bash(struct buf *b)
 		    "\t\t''|help|man) words='");
 	completion_add_commands(b);
 	buf_adds(b, "' ;;\n\t\t");
+	for (const struct command *const *c = commands; *c; c++)
+		if ((*c)->verbs)
+			buf_addf(b, "%s) words='%s' ;;\n\t\t", (*c)->name, (*c)->verbs);
 	completion_add_file_commands(b, "|");
 	buf_adds(b, ") " COMPLETE_FILES "\t\tcompletion) words='bash zsh fish kubectl' ;;\n"
 		    "\t\tesac\n"

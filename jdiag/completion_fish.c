@@ -65,8 +65,12 @@ void completion_fish(struct buf *b)
 	buf_adds(b, "complete -c jdiag -n '__jdiag_in help man' -a '");
 	completion_add_commands(b);
 	buf_adds(b, "'\n"
-		    "complete -c jdiag -n '__jdiag_in completion' -a 'bash zsh fish kubectl'\n"
-		    "complete -c jdiag -n '__jdiag_in ");
+		    "complete -c jdiag -n '__jdiag_in completion' -a 'bash zsh fish kubectl'\n");
+	for (const struct command *const *c = commands; *c; c++)
+		if ((*c)->verbs)
+			buf_addf(b, "complete -c jdiag -n '__jdiag_in %s' -a '%s'\n", (*c)->name,
+				 (*c)->verbs);
+	buf_adds(b, "complete -c jdiag -n '__jdiag_in ");
 	completion_add_file_commands(b, " ");
 	buf_adds(b, "' -F\n");
 	for (const struct option_spec *s = option_table; s->name; s++)

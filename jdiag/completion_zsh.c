@@ -75,6 +75,9 @@ void completion_zsh(struct buf *b)
 		    "\thelp|man) options+=('1:command:(");
 	completion_add_commands(b);
 	buf_adds(b, ")') ;;\n\t");
+	for (const struct command *const *c = commands; *c; c++)
+		if ((*c)->verbs)
+			buf_addf(b, "%s) options+=('1:verb:(%s)') ;;\n\t", (*c)->name, (*c)->verbs);
 	completion_add_file_commands(b, "|");
 	buf_adds(b, ") options+=('*:file:_files') ;;\n"
 		    "\tcompletion) options+=('1:shell:(bash zsh fish kubectl)') ;;\n"

@@ -47,6 +47,26 @@ const struct option_spec option_table[] = {
 	 "the JVM behind ssh://, by its pid on that host"},
 	{"limit", 0, "N", NULL, OPTION_OWN, OPTION_LIMIT, AT(limit), false,
 	 "how many classes, the largest first; 0: all (default 20)"},
+	{"jar", 0, "FILE", NULL, OPTION_OWN, OPTION_STRING, AT(jar), true,
+	 "the agent's jar (exporter: the newest in the usual places, see the manual)"},
+	{"native", 0, "FILE", NULL, OPTION_OWN, OPTION_STRING, AT(native), true,
+	 "a native agent: a shared library for the node's machine"},
+	{"module", 0, "NAME", NULL, OPTION_OWN, OPTION_STRING, AT(module), true,
+	 "an agent that the JVM brings along, as jdk.management.agent"},
+	{"options", 0, "TEXT", NULL, OPTION_OWN, OPTION_STRING, AT(agent_options), true,
+	 "what the agent is told when it starts"},
+	{"config", 0, "FILE|configmap/NAME[:KEY]", NULL, OPTION_OWN, OPTION_STRING, AT(config),
+	 true, "the exporter's configuration (default: every MBean, names in lower case)"},
+	{"port", 0, "N|N-M", NULL, OPTION_OWN, OPTION_STRING, AT(ports), true,
+	 "where the exporter listens in the pod; of a range the first that is free (default 9404)"},
+	{"no-annotate", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(no_annotate), true,
+	 "leave the pod's annotations as they are"},
+	{"listen", 0, "ADDR:PORT", NULL, OPTION_OWN, OPTION_STRING, AT(listen), true,
+	 "serve the targets over HTTP there"},
+	{"out", 0, "FILE", NULL, OPTION_OWN, OPTION_STRING, AT(out), true,
+	 "write the targets there, whenever they change"},
+	{"refresh", 0, "DURATION", NULL, OPTION_OWN, OPTION_DURATION, AT(refresh_ms), true,
+	 "how often the cluster is asked for the targets again"},
 	{"dry-run", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(dry_run), true,
 	 "do everything up to the first action on the target and print what would be done"},
 	{"force", 0, NULL, NULL, OPTION_OWN, OPTION_FLAG, AT(force), true,
@@ -116,8 +136,9 @@ const struct option_spec option_table[] = {
 	{"sudo", 0, "MODE", "auto always never", OPTION_SSH, OPTION_ENUM, AT(sudo), false,
 	 "become root with sudo -n: auto (default: unless already root), always, never"},
 
-	{"output", 'o', "FORMAT", "text wide name json", OPTION_GENERAL, OPTION_ENUM, AT(output),
-	 false, "of the result: text (default), wide, name, json"},
+	{"output", 'o', "FORMAT", "text wide name json file_sd http_sd", OPTION_GENERAL,
+	 OPTION_ENUM, AT(output), false,
+	 "of the result: text (default), wide, name, json; of 'targets' also file_sd, http_sd"},
 	{"progress", 0, "MODE", "auto plain json none", OPTION_GENERAL, OPTION_ENUM, AT(progress),
 	 false, "on stderr: auto (default), plain, json, none"},
 	{"quiet", 'q', NULL, NULL, OPTION_GENERAL, OPTION_FLAG, AT(quiet), false,
@@ -134,7 +155,7 @@ const struct option_spec option_table[] = {
 	{.name = NULL},
 };
 
-_Static_assert(ARRAY_SIZE(option_table) <= 64, "struct options.given has 64 bits");
+_Static_assert(ARRAY_SIZE(option_table) <= MAX_OPTIONS, "struct options.given is too short");
 
 const struct option_spec *option_find(const char *name)
 {
@@ -142,6 +163,11 @@ const struct option_spec *option_find(const char *name)
 		if (strcmp(s->name, name) == 0)
 			return s;
 	return NULL;
+}
+
+bool option_given(const struct options *o, const struct option_spec *s)
+{
+	return o->given[s - option_table];
 }
 
 const char *option_next_word(const char **at, size_t *len)

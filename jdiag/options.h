@@ -14,11 +14,20 @@
 #include "jdiag/ssh/ssh.h"
 #include "remote/base/error.h"
 
-enum output_format { OUTPUT_TEXT, OUTPUT_WIDE, OUTPUT_NAME, OUTPUT_JSON };
+/* The last two are of commands with CMD_DISCOVERY only. */
+enum output_format {
+	OUTPUT_TEXT,
+	OUTPUT_WIDE,
+	OUTPUT_NAME,
+	OUTPUT_JSON,
+	OUTPUT_FILE_SD,
+	OUTPUT_HTTP_SD,
+};
 enum upload_from { UPLOAD_FROM_BASTION, UPLOAD_FROM_NODE };
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 #define MAX_IDENTITIES 16
+#define MAX_OPTIONS 96
 
 /* What the command line, JDIAG_* and the defaults say. Strings are borrowed from argv or environ.
  */
@@ -65,7 +74,16 @@ struct options {
 	const char *filter, *project, *zone;
 	bool gce;
 
-	uint64_t given; /* bit i: option_table[i] stood on the command line */
+	/* agents and exporters */
+	const char *jar, *native, *module;
+	const char *agent_options; /* --options; may be a secret */
+	const char *config;	   /* --config: a file, or "configmap/NAME[:KEY]" */
+	const char *ports;	   /* --port: "N" or "N-M" */
+	bool no_annotate;
+	const char *listen, *out;
+	uint64_t refresh_ms; /* 0: not given */
+
+	bool given[MAX_OPTIONS]; /* i: option_table[i] stood on the command line */
 };
 
 /* Who takes an option, and under which title help shows it. */
@@ -106,12 +124,15 @@ struct option_spec {
 	const char *help; /* one sentence, no full stop */
 };
 
-/* Ended by a row whose name is NULL. At most 64 rows (struct options.given). */
+/* Ended by a row whose name is NULL. */
 extern const struct option_spec option_table[];
 
 struct command;
 
 const struct option_spec *option_find(const char *name); /* by long name; NULL */
+
+/* Whether it stood on the command line. */
+bool option_given(const struct options *o, const struct option_spec *s);
 
 /* Whether a command takes it; c NULL: whether jdiag itself shows it (every option that is not
  * OPTION_OWN). */

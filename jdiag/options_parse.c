@@ -193,7 +193,7 @@ static int take_given(struct options *o, const struct incoming *in, struct error
 {
 	if (take(o, in, err) < 0)
 		return -1;
-	o->given |= UINT64_C(1) << (in->spec - option_table);
+	o->given[in->spec - option_table] = true;
 	return 0;
 }
 
@@ -312,8 +312,7 @@ int options_from_environment(struct options *o, const struct command *c, struct 
 		char name[64];
 		const char *value = getenv(option_env_name(s, name));
 
-		if (!name[0] || !value || !*value || !option_taken(s, c) ||
-		    (o->given >> (s - option_table) & 1))
+		if (!name[0] || !value || !*value || !option_taken(s, c) || option_given(o, s))
 			continue;
 		if (take(o, &(struct incoming){s, name, value}, err) < 0)
 			return -1;

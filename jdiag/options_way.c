@@ -56,8 +56,7 @@ char *options_way(const struct options *o)
 	auto_buf struct buf b = BUF_INIT(64 * KiB);
 
 	for (const struct option_spec *s = option_table; s->name; s++)
-		if ((s->group == OPTION_CLUSTER || s->group == OPTION_SSH) &&
-		    o->given >> (s - option_table) & 1)
+		if ((s->group == OPTION_CLUSTER || s->group == OPTION_SSH) && option_given(o, s))
 			add(&b, o, s);
 	return xstrdup(buf_str(&b));
 }

@@ -330,7 +330,7 @@ static const char *text_or_null(const json_t *record, const char *name)
 
 static bool is_given(const struct options *o, const char *name)
 {
-	return o->given >> (option_find(name) - option_table) & 1;
+	return option_given(o, option_find(name));
 }
 
 static void take_list(const json_t *record, const char *name, const char **list)

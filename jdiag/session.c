@@ -173,8 +173,7 @@ static enum host_key_mode host_key_mode(const char *word)
  * the environment. */
 static const char *user(const struct session *s)
 {
-	const struct option_spec *spec = option_find("ssh-user");
-	bool given = s->o->given >> (spec - option_table) & 1;
+	bool given = option_given(s->o, option_find("ssh-user"));
 
 	return s->user[0] && !given ? s->user : s->o->ssh_user;
 }

@@ -107,7 +107,7 @@ fish_complete() { # LINE
 @test "completion knows commands, values and files" {
 	[ "$(bash_complete jdiag heapd)" = heapdump ]
 	[ "$(bash_complete jdiag -n shop heapd)" = heapdump ]
-	[ "$(bash_complete jdiag -o '' | tr '\n' ' ')" = "text wide name json " ]
+	[ "$(bash_complete jdiag -o '' | tr '\n' ' ')" = "text wide name json file_sd http_sd " ]
 	[ "$(bash_complete jdiag ps --sudo = al)" = always ]
 	[ "$(bash_complete jdiag --sudo = always heapd)" = heapdump ]
 	touch key.pem

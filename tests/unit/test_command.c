@@ -128,6 +128,9 @@ static void test_usage_errors(void **state)
 		     "a duration looks like 30s, 5m or 1h30m\nsee 'jdiag help version'");
 	assert_usage((const char *[]){"jdiag", "help", "nope", NULL}, "unknown command 'nope'",
 		     "see 'jdiag help'");
+	assert_usage((const char *[]){"jdiag", "version", "-o", "http_sd", NULL},
+		     "'version' does not take '-o http_sd'",
+		     "valid: text, wide, name, json\nsee 'jdiag help version'");
 }
 
 static const char *nearest(const char *typed, const char *const *known)

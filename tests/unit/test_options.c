@@ -195,7 +195,8 @@ static void test_values_that_are_missing_or_wrong(void **state)
 		     "a duration looks like 30s, 5m or 1h30m");
 	assert_fails("-p 65536", "bad port '65536' for '-p'", "a port is a number from 1 to 65535");
 	assert_fails("--pid 0", "bad pid '0' for '--pid'", "a pid is a number from 1 to 4194304");
-	assert_fails("-o yaml", "bad value 'yaml' for '-o'", "valid: text, wide, name, json");
+	assert_fails("-o yaml", "bad value 'yaml' for '-o'",
+		     "valid: text, wide, name, json, file_sd, http_sd");
 	assert_fails("--sudo=alway", "bad value 'alway' for '--sudo'",
 		     "valid: auto, always, never");
 	assert_fails("--quiet=maybe", "bad value 'maybe' for '--quiet'", "valid: true, false");
@@ -231,6 +232,16 @@ static void test_who_takes_what(void **state)
 	assert_true(option_taken(option_find("output"), &plain));
 	assert_false(option_taken(option_find("to"), NULL));
 	assert_true(option_taken(option_find("sudo"), NULL));
+}
+
+static void test_given(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("exporter inject web-0 --port 9404-9499 --version=false"), 0);
+	assert_string_equal(o.ports, "9404-9499");
+	for (const struct option_spec *s = option_table; s->name; s++)
+		assert_int_equal(option_given(&o, s),
+				 strcmp(s->name, "port") == 0 || strcmp(s->name, "version") == 0);
 }
 
 static void test_environment(void **state)
@@ -327,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_values_that_are_missing_or_wrong),
 		cmocka_unit_test(test_control_characters_are_escaped),
 		cmocka_unit_test(test_who_takes_what),
+		cmocka_unit_test(test_given),
 		cmocka_unit_test(test_environment),
 	};
 
