@@ -38,7 +38,7 @@ JDIAG_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 JDIAG_LIBS     := $(shell $(PKG_CONFIG) --libs $(JDIAG_PKGS) 2>/dev/null)
 
 SHARED_SRC := $(wildcard remote/base/*.c remote/wire/*.c remote/hprof/*.c remote/codec/*.c)
-REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c remote/spool/*.c remote/drain/*.c remote/upload/*.c remote/runtime/*.c))
+REMOTE_SRC := $(filter-out remote/main.c,$(wildcard remote/*.c remote/attach/*.c remote/capture/*.c remote/spool/*.c remote/drain/*.c remote/upload/*.c remote/runtime/*.c remote/place/*.c))
 JDIAG_SRC  := $(filter-out jdiag/main.c,$(wildcard jdiag/*.c jdiag/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))

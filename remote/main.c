@@ -180,20 +180,58 @@ static int take_request(struct helper *h, const struct frame *f, struct error *e
 	return 0;
 }
 
+/* The open one with that number, or NULL. */
+static struct op_request *find_request(struct helper *h, uint32_t id)
+{
+	for (size_t i = 0; i < WIRE_MAX_REQUESTS; i++)
+		if (h->requests[i].op && h->requests[i].id == id)
+			return &h->requests[i];
+	return NULL;
+}
+
 static int take_cancel(struct helper *h, const struct frame *f, struct error *err)
 {
+	struct op_request *r = find_request(h, f->request);
+	struct error e = {0};
+
 	if (!f->request || f->request > h->last_id)
 		return error_set(err, ERR_FAILED,
 				 "protocol error: CANCEL of request %u, which was never sent",
 				 f->request);
-	for (size_t i = 0; i < WIRE_MAX_REQUESTS; i++) {
-		struct error e = {0};
+	if (!r)
+		return 0;
+	error_set(&e, ERR_INTERRUPTED, "%s: cancelled", r->op->name);
+	settle(h, r, -1, &e);
+	return 0;
+}
 
-		if (!h->requests[i].op || h->requests[i].id != f->request)
-			continue;
-		error_set(&e, ERR_INTERRUPTED, "%s: cancelled", h->requests[i].op->name);
-		settle(h, &h->requests[i], -1, &e);
-	}
+/* The request is open, or was: its DATA may have been under way when it ended. */
+static int take_data(struct helper *h, const struct frame *f, struct error *err)
+{
+	uint64_t offset = wire_get_u64((const unsigned char *)f->body);
+	size_t len = f->len - WIRE_DATA_OFFSET_SIZE;
+	struct op_request *r = find_request(h, f->request);
+	struct error e = {0};
+	int rc;
+
+	if (!f->request || f->request > h->last_id)
+		return error_set(err, ERR_FAILED,
+				 "protocol error: DATA of request %u, which was never sent",
+				 f->request);
+	if (!r)
+		return 0;
+	if (!r->op->data)
+		return error_set(err, ERR_FAILED, "protocol error: '%s' takes no DATA",
+				 r->op->name);
+	if (offset != r->received)
+		return error_set(err, ERR_FAILED,
+				 "protocol error: DATA of request %u at %llu instead of %llu",
+				 f->request, (unsigned long long)offset,
+				 (unsigned long long)r->received);
+	r->received += len;
+	rc = r->op->data(&h->state, r, offset, f->body + WIRE_DATA_OFFSET_SIZE, len, &e);
+	if (rc)
+		settle(h, r, rc, &e);
 	return 0;
 }
 
@@ -209,6 +247,8 @@ static int take_frame(struct helper *h, const struct frame *f, struct error *err
 		return take_request(h, f, err);
 	case FRAME_CANCEL:
 		return take_cancel(h, f, err);
+	case FRAME_DATA:
+		return take_data(h, f, err);
 	default: /* the reader lets only PING through besides */
 		return f->request ? error_set(err, ERR_FAILED,
 					      "protocol error: PING with a request number")

@@ -30,6 +30,7 @@ struct helper_state {
 struct op_request {
 	uint32_t id;
 	struct jsonr params; /* valid during start only */
+	uint64_t received;   /* bytes of DATA so far, by the dispatcher */
 	void *state;	     /* owned by the operation */
 	const struct op *op;
 };
@@ -39,6 +40,10 @@ struct op {
 	/* Begin. 0: goes on (it has step), 1: done, its answer was sent, -1: failed, err is sent
 	 * by the dispatcher. */
 	int (*start)(struct helper_state *h, struct op_request *r, struct error *err);
+	/* DATA of the client, in order and without a gap: offset is what came before. As start.
+	 * NULL for those that take none. The bytes are valid during the call only. */
+	int (*data)(struct helper_state *h, struct op_request *r, uint64_t offset, const void *data,
+		    size_t len, struct error *err);
 	/* Something of poll is ready, or its interval has passed. As start. NULL for short ones. */
 	int (*step)(struct helper_state *h, struct op_request *r, struct error *err);
 	/* Descriptors to poll: fills at most max, returns their number; *interval_ms (infinite at

@@ -8,6 +8,8 @@
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 
+#define MAX_UNSENT (512 * KiB) /* of DATA */
+
 const json_t *helper_hello(const struct helper *h)
 {
 	return h->hello;
@@ -199,6 +201,38 @@ int helper_request(struct helper *h, const char *op, const json_t *params, uint3
 		return helper_broken(h, err);
 	*slot = *ret_id = ++h->last_id;
 	return 0;
+}
+
+/* One frame's worth. */
+static int send_piece(struct helper *h, uint32_t id, uint64_t offset, const char *data, size_t len,
+		      char *body, struct error *err)
+{
+	wire_put_u64((unsigned char *)body, offset);
+	memcpy(body + WIRE_DATA_OFFSET_SIZE, data, len);
+	if (helper_wait_sent(h, MAX_UNSENT, err) < 0)
+		return -1;
+	if (helper_send_frame(h, FRAME_DATA, id, body, WIRE_DATA_OFFSET_SIZE + len, err) < 0)
+		return helper_broken(h, err);
+	return 0;
+}
+
+int helper_send_data(struct helper *h, uint32_t id, uint64_t offset, const void *data, size_t len,
+		     struct error *err)
+{
+	auto_free char *body = xmalloc(WIRE_DATA_OFFSET_SIZE + MAX_FRAME_DATA);
+
+	if (helper_check_usable(h, err) < 0)
+		return -1;
+	if (!id || !find_open(h, id))
+		return 0;
+	for (size_t at = 0; at < len;) {
+		size_t n = len - at < MAX_FRAME_DATA ? len - at : MAX_FRAME_DATA;
+
+		if (send_piece(h, id, offset + at, (const char *)data + at, n, body, err) < 0)
+			return -1;
+		at += n;
+	}
+	return helper_wait_sent(h, MAX_UNSENT, err);
 }
 
 int helper_cancel(struct helper *h, uint32_t id, struct error *err)

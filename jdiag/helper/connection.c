@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "jdiag/helper/connection.h"
 #include "jdiag/json.h"
@@ -12,6 +13,7 @@
 #define OUT_MAX (4 * MAX_FRAME_JSON)
 #define STOP_MS 5000
 #define WAIT_MS 1000 /* pings are due every few seconds */
+#define FULL_NS 5000000
 
 struct helper *helper_new(struct ssh_session *ssh, struct ssh_channel *channel)
 {
@@ -54,7 +56,7 @@ static int flush(struct helper *h, struct error *err)
 		if (n == 0)
 			return 0;
 		h->out_pos += (size_t)n;
-		h->last_out = now_ms();
+		h->last_out = h->last_taken = now_ms();
 	}
 	buf_reset(&h->out);
 	h->out_pos = 0;
@@ -73,7 +75,11 @@ int helper_send_frame(struct helper *h, enum frame_type type, uint32_t request, 
 		return flush(h, err);
 	if (h->out.len + WIRE_HEADER_SIZE + len > h->out.max)
 		return error_set(err, ERR_SSH, "the helper takes no more requests");
-	log_at(LOG_DEBUG, "to helper: %s %u, %zu bytes", frame_type_name(type), request, len);
+	if (type != FRAME_DATA)
+		log_at(LOG_DEBUG, "to helper: %s %u, %zu bytes", frame_type_name(type), request,
+		       len);
+	if (!h->out.len)
+		h->last_taken = now_ms();
 	frame_add(&h->out, type, request, body, len);
 	return flush(h, err);
 }
@@ -201,6 +207,47 @@ int helper_pump(struct helper *h, struct error *err)
 			return -1;
 	} while (rc > 0);
 	return ssh_wait(h->ssh, 0, err) < 0 ? -1 : 0;
+}
+
+static size_t unsent(const struct helper *h)
+{
+	return h->out.len - h->out_pos;
+}
+
+/* What there is no room for lies unread, and counts as having moved: then by time. */
+static int wait_for_link(struct helper *h, struct error *err)
+{
+	bool full = h->in_len == IN_SIZE;
+
+	if (ssh_wait(h->ssh, full ? 0 : WAIT_MS, err) < 0)
+		return -1;
+	if (full)
+		(void)nanosleep(&(struct timespec){.tv_nsec = FULL_NS}, NULL);
+	return 0;
+}
+
+int helper_wait_sent(struct helper *h, size_t most, struct error *err)
+{
+	for (;;) {
+		int rc = fill(h, err);
+
+		if (rc >= 0 && ssh_eof(h->channel)) {
+			buf_reset(&h->out);
+			h->out_pos = 0;
+			return 0;
+		}
+		if (rc < 0 || tick(h, err) < 0 || ssh_check_interrupt(h->ssh, err) < 0)
+			return -1;
+		if (unsent(h) <= most)
+			return 0;
+		if (now_ms() - h->last_taken >= WIRE_DEAD_MS) {
+			error_set(err, ERR_SSH, "the connection is lost: it took nothing for %d s",
+				  WIRE_DEAD_MS / 1000);
+			return helper_broken(h, err);
+		}
+		if (rc == 0 && wait_for_link(h, err) < 0)
+			return -1;
+	}
 }
 
 /* Read and forget until it has ended. Whether it did, with status 0. */

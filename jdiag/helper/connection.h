@@ -20,6 +20,7 @@ struct helper {
 	struct buf said;		  /* stderr, its end */
 	struct buf said_line;		  /* the line that is not whole yet */
 	uint64_t last_in, last_out;	  /* now_ms */
+	uint64_t last_taken;		  /* ... the link took bytes, or had none to take */
 	struct json_t *hello;		  /* owned */
 	struct json_t *current;		  /* owned; of the message delivered last */
 	uint32_t open[WIRE_MAX_REQUESTS]; /* 0: free */
@@ -45,6 +46,10 @@ int helper_hint_stderr(const struct helper *h, struct error *err);
 /* Queue a frame and send what the link takes. */
 int helper_send_frame(struct helper *h, enum frame_type type, uint32_t request, const char *body,
 		      size_t len, struct error *err) must_check;
+
+/* Wait until at most that many bytes of frames are still to be sent; what arrives is kept. When the
+ * other end has closed they are forgotten: what it has said last is to be read. */
+int helper_wait_sent(struct helper *h, size_t most, struct error *err) must_check;
 
 /* The next frame: 1, 0 when there is none at the deadline (now_ms), -1. Pings are sent meanwhile.
  */

@@ -6,6 +6,7 @@
 #define JDIAG_HELPER_HELPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "remote/base/error.h"
@@ -66,6 +67,13 @@ struct helper_message {
 /* Send a request; params (an object without "op"; may be NULL) is borrowed. *ret_id names it. */
 int helper_request(struct helper *h, const char *op, const struct json_t *params, uint32_t *ret_id,
 		   struct error *err) must_check;
+
+/* DATA of an open request whose operation takes it, from offset on; len may be anything. Waits
+ * until the link has taken all but the last 512 KiB, and keeps what arrives meanwhile for
+ * helper_next (at most 256 KiB; the rest stays in the link). Of a request that has ended: nothing
+ * is sent, 0. A failure of the operation is seen by helper_next, so look between pieces. */
+int helper_send_data(struct helper *h, uint32_t id, uint64_t offset, const void *data, size_t len,
+		     struct error *err) must_check;
 
 int helper_cancel(struct helper *h, uint32_t id, struct error *err) must_check;
 

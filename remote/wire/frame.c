@@ -19,7 +19,7 @@ static const struct {
 	[FRAME_PROGRESS] = {"PROGRESS", MAX_FRAME_JSON, true, false},
 	[FRAME_RESULT] = {"RESULT", MAX_FRAME_JSON, true, false},
 	[FRAME_ERROR] = {"ERROR", MAX_FRAME_JSON, true, false},
-	[FRAME_DATA] = {"DATA", MAX_FRAME_DATA + WIRE_DATA_OFFSET_SIZE, true, false},
+	[FRAME_DATA] = {"DATA", MAX_FRAME_DATA + WIRE_DATA_OFFSET_SIZE, true, true},
 	[FRAME_END] = {"END", MAX_FRAME_JSON, true, false},
 	[FRAME_CANCEL] = {"CANCEL", 0, false, true},
 	[FRAME_PING] = {"PING", 0, true, true},

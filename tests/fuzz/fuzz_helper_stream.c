@@ -21,6 +21,10 @@ static void talk(struct helper *h)
 	for (int i = 0; i < 200 && helper_next(h, 0, &m, &err) == 0; i++)
 		if (m.kind == HELPER_DATA && (m.len == 0 || m.data[m.len - 1] == m.data[0]))
 			(void)!helper_pump(h, &err);
+		else if (m.kind == HELPER_PROGRESS &&
+			 helper_send_data(h, id, (uint64_t)i * sizeof(hello), hello, sizeof(hello),
+					  &err) < 0)
+			return;
 }
 
 /* The first byte chooses: all of it from the node, or a good start and the frames by the fuzzer. */

@@ -26,7 +26,9 @@ struct fake {
 	bool keep_open; /* no end after the last byte */
 	bool fail_read; /* the connection breaks after the last byte */
 	size_t window;	/* bytes that a write takes at most; 0: all */
-	struct buf in;	/* what was written */
+	bool slow;	/* `credit` bytes are taken, and `per_wait` more after each wait */
+	size_t credit, per_wait;
+	struct buf in; /* what was written */
 	bool in_eof;
 	int status;
 	const char *signal_name;
@@ -84,6 +86,10 @@ static ssize_t fake_write(struct ssh_channel *c, const void *data, size_t n, str
 	(void)err;
 	if (f->window && n > f->window)
 		n = f->window;
+	if (f->slow) {
+		n = n < f->credit ? n : f->credit;
+		f->credit -= n;
+	}
 	buf_add(&f->in, data, n);
 	if (f->in.len >= f->expect_in)
 		f->hold_out = false;
@@ -112,6 +118,7 @@ static int fake_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *e
 
 	(void)timeout_ms, (void)err;
 	f->waits++;
+	f->credit = f->per_wait;
 	return f->out_pos < f->out_len && !f->hold_out;
 }
 

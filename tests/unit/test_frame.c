@@ -118,7 +118,8 @@ static void test_directions(void **state)
 	}
 	assert_int_equal(take(WIRE_CLIENT, FRAME_DATA, 9), 0);
 	assert_int_equal(take(WIRE_CLIENT, FRAME_DATA, 8), -1);
-	assert_int_equal(take(WIRE_HELPER, FRAME_DATA, 9), -1);
+	assert_int_equal(take(WIRE_HELPER, FRAME_DATA, 9), 0);
+	assert_int_equal(take(WIRE_HELPER, FRAME_DATA, 8), -1);
 	assert_int_equal(take(WIRE_CLIENT, FRAME_CANCEL, 0), -1);
 	assert_int_equal(take(WIRE_HELPER, FRAME_CANCEL, 0), 1);
 }
@@ -132,6 +133,8 @@ static void test_limits(void **state)
 	assert_int_equal(take(WIRE_HELPER, FRAME_PING, 1), -1);
 	assert_int_equal(take(WIRE_CLIENT, FRAME_DATA, MAX_FRAME_DATA + 8), 0);
 	assert_int_equal(take(WIRE_CLIENT, FRAME_DATA, MAX_FRAME_DATA + 9), -1);
+	assert_int_equal(take(WIRE_HELPER, FRAME_DATA, MAX_FRAME_DATA + 8), 0);
+	assert_int_equal(take(WIRE_HELPER, FRAME_DATA, MAX_FRAME_DATA + 9), -1);
 	assert_int_equal(take(WIRE_CLIENT, 0, 0), -1);
 	assert_int_equal(take(WIRE_CLIENT, 10, 0), -1);
 	assert_int_equal(take(WIRE_CLIENT, 255, UINT32_MAX), -1);

@@ -549,6 +549,162 @@ static void pump_keeps_what_comes(void **state)
 	fake_release(&f);
 }
 
+/* The DATA that was sent, which has to be in order and whole; its length. */
+static size_t data_sent(const struct fake *f, const char *data)
+{
+	const char *p = buf_str(&f->in);
+	size_t len = f->in.len, n = 0;
+	struct frame_reader r;
+	struct frame got;
+	struct error err;
+
+	frame_reader_init(&r, WIRE_HELPER);
+	while (frame_reader_take(&r, &p, &len, &got, &err) == 1) {
+		if (got.type != FRAME_DATA)
+			continue;
+		assert_int_equal(got.request, 1);
+		assert_int_equal(wire_get_u64((const unsigned char *)got.body), n);
+		assert_memory_equal(got.body + 8, data + n, got.len - 8);
+		n += got.len - 8;
+	}
+	frame_reader_release(&r);
+	return n;
+}
+
+static char *some_data(size_t n)
+{
+	char *data = xmalloc(n);
+
+	for (size_t i = 0; i < n; i++)
+		data[i] = (char)(i * 7 + i / 251);
+	return data;
+}
+
+/* A link that takes little at a time, while more arrives than we have room for. */
+static void data_goes_out_bounded(void **state)
+{
+	static const size_t pieces[] = {1, 300000, 4096, 2000000};
+	auto_free char *data = some_data(3 * MiB);
+	auto_free char *chunk = xcalloc(1, 100000);
+	auto_buf struct buf out;
+	struct helper_message m;
+	struct helper *h;
+	struct error err;
+	struct fake f;
+	size_t at = 0;
+	uint32_t id;
+
+	(void)state;
+	script_start(&out, "");
+	for (unsigned int i = 0; i < 20; i++)
+		frame_add(&out, FRAME_DATA, 1, chunk, 100000);
+	fake_init(&f, out.data, out.len);
+	f.keep_open = true;
+	h = started(&f);
+	f.in.len = 0;
+	f.slow = true;
+	f.per_wait = 100001;
+	assert_int_equal(helper_request(h, "connect", NULL, &id, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+		assert_int_equal(helper_send_data(h, id, at, data + at, pieces[i], &err), 0);
+		at += pieces[i];
+		assert_true(h->out.cap <= 2 * MiB);
+		assert_true(h->out.len - h->out_pos <= 512 * KiB);
+	}
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(helper_next(h, 1000, &m, &err), 0);
+		assert_int_equal(m.kind, HELPER_DATA);
+		assert_int_equal(m.len, 100000 - 8);
+	}
+	assert_int_equal(helper_wait_sent(h, 0, &err), 0);
+	assert_int_equal(data_sent(&f, data), at);
+	helper_stop(h);
+	fake_release(&f);
+}
+
+/* Its failure came while we were sending: nothing more goes out, and it is there to be read. */
+static void data_of_what_has_ended(void **state)
+{
+	auto_free char *data = some_data(600000);
+	auto_buf struct buf out;
+	struct helper_message m;
+	struct helper *h;
+	struct error err;
+	struct fake f;
+	uint32_t id;
+
+	(void)state;
+	script_start(&out, "");
+	script_frame(&out, FRAME_ERROR, 1, "{\"code\":\"node\",\"errno\":28,\"message\":\"full\"}");
+	fake_init(&f, out.data, out.len);
+	f.keep_open = true;
+	h = started(&f);
+	f.in.len = 0;
+	assert_int_equal(helper_request(h, "place", NULL, &id, &err), 0);
+	assert_int_equal(helper_send_data(h, id, 0, data, 300000, &err), 0);
+	assert_int_equal(helper_next(h, 1000, &m, &err), 0);
+	assert_int_equal(m.kind, HELPER_ERROR);
+	assert_int_equal(m.error.sys, 28);
+	assert_int_equal(helper_send_data(h, id, 300000, data + 300000, 300000, &err), 0);
+	assert_int_equal(helper_send_data(h, 0, 0, data, 5, &err), 0);
+	assert_int_equal(helper_send_data(h, 7, 0, data, 5, &err), 0);
+	assert_int_equal(data_sent(&f, data), 300000);
+	helper_stop(h);
+	fake_release(&f);
+}
+
+/* The helper has said why, and closed: that is what the caller learns. */
+static void data_to_one_who_has_closed(void **state)
+{
+	auto_free char *data = some_data(2 * MiB);
+	auto_buf struct buf out;
+	struct helper_message m;
+	struct helper *h;
+	struct error err;
+	struct fake f;
+	uint32_t id;
+
+	(void)state;
+	script_start(&out, "");
+	script_frame(&out, FRAME_ERROR, 0, "{\"code\":\"failed\",\"message\":\"no such thing\"}");
+	fake_init(&f, out.data, out.len);
+	h = started(&f);
+	f.slow = true;
+	assert_int_equal(helper_request(h, "place", NULL, &id, &err), 0);
+	assert_int_equal(helper_send_data(h, id, 0, data, 2 * MiB, &err), 0);
+	assert_int_equal(helper_next(h, 1000, &m, &err), -1);
+	assert_non_null(strstr(err.msg, "no such thing"));
+	assert_int_equal(helper_send_data(h, id, 0, data, 5, &err), -1);
+	helper_stop(h);
+	fake_release(&f);
+}
+
+static void a_link_that_takes_nothing(void **state)
+{
+	auto_free char *data = some_data(MiB);
+	auto_buf struct buf out;
+	struct helper *h;
+	struct error err;
+	struct fake f;
+	uint32_t id;
+
+	(void)state;
+	script_start(&out, "");
+	fake_init(&f, out.data, out.len);
+	f.keep_open = true;
+	h = started(&f);
+	f.slow = true;
+	assert_int_equal(helper_request(h, "place", NULL, &id, &err), 0);
+	assert_int_equal(helper_send_data(h, id, 0, data, 300000, &err), 0);
+	h->last_taken -= WIRE_DEAD_MS;
+	assert_int_equal(helper_send_data(h, id, 300000, data, 300000, &err), -1);
+	assert_int_equal(err.code, ERR_SSH);
+	assert_non_null(strstr(err.msg, "took nothing for 60 s"));
+	assert_true(helper_lost(h));
+	helper_stop(h);
+	fake_release(&f);
+}
+
 static void silence_is_death_and_pings_go_out(void **state)
 {
 	auto_buf struct buf out;
@@ -639,6 +795,10 @@ int main(void)
 		cmocka_unit_test(cut_and_flipped_at_every_byte),
 		cmocka_unit_test(the_end_is_explained),
 		cmocka_unit_test(pump_keeps_what_comes),
+		cmocka_unit_test(data_goes_out_bounded),
+		cmocka_unit_test(data_of_what_has_ended),
+		cmocka_unit_test(data_to_one_who_has_closed),
+		cmocka_unit_test(a_link_that_takes_nothing),
 		cmocka_unit_test(silence_is_death_and_pings_go_out),
 		cmocka_unit_test(a_flood_of_pings_is_no_answer),
 		cmocka_unit_test(a_flood_of_progress_is_no_answer),
