@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "remote/attach/hotspot.h"
+#include "remote/attach/asking.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 #include "remote/budget.h"
 #include "remote/capture/capture.h"
 #include "remote/capture/holder.h"
-#include "remote/mount.h"
 #include "remote/ops.h"
 
 #define REPLY_MS 15000
@@ -20,10 +19,8 @@ struct work {
 	char strategy[64];
 	struct budget_request budget;
 	bool attach;
-	enum { ASK_HEAP, ASK_VERSION } asking;
-	struct hotspot hotspot;
-	struct buf request;
-	int tmp, cover; /* O_PATH of /tmp; the private tmpfs over it, or -1 */
+	enum { ASK_HEAP, ASK_VERSION } subject;
+	struct asking asking;
 	uint64_t started, attach_ms;
 	uint64_t used, capacity; /* from GC.heap_info */
 };
@@ -139,38 +136,23 @@ static int tell(struct helper_state *h, const struct op_request *r)
 	return 1;
 }
 
-static int encode(struct work *k, struct error *err)
-{
-	const char *args[] = {k->asking == ASK_HEAP ? "GC.heap_info" : "VM.version"};
-
-	buf_reset(&k->request);
-	return hotspot_encode(&k->request, k->target.jvm.version, "jcmd", args, ARRAY_SIZE(args),
-			      err);
-}
-
 static int ask_jvm(struct work *k, struct error *err)
 {
-	struct hotspot_request q = {
-		.proc = k->target.proc,
-		.ref = &k->target.ref,
-		.jvm = &k->target.jvm,
-		.tmp = k->cover >= 0 ? k->cover : k->tmp,
-		.data = &k->request,
+	const char *args[] = {k->subject == ASK_HEAP ? "GC.heap_info" : "VM.version"};
+	struct question q = {
+		.command = "jcmd",
+		.args = args,
+		.n_args = ARRAY_SIZE(args),
 		.reply_ms = REPLY_MS,
 	};
 
-	return hotspot_start(&k->hotspot, &q, err);
+	return asking_start(&k->asking, &k->target, &q, err);
 }
 
 static int begin_attach(struct work *k, struct error *err)
 {
 	k->started = now_ms();
-	if (capture_lock(&k->target, err) < 0)
-		return -1;
-	k->tmp = mount_open_tmp(k->target.root, err);
-	if (k->tmp < 0 || encode(k, err) < 0)
-		return -1;
-	return ask_jvm(k, err);
+	return capture_lock(&k->target, err) < 0 ? -1 : ask_jvm(k, err);
 }
 
 static int unknown_strategy(const char *name, struct error *err)
@@ -206,13 +188,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 {
 	struct work *k = xcalloc(1, sizeof(*k));
 
-	*k = (struct work){
-		.target = TARGET_INIT,
-		.hotspot = {.child = ENTER_CHILD_INIT},
-		.request = BUF_INIT(4096),
-		.tmp = -1,
-		.cover = -1,
-	};
+	*k = (struct work){.target = TARGET_INIT, .asking = ASKING_INIT};
 	r->state = k;
 	if (jsonr_string(&r->params, "strategy", k->strategy, sizeof(k->strategy), err) < 0 ||
 	    take_budget(&k->budget, &r->params, err) < 0 ||
@@ -224,31 +200,12 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	return k->attach ? begin_attach(k, err) : tell(h, r);
 }
 
-/* The JVM's user cannot make the trigger file: cover /tmp and try once more. */
-static int cover_and_retry(struct work *k, struct error *err)
-{
-	hotspot_stop(&k->hotspot);
-	k->cover = mount_tmpfs(&k->target, k->tmp, err);
-	return k->cover < 0 ? -1 : ask_jvm(k, err);
-}
-
-/* Before the strategies are asked: they look at the real /tmp. */
-static void uncover(struct work *k)
-{
-	struct error left = {0};
-
-	hotspot_stop(&k->hotspot);
-	if (k->cover >= 0 && mount_detach(&k->target, k->cover, &left) < 0)
-		log_at(LOG_WARN, "%s", left.msg);
-	fd_close(&k->cover);
-}
-
 /* A JVM that does not know what it was asked is attached all the same. */
 static void take_answer(struct work *k, const char *text)
 {
 	struct jvm *j = &k->target.jvm;
 
-	if (k->asking == ASK_VERSION) {
+	if (k->subject == ASK_VERSION) {
 		if (!hotspot_parse_version(text, j->version, sizeof(j->version)))
 			log_at(LOG_STEP, "the JVM does not tell its version");
 		return;
@@ -262,35 +219,25 @@ static void take_answer(struct work *k, const char *text)
 /* hsperfdata and the release file say nothing: the JVM itself does. */
 static int ask_version(struct work *k, struct error *err)
 {
-	hotspot_stop(&k->hotspot);
-	k->asking = ASK_VERSION;
-	return encode(k, err) < 0 ? -1 : ask_jvm(k, err);
+	k->subject = ASK_VERSION;
+	return ask_jvm(k, err);
 }
 
 static int step(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	struct work *k = r->state;
-	struct error e = {0};
 	struct hotspot_reply reply;
-	int rc = hotspot_step(&k->hotspot, &e);
+	int rc = asking_step(&k->asking, &reply, err);
 
-	if (rc == 0)
-		return 0;
-	if (rc < 0 && k->hotspot.unwritable && k->cover < 0)
-		return cover_and_retry(k, err);
-	if (rc < 0) {
-		*err = e;
-		return -1;
-	}
-	if (hotspot_parse_reply(&k->hotspot.raw, &reply, err) < 0)
-		return -1;
-	k->target.jvm.listening = k->cover < 0;
+	if (rc <= 0)
+		return rc;
+	k->target.jvm.listening = k->asking.cover < 0;
 	take_answer(k, reply.text);
-	if (k->asking == ASK_HEAP && !*k->target.jvm.version)
+	if (k->subject == ASK_HEAP && !*k->target.jvm.version)
 		return ask_version(k, err);
 	k->attach_ms = now_ms() - k->started;
 	k->attach_ms += k->attach_ms == 0; /* 0 would mean: not attached */
-	uncover(k);
+	asking_end(&k->asking);		   /* the strategies look at the real /tmp */
 	return tell(h, r);
 }
 
@@ -300,9 +247,9 @@ static unsigned int get_poll(const struct op_request *r, struct pollfd *fds, uns
 	const struct work *k = r->state;
 
 	(void)interval_ms;
-	if (!max || k->hotspot.child.fd < 0)
+	if (!max || asking_fd(&k->asking) < 0)
 		return 0;
-	fds[0] = (struct pollfd){.fd = k->hotspot.child.fd, .events = POLLIN};
+	fds[0] = (struct pollfd){.fd = asking_fd(&k->asking), .events = POLLIN};
 	return 1;
 }
 
@@ -311,10 +258,8 @@ static void end(struct helper_state *h, struct op_request *r)
 	struct work *k = r->state;
 
 	(void)h;
-	uncover(k);
-	fd_close(&k->tmp);
+	asking_release(&k->asking);
 	target_close(&k->target);
-	buf_release(&k->request);
 	free(k);
 	r->state = NULL;
 }

@@ -150,8 +150,7 @@ static int read_reply(const struct hotspot_request *q, int fd, struct buf *answe
 		buf_add(answer, chunk, (size_t)n);
 		if (answer->overflow)
 			return error_set(err, ERR_ATTACH,
-					 "the JVM's answer is larger than %lu bytes",
-					 MAX_ATTACH_REPLY);
+					 "the JVM's answer is larger than %zu bytes", q->max_reply);
 	}
 }
 
@@ -304,15 +303,17 @@ static int start_child(struct hotspot *a, int (*run)(void *, struct buf *, struc
 {
 	struct enter_request r = as_jvm(a, run, SOCKET_WAIT_MS + 2 * SEND_MS + a->req.reply_ms);
 
-	return enter_start(a->req.proc, &r, MAX_ATTACH_REPLY + 1, &a->child, err);
+	return enter_start(a->req.proc, &r, a->req.max_reply + 1, &a->child, err);
 }
 
 int hotspot_start(struct hotspot *a, const struct hotspot_request *req, struct error *err)
 {
-	*a = (struct hotspot){
-		.req = *req, .child = ENTER_CHILD_INIT, .raw = BUF_INIT(MAX_ATTACH_REPLY + 1)};
+	*a = (struct hotspot){.req = *req, .child = ENTER_CHILD_INIT};
 	if (!a->req.reply_ms)
 		a->req.reply_ms = A_DAY_MS;
+	if (!a->req.max_reply)
+		a->req.max_reply = MAX_ATTACH_REPLY;
+	a->raw = BUF_INIT(a->req.max_reply + 1);
 	if (!req->jvm->attachable)
 		return error_set(err, ERR_ATTACH, "JVM %d cannot be attached to: %s",
 				 (int)req->ref->pid, req->jvm->reason);

@@ -77,6 +77,7 @@ struct hotspot_request {
 	int tmp;		/* O_PATH of its /tmp; borrowed until hotspot_stop */
 	const struct buf *data; /* hotspot_encode; borrowed until hotspot_stop */
 	uint64_t reply_ms;	/* for the whole answer; 0: a day */
+	size_t max_reply;	/* bytes; 0: MAX_ATTACH_REPLY */
 };
 
 /* One request under way. */
