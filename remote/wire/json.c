@@ -324,12 +324,11 @@ int jsonr_bool(const struct jsonr *doc, const char *name, bool *ret, struct erro
 	return 0;
 }
 
-int jsonr_each_string(const struct jsonr *doc, const char *name,
-		      int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
-		      struct error *err)
+int jsonr_each_text(const struct jsonr *doc, const char *name, char *s, size_t size,
+		    int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
+		    struct error *err)
 {
 	struct cursor c;
-	char s[1024];
 	int rc;
 
 	if (!find(doc, name, &c))
@@ -341,7 +340,7 @@ int jsonr_each_string(const struct jsonr *doc, const char *name,
 		return 0;
 	do {
 		skip_space(&c);
-		if (get_string_at(&c, name, s, sizeof(s), err) < 0)
+		if (get_string_at(&c, name, s, size, err) < 0)
 			return -1;
 		rc = fn(ctx, s, err);
 		if (rc)
@@ -349,6 +348,15 @@ int jsonr_each_string(const struct jsonr *doc, const char *name,
 		skip_space(&c);
 	} while (take(&c, ','));
 	return 0;
+}
+
+int jsonr_each_string(const struct jsonr *doc, const char *name,
+		      int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
+		      struct error *err)
+{
+	char s[1024];
+
+	return jsonr_each_text(doc, name, s, sizeof(s), fn, ctx, err);
 }
 
 /* The object at the cursor, which moves behind it. */
@@ -460,6 +468,12 @@ void jsonw_u64(struct jsonw *w, const char *name, uint64_t value)
 {
 	begin_value(w, name);
 	buf_addf(w->b, "%llu", (unsigned long long)value);
+}
+
+void jsonw_i64(struct jsonw *w, const char *name, int64_t value)
+{
+	begin_value(w, name);
+	buf_addf(w->b, "%lld", (long long)value);
 }
 
 void jsonw_bool(struct jsonw *w, const char *name, bool value)

@@ -39,6 +39,11 @@ int jsonr_each_string(const struct jsonr *doc, const char *name,
 		      int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
 		      struct error *err) must_check;
 
+/* The same with the caller's room for each: size bytes with the NUL. */
+int jsonr_each_text(const struct jsonr *doc, const char *name, char *s, size_t size,
+		    int (*fn)(void *ctx, const char *s, struct error *err), void *ctx,
+		    struct error *err) must_check;
+
 /* An object inside, to be read like a document; it borrows from doc. Absent: an empty object. */
 int jsonr_object(const struct jsonr *doc, const char *name, struct jsonr *ret,
 		 struct error *err) must_check;
@@ -59,6 +64,7 @@ void jsonw_open(struct jsonw *w, const char *name, char bracket); /* '{' or '[' 
 void jsonw_close(struct jsonw *w, char bracket);		  /* '}' or ']' */
 void jsonw_string(struct jsonw *w, const char *name, const char *value);
 void jsonw_u64(struct jsonw *w, const char *name, uint64_t value);
+void jsonw_i64(struct jsonw *w, const char *name, int64_t value);
 void jsonw_bool(struct jsonw *w, const char *name, bool value);
 void jsonw_null(struct jsonw *w, const char *name);
 

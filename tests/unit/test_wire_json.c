@@ -179,6 +179,29 @@ static void test_strings(void **state)
 	assert_int_equal(jsonr_each_string(&doc, "absent", collect, got, &err), 0);
 }
 
+static int measure(void *ctx, const char *s, struct error *e)
+{
+	(void)e;
+	*(size_t *)ctx += strlen(s);
+	return 0;
+}
+
+/* Longer than jsonr_each_string takes: the room is the caller's. */
+static void test_long_strings(void **state)
+{
+	static char text[5000], room[4001];
+	size_t n = 0;
+
+	(void)state;
+	snprintf(text, sizeof(text), "{\"a\":[\"%04000d\",\"b\"]}", 7);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(jsonr_each_string(&doc, "a", measure, &n, &err), -1);
+	assert_int_equal(jsonr_each_text(&doc, "a", room, sizeof(room) - 1, measure, &n, &err), -1);
+	assert_int_equal(n, 0);
+	assert_int_equal(jsonr_each_text(&doc, "a", room, sizeof(room), measure, &n, &err), 0);
+	assert_int_equal(n, 4001);
+}
+
 static int sum(void *ctx, const struct jsonr *object, struct error *e)
 {
 	uint64_t n = 0;
@@ -232,6 +255,7 @@ static void test_writing(void **state)
 	jsonw_open(&w, NULL, '{');
 	jsonw_string(&w, "s", "a\"\\\n\x1b\x7f\xc3\xa9\xff");
 	jsonw_u64(&w, "n", UINT64_MAX);
+	jsonw_i64(&w, "i", -1);
 	jsonw_open(&w, "l", '[');
 	jsonw_bool(&w, NULL, true);
 	jsonw_open(&w, NULL, '{');
@@ -241,17 +265,18 @@ static void test_writing(void **state)
 	jsonw_close(&w, '}');
 	assert_string_equal(buf_str(&b),
 			    "{\"s\":\"a\\\"\\\\\\u000a\\u001b\\u007f\xc3\xa9\xef\xbf\xbd\","
-			    "\"n\":18446744073709551615,\"l\":[true,{}],\"z\":false}");
+			    "\"n\":18446744073709551615,\"i\":-1,\"l\":[true,{}],\"z\":false}");
 	assert_int_equal(jsonr_parse(&doc, b.data, b.len, &err), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_depth),	cmocka_unit_test(test_members),
-		cmocka_unit_test(test_strings), cmocka_unit_test(test_wrong_members),
-		cmocka_unit_test(test_writing), cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_good),	     cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_depth),	     cmocka_unit_test(test_members),
+		cmocka_unit_test(test_strings),	     cmocka_unit_test(test_wrong_members),
+		cmocka_unit_test(test_writing),	     cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_long_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
