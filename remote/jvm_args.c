@@ -59,15 +59,19 @@ static void set_main(struct jvm_args *r, const char *arg)
 		snprintf(r->main, sizeof(r->main), "%s", arg);
 }
 
+static bool names_main(const char *arg)
+{
+	return strcmp(arg, "-jar") == 0 || strcmp(arg, "-m") == 0 || strcmp(arg, "--module") == 0 ||
+	       str_starts(arg, "--module=");
+}
+
 /* One option of the JVM. True when it was the last one: the main class or jar is known. */
 static bool option(struct argv *a, const char *arg, struct jvm_args *r)
 {
-	if (strcmp(arg, "-jar") == 0 || strcmp(arg, "-m") == 0 || strcmp(arg, "--module") == 0) {
-		set_main(r, take(a));
-		return true;
-	}
-	if (str_starts(arg, "--module=")) {
-		set_main(r, arg + strlen("--module="));
+	if (names_main(arg)) {
+		const char *value = strchr(arg, '=');
+
+		set_main(r, value ? value + 1 : take(a));
 		return true;
 	}
 	if (strcmp(arg, "-Xrs") == 0)
@@ -104,6 +108,44 @@ void jvm_args_cmdline(const char *data, size_t len, struct jvm_args *ret)
 		}
 		if (option(&a, arg, ret))
 			return;
+	}
+}
+
+void jvm_args_each(const char *data, size_t len, void (*fn)(void *ctx, const char *arg), void *ctx)
+{
+	struct argv a = {data, data + len};
+	const char *arg = take(&a);
+	bool java = arg && is_java(arg);
+
+	while (arg && (arg = take(&a)) != NULL) {
+		if (java && *arg == '@')
+			continue;
+		if (java && (*arg != '-' || names_main(arg)))
+			return;
+		fn(ctx, arg);
+		if (java && takes_value(arg))
+			(void)take(&a);
+	}
+}
+
+void jvm_args_each_word(const char *options, void (*fn)(void *ctx, const char *arg), void *ctx)
+{
+	char word[4096];
+
+	while (*(options += strspn(options, " \t\n\v\f\r"))) {
+		size_t used = 0;
+		char quote = '\0';
+
+		for (; *options && (quote || !strchr(" \t\n\v\f\r", *options)); options++) {
+			if (*options == quote)
+				quote = '\0';
+			else if (!quote && (*options == '"' || *options == '\''))
+				quote = *options;
+			else if (used < sizeof(word) - 1)
+				word[used++] = *options;
+		}
+		word[used] = '\0';
+		fn(ctx, word);
 	}
 }
 

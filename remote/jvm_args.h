@@ -20,6 +20,14 @@ struct jvm_args {
  * so what they hold is not known. */
 void jvm_args_cmdline(const char *data, size_t len, struct jvm_args *ret);
 
+/* Call fn with each argument that is for the JVM: those before the main class or jar, without the
+ * values of separate arguments; of a launcher that is not java, all but its name. */
+void jvm_args_each(const char *data, size_t len, void (*fn)(void *ctx, const char *arg), void *ctx);
+
+/* The same for the words of a text of options (JAVA_TOOL_OPTIONS), quotes taken off as the JVM does
+ * it (arguments.cpp, parse_options_buffer). Words of 4 KiB and more are cut there. */
+void jvm_args_each_word(const char *options, void (*fn)(void *ctx, const char *arg), void *ctx);
+
 /* Of a text of JVM arguments (java.rt.vmArgs) those that begin with -X, joined by blanks: never a
  * system property, which may be a secret. What -Xrun and -XX:On... shall run is left out as well.
  */

@@ -23,6 +23,10 @@
 #define MAX_RUNTIME_BYTES (16 * MiB) /* of such files in one `ps` */
 #define MAX_RUNTIME_MS 1000
 #define MAX_PROCESSES 65536
+#define MAX_PROC_NET (64 * MiB) /* a table of sockets, read line by line */
+#define MAX_DESCRIPTORS 262144	/* of one process */
+#define MAX_LISTENING 4096	/* sockets in the answer of `survey` ... */
+#define MAX_SURVEY_JARS 1024	/* ... and files */
 #define MAX_JVMS 1024
 
 /* The spool of a capture */
