@@ -42,6 +42,7 @@ agents() {
 	if [ ! -d "$dir" ]; then
 		mkdir -p "$RIG_CACHE"
 		part=$(mktemp -d "$RIG_CACHE/agents.XXXXXX")
+		chmod 755 "$part"
 		if ! make_jars "$part" || ! make_libraries "$part"; then rm -rf "$part" && return 1; fi
 		mv -T "$part" "$dir" 2>/dev/null || rm -rf "$part"
 	fi
