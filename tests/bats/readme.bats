@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The README's map is true: what it names is there, and every folder is on it.
+# Documents are true: what the README names is there, every folder is on its map; the rules in the manual work.
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."
@@ -44,4 +44,28 @@ setup() {
 		[[ $name != *::* ]] || file=tests/unit/test_${name%%::*}.c
 		grep -qwF "${name##*::}" "$file" || { echo "$file has no ${name##*::}" && false; }
 	done
+}
+
+# The rules of the manual, with pods as Kubernetes's discovery has them: what Prometheus makes of each.
+relabelled() {
+	local name=__meta_kubernetes_pod_ sd
+	local note=${name}annotation_prometheus_io_
+	sd="
+  - {targets: ['10.0.0.7:8080'], labels: {${note}scrape: 'true', ${note}port: '9404', ${note}path: /metrics, ${name}ip: 10.0.0.7, ${name}name: a}}
+  - {targets: ['10.0.0.7:8081'], labels: {${note}scrape: 'true', ${note}port: '9404', ${note}path: /metrics, ${name}ip: 10.0.0.7, ${name}name: a}}
+  - {targets: ['[fd00::7]:80'], labels: {${note}scrape: 'true', ${note}port: '9405', ${note}path: /m, ${name}ip: 'fd00::7', ${name}name: b}}
+  - {targets: ['10.0.0.8:8080'], labels: {${name}ip: 10.0.0.8, ${name}name: c}}
+  - {targets: ['10.0.0.9'], labels: {${note}scrape: 'true', ${note}port: '9404', ${name}ip: 10.0.0.9, ${name}phase: Succeeded}}"
+	awk '/^    scrape_configs:/ {on = 1} on && !/^    / {exit} on {print substr($0, 5)}' jdiag/man/exporter.txt |
+		SD=$sd perl -0pe 's/kubernetes_sd_configs:\n *- role: pod/static_configs:$ENV{SD}/' >"$BATS_TEST_TMPDIR/prometheus.yml"
+	promtool check config "$BATS_TEST_TMPDIR/prometheus.yml" >&2
+	promtool check service-discovery --timeout 2s "$BATS_TEST_TMPDIR/prometheus.yml" annotated-pods |
+		python3 -c '
+import json, sys
+for labels in (target["labels"] for target in json.load(sys.stdin)):
+    print(labels["__address__"] + labels["__metrics_path__"], labels["pod"]) if labels else None'
+}
+
+@test "Prometheus takes the relabelling rules of the manual, and finds what is annotated" {
+	[ "$(relabelled | sort -u)" = $'10.0.0.7:9404/metrics a\n[fd00::7]:9405/m b' ]
 }
