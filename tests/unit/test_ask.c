@@ -1,0 +1,262 @@
+/* jdiag: commands of the attach protocol, against a node that answers by a script. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "jdiag/ask.h"
+#include "jdiag/helper/connection.h"
+#include "remote/base/sha256.h"
+#include "tests/unit/fake_ssh.h"
+
+#define HELLO "{\"min\":1,\"max\":1}"
+
+static const char image[8] = "\x7f"
+			     "ELF";
+static const struct jvmref jvm = {
+	.pid = 77, .start_time = 5, .container = "c", .version = "17.0.9"};
+
+static void say(struct buf *b, enum frame_type type, const char *body)
+{
+	frame_add(b, type, 1, body, strlen(body));
+}
+
+static void say_data(struct buf *b, uint64_t offset, const char *text)
+{
+	unsigned char body[1000];
+
+	wire_put_u64(body, offset);
+	memcpy(body + 8, text, strlen(text));
+	frame_add(b, FRAME_DATA, 1, body, 8 + strlen(text));
+}
+
+static void say_end(struct buf *b, int code, const char *text)
+{
+	char body[200], hex[SHA256_HEX_SIZE];
+	struct sha256 *sha = sha256_new();
+
+	sha256_add(sha, text, strlen(text));
+	snprintf(body, sizeof(body), "{\"code\":%d,\"length\":%zu,\"sha256\":\"%s\"}", code,
+		 strlen(text), sha256_hex(sha, hex));
+	sha256_free(sha);
+	say(b, FRAME_END, body);
+}
+
+struct node {
+	struct fake fake;
+	struct buf out;
+	struct helper *helper;
+};
+
+static struct buf script(void)
+{
+	struct buf b = BUF_INIT(MiB);
+
+	buf_add(&b, wire_magic, WIRE_MAGIC_SIZE);
+	frame_add(&b, FRAME_HELLO, 0, HELLO, strlen(HELLO));
+	return b;
+}
+
+static void node_start(struct node *n, struct buf b)
+{
+	const struct helper_options o = {.start_timeout_ms = 2000};
+	struct error err = {0};
+
+	n->out = b;
+	fake_init(&n->fake, b.data, b.len);
+	n->fake.hold_out = true;
+	n->fake.expect_in = sizeof(image);
+	if (helper_push(&n->helper, &n->fake.base, &o, "x86_64", image, sizeof(image), &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void node_stop(struct node *n)
+{
+	helper_stop(n->helper);
+	fake_release(&n->fake);
+	buf_release(&n->out);
+}
+
+static void test_reply(void **state)
+{
+	const char *args[] = {"instrument", "false", "/tmp/a.jar=x\n\"y"};
+	struct ask_reply r = {0};
+	struct buf b = script();
+	struct error err = {0};
+	struct node n;
+
+	(void)state;
+	say_data(&b, 0, "return ");
+	say_data(&b, 7, "code: 0\n");
+	say_end(&b, -1, "return code: 0\n");
+	node_start(&n, b);
+	assert_int_equal(jvm_ask(n.helper, &jvm, "load", args, 3, 0, &r, &err), 0);
+	assert_int_equal(r.code, -1);
+	assert_string_equal(buf_str(&r.text), "return code: 0\n");
+	ask_reply_release(&r);
+	assert_non_null(memmem(n.fake.in.data, n.fake.in.len,
+			       "\"args\":[\"instrument\",\"false\",\"/tmp/a.jar=x\\n\\\"y\"]", 49));
+	assert_non_null(memmem(n.fake.in.data, n.fake.in.len, "\"pid\":77,\"start_time\":5", 23));
+	node_stop(&n);
+}
+
+static void test_errors(void **state)
+{
+	struct ask_reply r = {0};
+	struct buf b = script();
+	struct error err = {0};
+	struct node n;
+
+	(void)state;
+	say(&b, FRAME_ERROR,
+	    "{\"code\":\"attach\",\"errno\":3,\"message\":\"the JVM ended while it was asked: exit "
+	    "status 1\",\"hint\":\"\"}");
+	node_start(&n, b);
+	assert_int_equal(jvm_ask(n.helper, &jvm, "load", NULL, 0, 0, &r, &err), -1);
+	assert_int_equal(err.code, ERR_ATTACH);
+	assert_int_equal(err.sys, 3);
+	assert_non_null(strstr(err.msg, "exit status 1"));
+	assert_null(r.text.data);
+	node_stop(&n);
+}
+
+static void refused(struct buf b, const char *says)
+{
+	struct ask_reply r = {0};
+	struct error err = {0};
+	struct node n;
+
+	node_start(&n, b);
+	assert_int_equal(jvm_ask(n.helper, &jvm, "jcmd", NULL, 0, 0, &r, &err), -1);
+	if (!strstr(err.msg, says))
+		fail_msg("'%s' is not in '%s'", says, err.msg);
+	assert_null(r.text.data);
+	node_stop(&n);
+}
+
+/* A node that lies. */
+static void test_lies(void **state)
+{
+	struct buf b = script();
+
+	(void)state;
+	say_data(&b, 1, "x");
+	refused(b, "do not follow each other");
+
+	b = script();
+	say_data(&b, 0, "x");
+	say_end(&b, 0, "y");
+	refused(b, "length or digest");
+
+	b = script();
+	say(&b, FRAME_END,
+	    "{\"length\":0,\"sha256\":"
+	    "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}");
+	refused(b, "it has no code");
+
+	b = script();
+	say(&b, FRAME_RESULT, "{}");
+	refused(b, "it has no end");
+}
+
+/* The JSON of a request holds UTF-8 only. */
+static void test_bytes(void **state)
+{
+	const char *args[] = {"x\xff"};
+	struct ask_reply r = {0};
+	struct error err = {0};
+	struct node n;
+
+	(void)state;
+	node_start(&n, script());
+	assert_int_equal(jvm_ask(n.helper, &jvm, "load", args, 1, 0, &r, &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+	assert_null(strstr(err.msg, "x\xff"));
+	node_stop(&n);
+}
+
+static int flag(const char *text, struct error *err)
+{
+	struct buf b = script();
+	struct node n;
+	int rc;
+
+	if (*text)
+		say_data(&b, 0, text);
+	say_end(&b, 0, text);
+	node_start(&n, b);
+	*err = (struct error){0};
+	rc = jvm_flag(n.helper, &jvm, "EnableDynamicAgentLoading", err);
+	node_stop(&n);
+	return rc;
+}
+
+static void test_flag(void **state)
+{
+	struct error err;
+
+	(void)state;
+	assert_int_equal(flag("-XX:+EnableDynamicAgentLoading\n", &err), 1);
+	assert_int_equal(flag("-XX:-EnableDynamicAgentLoading\n", &err), 0);
+	assert_int_equal(flag("-XX:-EnableDynamicAgentLoading", &err), 0);
+	assert_int_equal(flag("no such flag 'EnableDynamicAgentLoading'\n", &err), -1);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(flag("-XX:+EnableDynamicAgentLoadingNot\n", &err), -2);
+	assert_int_equal(err.code, ERR_ATTACH);
+	assert_int_equal(flag("-XX:", &err), -2);
+	assert_int_equal(flag("", &err), -2);
+}
+
+static void test_release(void **state)
+{
+	static const struct {
+		const char *version;
+		unsigned int release;
+	} cases[] = {{"1.8.0_504", 8}, {"17.0.15", 17}, {"25-ea", 25},
+		     {"", 0},	       {"x", 0},	{"9999", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct jvmref j = {0};
+
+		snprintf(j.version, sizeof(j.version), "%s", cases[i].version);
+		assert_int_equal(jvmref_release(&j), cases[i].release);
+	}
+}
+
+static void test_reference(void **state)
+{
+	json_t *object =
+		json_pack("{s:i, s:i, s:s, s:s, s:s, s:i}", "pid", 9, "start_time", 8, "container",
+			  "abc", "version", "21.0.1", "main", "Main", "uid", 7);
+	struct jvmref j;
+	json_t *params;
+
+	(void)state;
+	jvmref_from_json(object, &j);
+	assert_int_equal(j.pid, 9);
+	assert_int_equal(j.uid, 7);
+	assert_int_equal(j.ns_pid, 0);
+	assert_string_equal(j.main, "Main");
+	params = jvmref_params(&j);
+	assert_int_equal(json_integer_value(json_object_get(params, "start_time")), 8);
+	assert_string_equal(json_string_value(json_object_get(params, "container")), "abc");
+	json_decref(params);
+	json_decref(object);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reply),	  cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_lies),	  cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_flag),	  cmocka_unit_test(test_release),
+		cmocka_unit_test(test_reference),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
