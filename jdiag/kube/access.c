@@ -1,5 +1,6 @@
 #include "jdiag/kube/access.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,4 +173,32 @@ char *kube_access_rule(const struct kube_access *a, const char *user)
 			 "kubectl create %sbinding %s%s --%s=%s %s",
 			 group, a->resource, a->verb, kind, name, place, a->verb, a->resource,
 			 *group ? "." : "", group, kind, name, place, kind, name, who);
+}
+
+/* To change the rules helps against RBAC's own 403 alone: an admission policy answers with one,
+ * too, and RBAC does not say it like this. */
+static bool is_rbac(const struct kube_get *get, const struct error *err)
+{
+	auto_free char *cannot = xasprintf("cannot %s resource", get->verb);
+
+	return strstr(err->msg, cannot) || str_ends(err->msg, "403 Forbidden");
+}
+
+int kube_add_rule(struct kube *k, const struct kube_get *get, struct error *err)
+{
+	const struct kube_access a = {
+		.verb = get->verb, .resource = get->resource, .group = get->group, .ns = get->ns};
+	auto_free char *rule = NULL;
+	char user[256] = "";
+
+	if (!err || err->code != ERR_API || err->sys != EACCES ||
+	    strstr(err->msg, "system:anonymous"))
+		return -1;
+	if (!is_rbac(get, err))
+		return error_hint(err, "it is not RBAC that says this: see what admission "
+				       "webhooks and policies the cluster has");
+	if (kube_who(k, user, sizeof(user), NULL) < 0)
+		user[0] = '\0';
+	rule = kube_access_rule(&a, user);
+	return error_hint(err, "%s", rule);
 }

@@ -171,7 +171,9 @@ static int send_once(struct kube *k, const struct kube_get *get, const char *url
 {
 	auto_cleanup(auth_headers_release) struct auth_headers h = {0};
 	struct http_request req = {
-		.method = get->body ? "POST" : "GET",
+		.method = get->is_patch ? "PATCH"
+			  : get->body	? "POST"
+					: "GET",
 		.url = url,
 		.body = get->body,
 		.body_len = get->body ? strlen(get->body) : 0,
@@ -184,7 +186,8 @@ static int send_once(struct kube *k, const struct kube_get *get, const char *url
 	else if (kube_authenticate(k, again, &h, err) != 0)
 		return -1;
 	if (get->body)
-		auth_headers_add(&h, "Content-Type: application/json");
+		auth_headers_add(&h, get->is_patch ? "Content-Type: application/merge-patch+json"
+						   : "Content-Type: application/json");
 	req.headers = (const char *const *)h.lines;
 	if (http_do(k->http, &req, ret, err) != 0)
 		return explain_transport(k, err);

@@ -17,15 +17,17 @@ struct kube {
 };
 
 /* One GET, in the words of RBAC: for messages, and to tell what a 404 means. Or a question that is
- * asked by POST and makes nothing: it may be asked again, as a GET may. */
+ * asked by POST and makes nothing: it may be asked again, as a GET may. Or a PATCH that names the
+ * resourceVersion which it changes: the second of two alike is a 409. */
 struct kube_get {
-	const char *verb;     /* "get", "list" */
+	const char *verb;     /* "get", "list", "patch" */
 	const char *group;    /* "apps"; NULL or "": the core group */
 	const char *resource; /* "pods" */
 	const char *ns;	      /* NULL: not namespaced, or all namespaces */
 	const char *name;     /* NULL: a list */
 	const char *path;     /* with query, after the server's URL */
 	const char *body;     /* JSON: a POST; NULL: a GET */
+	bool is_patch;	      /* body is a merge patch */
 	bool has_selector;    /* then a 400 is the user's */
 	bool anonymous;	      /* without credentials */
 };
@@ -55,8 +57,23 @@ int kube_send(struct kube *k, const struct kube_get *get, struct http_response *
 int kube_fetch(struct kube *k, const struct kube_get *get, struct json_t **ret, long *ret_status,
 	       struct error *err) must_check;
 
+/* kube_fetch of one object, which has the name that was asked for. */
+int kube_fetch_object(struct kube *k, const struct kube_get *get, struct json_t **ret,
+		      long *ret_status, struct error *err) must_check;
+
+/* ERR_USAGE: "'x/y' cannot be the name of a pod". Always -1. */
+int kube_bad_name(const char *what, const char *name, struct error *err);
+
 /* What a response other than 200 means, in words; always -1. */
 int kube_status_error(const struct kube *k, const struct kube_get *get,
 		      const struct http_response *r, struct error *err);
+
+/* To an error that may be a 403: the rule of RBAC that was missing, if that is what it says, and
+ * how to give it to the user (who is asked for). Always -1. */
+int kube_add_rule(struct kube *k, const struct kube_get *get, struct error *err);
+
+/* The value of a key of a ConfigMap, as kube_read_configmap. For that and for fuzzing. */
+int kube_configmap_value(const struct json_t *object, const char *name, const char *key, char **ret,
+			 size_t *ret_len, struct error *err) must_check;
 
 #endif

@@ -4,10 +4,10 @@
  * verb and resource), ERR_TARGET (404: pod, namespace), ERR_USAGE (kubeconfig, context, names and
  * selectors that cannot be).
  *
- * Every request goes once more after a connection that broke, once more with a new credential after
- * a 401 to a plugin's, and up to three times after 429 and 503, waiting as Retry-After says (at
- * most 30 s, interruptible). Redirects are errors. Nothing secret is in errors or logs, also when a
- * server echoes it.
+ * Every request goes once more after a connection that broke (none of them does more the second
+ * time: patch.h), once more with a new credential after a 401 to a plugin's, and up to three times
+ * after 429 and 503, waiting as Retry-After says (at most 30 s, interruptible). Redirects are
+ * errors. Nothing secret is in errors or logs, also when a server echoes it.
  */
 #ifndef JDIAG_KUBE_KUBE_H
 #define JDIAG_KUBE_KUBE_H

@@ -5,11 +5,12 @@
 #include "jdiag/json.h"
 #include "jdiag/kube/internal.h"
 #include "jdiag/kube/names.h"
+#include "jdiag/kube/patch.h"
 #include "remote/base/limits.h"
 
 #define PAGE_SIZE 500
 
-static int bad_name(const char *what, const char *name, struct error *err)
+int kube_bad_name(const char *what, const char *name, struct error *err)
 {
 	return error_set(err, ERR_USAGE, "'%s' cannot be the name of a %s", name, what);
 }
@@ -50,44 +51,51 @@ static int check_asked_for(const struct kube_get *get, json_t *object, json_t **
 			 get->name, get->resource);
 }
 
-int kube_get_pod(struct kube *k, const char *ns, const char *name, json_t **ret, struct error *err)
+int kube_fetch_object(struct kube *k, const struct kube_get *get, json_t **ret, long *ret_status,
+		      struct error *err)
 {
 	json_t *object = NULL;
+
+	if (kube_fetch(k, get, &object, ret_status, err) != 0)
+		return -1;
+	return check_asked_for(get, object, ret, err);
+}
+
+int kube_get_pod(struct kube *k, const char *ns, const char *name, json_t **ret, struct error *err)
+{
 	auto_free char *path = NULL;
 	struct kube_get get = {.verb = "get", .resource = "pods", .ns = ns, .name = name};
+	struct error why = {0};
 	long status;
 
 	if (!name_is_label(ns))
-		return bad_name("namespace", ns, err);
+		return kube_bad_name("namespace", ns, err);
 	if (!name_is_subdomain(name))
-		return bad_name("pod", name, err);
+		return kube_bad_name("pod", name, err);
 	path = xasprintf("/api/v1/namespaces/%s/pods/%s", ns, name);
 	get.path = path;
-	if (kube_fetch(k, &get, &object, &status, err) == 0)
-		return check_asked_for(&get, object, ret, err);
-	return status == 404 && err && err->code == ERR_TARGET ? explain_missing_pod(k, ns, err)
-							       : -1;
+	if (kube_fetch_object(k, &get, ret, &status, &why) == 0)
+		return 0;
+	if (err)
+		*err = why;
+	return status == 404 && why.code == ERR_TARGET ? explain_missing_pod(k, ns, err) : -1;
 }
 
 int kube_get_node(struct kube *k, const char *name, json_t **ret, struct error *err)
 {
 	auto_free char *path = NULL;
 	struct kube_get get = {.verb = "get", .resource = "nodes", .name = name};
-	json_t *object = NULL;
 
 	if (!name_is_subdomain(name))
-		return bad_name("node", name, err);
+		return kube_bad_name("node", name, err);
 	path = xasprintf("/api/v1/nodes/%s", name);
 	get.path = path;
-	if (kube_fetch(k, &get, &object, NULL, err) < 0)
-		return -1;
-	return check_asked_for(&get, object, ret, err);
+	return kube_fetch_object(k, &get, ret, NULL, err);
 }
 
 int kube_get_workload(struct kube *k, const struct kube_kind *kind, const char *ns,
 		      const char *name, json_t **ret, struct error *err)
 {
-	json_t *object = NULL;
 	auto_free char *path = NULL;
 	struct kube_get get = {.verb = "get",
 			       .group = kind->group,
@@ -96,20 +104,19 @@ int kube_get_workload(struct kube *k, const struct kube_kind *kind, const char *
 			       .name = name};
 
 	if (!name_is_label(ns))
-		return bad_name("namespace", ns, err);
+		return kube_bad_name("namespace", ns, err);
 	if (!name_is_subdomain(name))
-		return bad_name("workload", name, err);
+		return kube_bad_name("workload", name, err);
 	path = xasprintf("/apis/%s/v1/namespaces/%s/%s/%s", kind->group, ns, kind->resource, name);
 	get.path = path;
-	if (kube_fetch(k, &get, &object, NULL, err) < 0)
-		return -1;
-	return check_asked_for(&get, object, ret, err);
+	return kube_fetch_object(k, &get, ret, NULL, err);
 }
 
 struct listing {
 	const char *resource, *ns, *labels, *fields;
-	json_t *items; /* owned; what was gathered so far */
-	char *next;    /* owned; the continue token, NULL at the end */
+	bool annotations; /* are kept */
+	json_t *items;	  /* owned; what was gathered so far */
+	char *next;	  /* owned; the continue token, NULL at the end */
 };
 
 static void listing_release(struct listing *l)
@@ -168,8 +175,7 @@ static int take_page(struct listing *l, const json_t *page, struct error *err)
 		return error_set(err, ERR_API, "the cluster API's list of %s does not end",
 				 l->resource);
 	json_array_foreach (items, i, object) {
-		/* those of a node are few, and say which machine it is */
-		prune(object, strcmp(l->resource, "nodes") == 0);
+		prune(object, l->annotations);
 		json_array_append(l->items, object);
 	}
 	free_cleanup(&l->next);
@@ -217,7 +223,15 @@ static int list_twice(struct kube *k, const struct listing *what, json_t **ret, 
 
 int kube_list_nodes(struct kube *k, json_t **ret, struct error *err)
 {
-	return list_twice(k, &(struct listing){.resource = "nodes"}, ret, err);
+	/* their annotations are few, and say which machine it is */
+	return list_twice(k, &(struct listing){.resource = "nodes", .annotations = true}, ret, err);
+}
+
+static int list_pods(struct kube *k, const struct listing *what, json_t **ret, struct error *err)
+{
+	if (what->ns && !name_is_label(what->ns))
+		return kube_bad_name("namespace", what->ns, err);
+	return list_twice(k, what, ret, err);
 }
 
 int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
@@ -226,7 +240,17 @@ int kube_list_pods(struct kube *k, const char *ns, const char *label_selector,
 	const struct listing what = {
 		.resource = "pods", .ns = ns, .labels = label_selector, .fields = field_selector};
 
-	if (ns && !name_is_label(ns))
-		return bad_name("namespace", ns, err);
-	return list_twice(k, &what, ret, err);
+	return list_pods(k, &what, ret, err);
+}
+
+int kube_list_pods_whole(struct kube *k, const char *ns, const char *label_selector,
+			 const char *field_selector, json_t **ret, struct error *err)
+{
+	const struct listing what = {.resource = "pods",
+				     .ns = ns,
+				     .labels = label_selector,
+				     .fields = field_selector,
+				     .annotations = true};
+
+	return list_pods(k, &what, ret, err);
 }

@@ -10,10 +10,11 @@
 
 #include "jdiag/kube/kube.h"
 
-/* object: the pod as it was read. annotations: an object of strings and nulls (remove). *ret (may
- * be NULL): the new pod. ERR_API: forbidden, with the rule that is missing (EACCES in err->sys).
- * ERR_TARGET with ESTALE: it is another pod now (409, 422, 404). ERR_API with EAGAIN: it was
- * changed meanwhile; read it again. */
+/* object: the pod as it was read (of a list, too). annotations: an object of strings and nulls
+ * (remove). *ret (may be NULL): the new pod. ERR_API: forbidden, with the rule that is missing
+ * (EACCES in err->sys). ERR_TARGET with ESTALE: it is another pod now (409, 422, 404). ERR_API with
+ * EAGAIN: it was changed meanwhile; read it again. A lost answer is looked up: success means that
+ * the annotations are there, any error but these three says whether that is known. */
 int kube_annotate_pod(struct kube *k, const struct json_t *object, const struct json_t *annotations,
 		      struct json_t **ret, struct error *err) must_check;
 
