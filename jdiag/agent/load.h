@@ -10,6 +10,8 @@
 #include "jdiag/jvmref.h"
 #include "remote/base/error.h"
 
+#define AGENT_LOAD_MS 30000
+
 struct helper;
 
 enum agent_kind { AGENT_JAR, AGENT_LIBRARY, AGENT_MODULE };
@@ -26,10 +28,22 @@ struct agent_request {
 int agent_check_allowed(struct helper *h, const struct jvmref *j, bool *ret_warns,
 			struct error *err) must_check;
 
-/* ERR_ATTACH in words: jar not found or broken, not on the class path, the agent's own start
- * failed, library missing; the JVM has ended (err->sys ESRCH), with its status if it is known. */
+/*
+ * ERR_ATTACH in words: jar not found or broken, not on the class path, the agent's own start
+ * failed, library missing. err->sys says what became of it:
+ *	ENOEXEC    the JVM has taken in nothing of it: its file is of no use any more
+ *	ESRCH      the JVM has ended, with its status in the message if the node could tell it
+ *	ETIMEDOUT  no answer within AGENT_LOAD_MS: it may be loaded, or still be at its start
+ *	0          it, or a part of it, is in the JVM
+ * ERR_USAGE when the options do not fit; then nothing was asked.
+ */
 int agent_load(struct helper *h, const struct jvmref *j, const struct agent_request *r,
 	       struct error *err) must_check;
+
+/* What can be said about it without asking: a path that the JVM would misread, options that are too
+ * long, a module that is none. ERR_USAGE. For agent_load, and before anything is copied. */
+int agent_check_request(const struct agent_request *r, unsigned int release,
+			struct error *err) must_check;
 
 /* The words of a reply, for that release of Java; for agent_load and tests. 0, or -1 with err. */
 int agent_reply(const struct agent_request *r, unsigned int release, int code, const char *text,

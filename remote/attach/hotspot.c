@@ -129,6 +129,14 @@ static int early_end(const struct hotspot_request *q, const struct buf *answer, 
 			 geteuid(), getegid());
 }
 
+static int no_answer(const struct hotspot_request *q, struct error *err)
+{
+	error_set(err, ERR_ATTACH, "the JVM did not answer within %llu s",
+		  (unsigned long long)(q->reply_ms / 1000));
+	err->sys = ETIMEDOUT;
+	return -1;
+}
+
 static int read_reply(const struct hotspot_request *q, int fd, struct buf *answer,
 		      uint64_t deadline, struct error *err)
 {
@@ -138,8 +146,7 @@ static int read_reply(const struct hotspot_request *q, int fd, struct buf *answe
 		ssize_t n;
 
 		if (ready == 0)
-			return error_set(err, ERR_ATTACH, "the JVM did not answer within %llu s",
-					 (unsigned long long)(q->reply_ms / 1000));
+			return no_answer(q, err);
 		n = ready < 0 ? -1 : read(fd, chunk, sizeof(chunk));
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

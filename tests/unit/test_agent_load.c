@@ -1,0 +1,198 @@
+/* jdiag: what a JVM says about an agent, told in words. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "jdiag/agent/load.h"
+#include "jdiag/agent/module.h"
+
+#define SECRET "hunter2"
+
+static const struct agent_request jar = {AGENT_JAR, "/tmp/a.jar", SECRET};
+static const struct agent_request library = {AGENT_LIBRARY, "/tmp/a.so", SECRET};
+static const struct agent_request management = {AGENT_MODULE, "jdk.management.agent", ""};
+
+static void check(const struct agent_request *r, unsigned int release, int code, const char *text,
+		  int sys, const char *says)
+{
+	struct error err = {0};
+	int rc = agent_reply(r, release, code, text, &err);
+
+	if (!says) {
+		if (rc != 0)
+			fail_msg("%u %d '%s': %s", release, code, text, err.msg);
+		return;
+	}
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_ATTACH);
+	if (!strstr(err.msg, says))
+		fail_msg("%u %d '%s': no '%s' in '%s'", release, code, text, says, err.msg);
+	assert_int_equal(err.sys, sys);
+	assert_null(strstr(err.msg, SECRET));
+	assert_null(strstr(err.hint, SECRET));
+}
+
+/* facts of the releases: 8 says the number, 9 to 20 -1 in front of a reason, 21 and later 0. */
+static void test_jar(void **state)
+{
+	static const unsigned int later[] = {11, 17, 21, 25};
+
+	(void)state;
+	check(&jar, 8, 0, "0\n", 0, NULL);
+	check(&jar, 8, 0, "0", 0, NULL);
+	check(&jar, 8, 0, "100\n", ENOEXEC, "finds no agent in '/tmp/a.jar'");
+	check(&jar, 8, 0, "101\n", ENOEXEC, "class path");
+	check(&jar, 8, 0, "102\n", 0, "the agent's own start failed");
+	check(&jar, 8, 0, "-4\n", 0, "code -4");
+	check(&jar, 8, -1, "", ENOEXEC, "Java 8 does not say why");
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+		check(&jar, later[i], 0, "return code: 0\n", 0, NULL);
+		check(&jar, later[i], 0, "return code: 100\n", ENOEXEC, "finds no agent");
+		check(&jar, later[i], 0, "return code: 101\n", ENOEXEC, "class path");
+		check(&jar, later[i], 0, "return code: 102\n", 0, "agentmain threw");
+		check(&jar, later[i], 0, "", 0, "does not say whether");
+	}
+	for (int code = -1; code <= 0; code++) {
+		check(&jar, 17, code,
+		      "Dynamic agent loading is not enabled. Use "
+		      "-XX:+EnableDynamicAgentLoading to launch target VM.\n",
+		      ENOEXEC, "lets no agents in");
+		check(&jar, 17, code,
+		      "java.lang.module.FindException: Module java.instrument not found\n", ENOEXEC,
+		      "no module java.instrument");
+		check(&jar, 17, code, "instrument was not loaded.\nno such file\n", ENOEXEC,
+		      "instrument library: instrument was not loaded.");
+	}
+}
+
+static void test_library(void **state)
+{
+	(void)state;
+	check(&library, 8, 0, "0\n", 0, NULL);
+	check(&library, 17, 0, "return code: 0\n", 0, NULL);
+	check(&library, 8, 0, "-1\n", 0, "Agent_OnAttach returned -1");
+	check(&library, 21, 0, "return code: 7\n", 0, "Agent_OnAttach returned 7");
+	check(&library, 8, -1, "", ENOEXEC, "Java 8 does not say why");
+	check(&library, 11, -1, "/tmp/a.so was not loaded.\n", ENOEXEC, "was not loaded");
+	check(&library, 25, 0, "/tmp/a.so was not loaded.\n/tmp/a.so: cannot open\n", ENOEXEC,
+	      "cannot open");
+	check(&library, 25, 0, "return codes: 0\n", ENOEXEC, "could not load");
+}
+
+static void test_module(void **state)
+{
+	(void)state;
+	check(&management, 8, 0, "", 0, NULL);
+	check(&management, 21, 1,
+	      "java.lang.RuntimeException: Invalid agent state: Agent already started\n\tat x\n",
+	      ENOEXEC, "runs in this JVM already");
+	check(&management, 21, 1,
+	      "jdk.internal.agent.AgentConfigurationError: Password file not found: /x\n\tat y\n",
+	      ENOEXEC, "management agent: Password file not found: /x");
+	check(&management, 21, 0, "java.lang.Exception\n", ENOEXEC, "did not start");
+	check(&management, 21, 1,
+	      "java.lang.module.FindException: Module jdk.management.agent not found\n", ENOEXEC,
+	      "without that module");
+}
+
+static void request(const struct agent_request *r, unsigned int release, const char *says)
+{
+	struct error err = {0};
+	int rc = agent_check_request(r, release, &err);
+
+	if (!says) {
+		if (rc != 0)
+			fail_msg("%s", err.msg);
+		return;
+	}
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_USAGE);
+	if (!strstr(err.msg, says))
+		fail_msg("no '%s' in '%s'", says, err.msg);
+}
+
+static void test_lengths(void **state)
+{
+	static char text[200000];
+	struct agent_request r = {AGENT_JAR, "/tmp/a.jar", text};
+
+	(void)state;
+	memset(text, 'x', 1024 - strlen("/tmp/a.jar="));
+	request(&r, 8, NULL);
+	strncat(text, "x", 2);
+	request(&r, 8, "before Java 24 takes 1024 bytes, and with the jar's path these are 1025");
+	request(&r, 23, "before Java 24");
+	request(&r, 24, NULL);
+	request(&r, 0, NULL); /* the helper may know better */
+	r = (struct agent_request){AGENT_LIBRARY, "/tmp/a.so", text};
+	request(&r, 8, NULL);
+	memset(text, 'x', sizeof(text) - 1);
+	request(&r, 25, "a JVM takes 131072 bytes");
+	r = (struct agent_request){AGENT_JAR, "/srv/a=b/a.jar", ""};
+	request(&r, 17, "would take what follows '='");
+	r.kind = AGENT_LIBRARY;
+	request(&r, 17, NULL);
+}
+
+static void command(const char *options, const char *wanted, bool open)
+{
+	struct agent_request r = {AGENT_MODULE, "jdk.management.agent", options};
+	char *got;
+
+	request(&r, 17, NULL);
+	got = module_command(&r);
+	assert_string_equal(got, wanted);
+	free(got);
+	assert_int_equal(module_is_open(&r), open);
+}
+
+static void test_module_options(void **state)
+{
+	static const struct {
+		const char *name, *options, *says;
+	} bad[] = {
+		{"jdk.management", "", "'jdk.management' is no agent"},
+		{"jdk.jdwp.agent", "", "at its start only"},
+		{"java.instrument", "", "name the jar"},
+		{"jdk.management.agent", "port=1", "no option 'port'"},
+		{"jdk.management.agent", "9010", "KEY=VALUE"},
+		{"jdk.management.agent", "jmxremote.port=", "empty"},
+		{"jdk.management.agent", "jmxremote.port=1\nVM.flags", "control character"},
+		{"jdk.management.agent", "jdp.name=\"x", "quote"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct agent_request r = {AGENT_MODULE, bad[i].name, bad[i].options};
+
+		request(&r, 17, bad[i].says);
+	}
+	command("", "ManagementAgent.start_local", false);
+	command(NULL, "ManagementAgent.start_local", false);
+	command(" ,", "ManagementAgent.start_local", false);
+	command("jmxremote.port=9010,com.sun.management.jmxremote.ssl=false",
+		"ManagementAgent.start jmxremote.port=9010 jmxremote.ssl=false", false);
+	command("jmxremote.port=9010 jmxremote.authenticate=false",
+		"ManagementAgent.start jmxremote.port=9010 jmxremote.authenticate=false", true);
+	command("jmxremote.ssl.enabled.cipher.suites=A,B,jdp.ttl=1",
+		"ManagementAgent.start jmxremote.ssl.enabled.cipher.suites=A,B jdp.ttl=1", false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_jar),
+		cmocka_unit_test(test_library),
+		cmocka_unit_test(test_module),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_module_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
