@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Pretends to be a JVM that serves TCP, in a network namespace of its own, for the tests of survey
+and connect: `pod.py MODE [ARGUMENT]`. It says "ready PORT" and lives until its standard input ends.
+
+    with pod.Pod("echo") as p: ... p.pid, p.port
+"""
+
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PIECE = b"x" * 65536
+
+
+class Pod:
+    def __init__(self, mode, *arguments, env=None):
+        serve = 'ip link set lo up; exec "$@"'
+        self.process = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", serve, "sh", sys.executable, os.path.abspath(__file__),
+             mode, *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, **(env or {})))
+        self.pid = self.process.pid
+        line = self.process.stdout.readline().split()
+        if line[:1] != [b"ready"]:
+            raise Exception("the pod did not start")
+        self.port = int(line[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+# ---- inside ----
+
+def look_like_a_jvm():
+    """A mapped libjvm.so and a handler for SIGQUIT are what the helper looks for."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "libjvm.so")
+        with open(path, "wb+") as f:
+            f.write(b"\0" * 4096)
+            f.flush()
+            keep = mmap.mmap(f.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
+    signal.signal(signal.SIGQUIT, lambda *_: None)
+    return keep
+
+
+def echo(c):
+    while True:
+        data = c.recv(65536)
+        if not data:
+            return
+        c.sendall(data)
+
+
+def flood(c):
+    for _ in range(16384):  # 1 GiB
+        c.sendall(PIECE)
+
+
+def garbage(c):
+    c.sendall(bytes(range(256)) * 4096)
+
+
+def hang(_):
+    time.sleep(3600)
+
+
+def close(_):
+    pass
+
+
+def reset(c):
+    c.sendall(b"before the end")
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def slow(c):
+    """Takes nothing until it is told to, then says how much that was."""
+    time.sleep(1)
+    got = 0
+    while True:
+        data = c.recv(1 << 20)
+        got += len(data)
+        if not data or got >= 4 << 20:
+            break
+    c.sendall(b"%d" % got)
+
+
+def page(body, kind="text/plain; version=0.0.4"):
+    head = "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+    return head.encode() + body
+
+
+def metrics(c):
+    c.recv(65536)
+    c.sendall(page(b"# TYPE jmx_scrape_error gauge\njmx_scrape_error 0.0\njvm_x 1\n"))
+
+
+SERVERS = {f.__name__: f for f in (echo, flood, garbage, hang, close, reset, slow, metrics)}
+
+
+def serve(listener, server):
+    while True:
+        c, _ = listener.accept()
+
+        def run(c=c):
+            with c:
+                try:
+                    server(c)
+                except OSError:
+                    pass
+
+        threading.Thread(target=run, daemon=True).start()
+
+
+def listen(family=socket.AF_INET, address="127.0.0.1", port=0, backlog=128):
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, port))
+    s.listen(backlog)
+    return s
+
+
+def crowd(n):
+    """So many listening sockets: of processes beside this one, as many as a process may have."""
+    keep = []
+    share = 15000
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for first in range(1, n + 1, share):
+        ready, told = os.pipe()
+        ports = range(first, min(first + share, n + 1))
+        if first == 1:
+            keep.extend(listen(port=port) for port in ports)
+        elif os.fork() == 0:
+            for s in keep:
+                s.close()
+            keep = [listen(port=port) for port in ports]
+            os.write(told, b"x")
+            os.read(0, 1)
+            os._exit(0)
+        else:
+            os.read(ready, 1)
+    return keep
+
+
+def main():
+    mode, *arguments = sys.argv[1:]
+    keep = [look_like_a_jvm()]
+    port = 0
+    if mode == "crowd":
+        keep.append(crowd(int(arguments[0])))
+        port = int(arguments[0])
+    elif mode == "nobody":
+        s = listen()
+        port = s.getsockname()[1]
+        s.close()
+    elif mode == "busy":  # its queue is full: what comes is not answered
+        keep.append(listen(backlog=0))
+        port = keep[-1].getsockname()[1]
+        for _ in range(2):
+            c = socket.socket()
+            c.setblocking(False)
+            c.connect_ex(("127.0.0.1", port))
+            keep.append(c)
+    elif mode in ("v6", "interface"):
+        if mode == "interface":
+            subprocess.run(["ip", "addr", "add", "10.1.2.3/24", "dev", "lo"], check=True)
+            s = listen(address="10.1.2.3")
+        else:
+            s = listen(socket.AF_INET6, "::1")
+        port = s.getsockname()[1]
+        threading.Thread(target=serve, args=(s, echo), daemon=True).start()
+    elif mode == "files":
+        keep.extend(open(path, "w") for path in arguments)
+        os.unlink(arguments[0])
+    else:
+        s = listen()
+        port = s.getsockname()[1]
+        threading.Thread(target=serve, args=(s, SERVERS[mode]), daemon=True).start()
+    print("ready", port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
