@@ -65,6 +65,7 @@
 #define MAX_FILTER_REGEX 256	      /* ... and a regular expression in it */
 #define MAX_FILTER_REGEX_DEPTH 4
 #define MAX_KNOWN_HOSTS (16 * MiB)
+#define MAX_TARGETS_TEXT (64 * MiB) /* of all scrape targets */
 #define MAX_HELP_TEXT (256 * KiB)   /* help, a manual page, a completion script */
 #define MAX_PLUGIN_OUTPUT (1 * MiB) /* exec credential plugin, --token-command */
 
