@@ -6,7 +6,7 @@ usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-i
        kube_state.py FILE pod NS/NAME --node N [--uid U] --container NAME=ID[,restarts=N][,state=REASON] ...
                      [--label K=V]... [--phase P] [--probe NAME=PERIOD,FAILURES] [--memory NAME=BYTES]
                      [--runtime-class C] [--deleting] [--runtime containerd] [--host-ip IP]
-                     [--owner KIND/NAME/UID] [--created TIME] [--not-ready]
+                     [--owner KIND/NAME/UID] [--created TIME] [--not-ready] [--pod-ip IP] [--annotation K=V]...
        kube_state.py FILE workload RESOURCE/NS/NAME --select K=V... [--select-in K=V,V]... [--uid U]
        kube_state.py FILE remove NS/NAME|NODE
 
@@ -110,6 +110,8 @@ def pod_object(options):
                    "conditions": [{"type": "Ready", "status": "True" if options.phase == "Running" else "False",
                                    "lastProbeTime": None, "lastTransitionTime": STARTED}]},
     }
+    if options.annotation:
+        pod["metadata"]["annotations"] = dict(text.split("=", 1) for text in options.annotation)
     if options.runtime_class:
         pod["spec"]["runtimeClassName"] = options.runtime_class
     if options.owner:
@@ -126,8 +128,8 @@ def pod_object(options):
     if options.node:
         pod["spec"]["nodeName"] = options.node
         pod["status"].update({
-            "hostIP": options.host_ip, "hostIPs": [{"ip": options.host_ip}], "podIP": "10.244.0.15",
-            "podIPs": [{"ip": "10.244.0.15"}], "startTime": CREATED,
+            "hostIP": options.host_ip, "hostIPs": [{"ip": options.host_ip}], "podIP": options.pod_ip,
+            "podIPs": [{"ip": options.pod_ip}], "startTime": CREATED,
             "containerStatuses": [container_status(*facts, options.runtime) for facts in containers]})
     return pod
 
@@ -174,13 +176,14 @@ def parse():
     for option in ("--node", "--uid", "--runtime-class"):
         pod.add_argument(option)
     pod.add_argument("--host-ip", default="127.0.0.1")
+    pod.add_argument("--pod-ip", default="10.244.0.15")
     pod.add_argument("--phase", default="Running")
     pod.add_argument("--runtime", default="containerd")
     pod.add_argument("--deleting", action="store_true")
     pod.add_argument("--owner")
     pod.add_argument("--created")
     pod.add_argument("--not-ready", action="store_true")
-    for option in ("--container", "--label", "--probe", "--memory"):
+    for option in ("--container", "--label", "--probe", "--memory", "--annotation"):
         pod.add_argument(option, action="append", default=[])
     workload = verbs.add_parser("workload")
     workload.add_argument("name")
