@@ -49,7 +49,7 @@ const char *artifact_content_type(const char *format)
 						  : "application/octet-stream";
 }
 
-static json_t *describe_target(const struct session *s, const json_t *jvm)
+json_t *manifest_target(const struct session *s, const json_t *jvm)
 {
 	json_t *target = json_pack("{s:s, s:s, s:s}", "node", s->node, "address", s->address,
 				   "containerID", json_str_at(jvm, "container", ""));
@@ -64,7 +64,7 @@ static json_t *describe_target(const struct session *s, const json_t *jvm)
 	return target;
 }
 
-static json_t *describe_jvm(const json_t *jvm)
+json_t *manifest_jvm(const json_t *jvm)
 {
 	static const char *const fields[] = {"pid", "ns_pid", "version", "main",
 					     "uid", "vm",     "started"};
@@ -105,8 +105,8 @@ json_t *manifest_new(const char *name, const struct session *s, const json_t *jv
 	json_t *manifest =
 		json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s, s:b, s:o}, s:s}",
 			  "apiVersion", "jdiag/v1", "kind", "HeapDump", "name", name, "format",
-			  p->format ? p->format : "hprof", "target", describe_target(s, jvm), "jvm",
-			  describe_jvm(jvm), "capture", "strategy", p->strategy, "redact",
+			  p->format ? p->format : "hprof", "target", manifest_target(s, jvm), "jvm",
+			  manifest_jvm(jvm), "capture", "strategy", p->strategy, "redact",
 			  p->redact ? p->redact : "none", "live", p->live, "started",
 			  timestamp(when), "jdiag", JDIAG_VERSION);
 

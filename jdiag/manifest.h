@@ -38,6 +38,12 @@ struct json_t *manifest_new(const char *name, const struct session *s, const str
  * was attached to in the meantime. */
 void manifest_begin_capture(struct json_t *manifest, const struct preflight *p, time_t when);
 
+/* What each result says of where it was done: target {node, address, containerID, and of a pod
+ * namespace, pod, uid, container, image, restartCount}; jvm {pid, ns_pid, version, main, uid, vm,
+ * started}. New. */
+struct json_t *manifest_target(const struct session *s, const struct json_t *jvm) must_check;
+struct json_t *manifest_jvm(const struct json_t *jvm) must_check;
+
 /* url into an object; escaped if it is a path that is not UTF-8, which JSON cannot hold. */
 void manifest_set_url(struct json_t *object, const char *url);
 
