@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A strict Kubernetes API server for tests: pods and nodes, read only, over TLS with a CA of its own.
+"""A strict Kubernetes API server for tests, over TLS with a CA of its own: pods, nodes, what makes pods and
+ConfigMaps are read; of pods the annotations may be changed by a merge patch (kube_patch.py).
 
 usage: kube_server.py DIR [--token TOKEN] [--certificate good|other-ca|other-name|expired]
 
@@ -15,14 +16,19 @@ certificate is looked up as "cert:CN". A user that is not in the file may read e
 answer the reviews of oneself (who am I, may I?), which "deny" may forbid too ("create selfsubjectreviews",
 "create selfsubjectaccessreviews"); /version is for everybody, also without credentials.
 
-faults.json: [{"path": REGULAR EXPRESSION of path and query, "from": N, "times": N, "do": ACTION, ...}].
-The first whose path matches, counted from its own request number "from" (1), "times" times (always):
+faults.json: [{"path": REGULAR EXPRESSION of path and query, "method": METHOD (any), "from": N, "times": N,
+"do": ACTION, ...}]. The first that matches, counted from its own request number "from" (1), "times" times (always):
   status    "code", "reason", "message", "headers": that answer
   redirect  "location"
   flood     a JSON answer that never ends        nest      JSON nested "depth" deep
   hang      no answer at all                     cut       half of the answer, then the end
   garbage   "body": that, as JSON                html      a login page, as a captive portal sends it
   merge     "patch": the answer, changed by this merge patch
+  drop      the connection ends without an answer
+  change    "patch": before it is answered, somebody else has changed the pod like this (another uid: replaced it)
+  remove    before it is answered, somebody has deleted the pod
+A PATCH takes effect first where its answer is lost or spoilt (cut, drop, garbage, html, flood, nest); with "status",
+"redirect" and "hang" it does so if "after" is true.
 """
 import argparse
 import base64
@@ -39,6 +45,10 @@ import sys
 import threading
 import time
 import urllib.parse
+
+sys.dont_write_bytecode = True
+import kube_patch  # noqa: E402
+from kube_store import Store, merge, put  # noqa: E402
 
 FLOOD_MAX = 4 << 30
 HANG_SECONDS = 300
@@ -179,19 +189,6 @@ def read_json(directory, name, default):
         return default
 
 
-def merge(target, patch):
-    """RFC 7396."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge(result.get(key), value)
-    return result
-
-
 def not_found(resource, name):
     return Refused(404, "NotFound", '%s "%s" not found' % (resource, name), {"name": name, "kind": resource})
 
@@ -228,6 +225,7 @@ class Api:
         (re.compile(r"^/api/v1/namespaces/([^/]+)/pods/([^/]+)$"), "get", "pods"),
         (re.compile(r"^/api/v1/namespaces/([^/]+)/pods$"), "list", "pods"),
         (re.compile(r"^/api/v1/pods$"), "list", "pods"),
+        (re.compile(r"^/api/v1/namespaces/([^/]+)/configmaps/([^/]+)$"), "get", "configmaps"),
         (re.compile(r"^/api/v1/nodes/([^/]+)$"), "get", "nodes"),
         (re.compile(r"^/api/v1/nodes$"), "list", "nodes"),
     )
@@ -236,6 +234,7 @@ class Api:
 
     def __init__(self, directory, token):
         self.directory, self.token = directory, token
+        self.store = Store(os.path.join(directory, "state.json"))
 
     def user(self, authorization, certificate):
         """The name of who asks, and what is denied; a token wins over nothing, as in the real one."""
@@ -265,7 +264,7 @@ class Api:
     def workload(self, match, user):
         group, namespace, resource, name = match.groups()
         self.authorize(user, "get", resource, namespace, name, group)
-        state = read_json(self.directory, "state.json", {})
+        state = self.store.read()
         key = "%s/%s/%s" % (resource, namespace, name)
         if (group == "batch") != (resource == "jobs") or key not in state.get("workloads", {}):
             raise not_found("%s.%s" % (resource, group), name)
@@ -309,12 +308,12 @@ class Api:
             return None
         names = [urllib.parse.unquote(name) for name in match.groups()]
         name = names[-1] if verb == "get" else None
-        namespace = names[0] if resource == "pods" and names else None
+        namespace = names[0] if resource != "nodes" and names else None
         self.authorize(user, verb, resource, namespace, name)
-        state = read_json(self.directory, "state.json", {"nodes": {}, "pods": {}})
+        state = self.store.read()
         if verb == "get":
-            key = "%s/%s" % (namespace, name) if resource == "pods" else name
-            if key not in state[resource]:
+            key = "%s/%s" % (namespace, name) if namespace else name
+            if key not in state.get(resource, {}):
                 raise not_found(resource, name)
             return state[resource][key]
         items = [state[resource][key] for key in sorted(state[resource])]
@@ -326,15 +325,40 @@ class Api:
         return list_of("PodList", items, query)
 
 
+    POD = ROUTES[0][0]
+
+    def patch(self, match, user, content_type, body):
+        """The pod as it is then."""
+        namespace, name = match.groups()
+        self.authorize(user, "patch", "pods", namespace, name)
+        try:
+            patch = kube_patch.parse(content_type, body)
+            with self.store.change() as state:
+                if namespace + "/" + name not in state["pods"]:
+                    raise not_found("pods", name)
+                return kube_patch.apply(state, namespace + "/" + name, patch)
+        except kube_patch.Invalid as error:
+            raise Refused(*error.args) from error
+
+    def meanwhile(self, match, fault):
+        """Somebody else was here first."""
+        key = "/".join(match.groups())
+        with self.store.change() as state:
+            if fault["do"] == "remove":
+                state["pods"].pop(key, None)
+            elif key in state["pods"]:
+                put(state, "pods", key, merge(state["pods"][key], fault["patch"]))
+
+
 class Faults:
     """faults.json, with a count of requests for each entry."""
 
     def __init__(self, directory):
         self.directory, self.lock, self.seen = directory, threading.Lock(), {}
 
-    def pick(self, target):
+    def pick(self, method, target):
         for fault in read_json(self.directory, "faults.json", []):
-            if not re.search(fault.get("path", "."), target):
+            if not re.search(fault.get("path", "."), target) or fault.get("method", method) != method:
                 continue
             key = json.dumps(fault, sort_keys=True)
             with self.lock:
@@ -421,8 +445,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, fault.get("body", "\x00\x01not json").encode())
         elif action == "html":
             self.send(200, b"<html><body>Please log in</body></html>", kind="text/html")
+        elif action == "drop":
+            self.close_connection = True
+            self.request.shutdown(socket.SHUT_RDWR)
         else:
             raise ValueError(action)
+
+    def pick_fault(self, path):
+        """The fault for this request, but what it says happened meanwhile is done already."""
+        fault = self.server.faults.pick(self.command, self.path)
+        match = self.server.api.POD.match(path)
+        if fault and fault["do"] in ("change", "remove"):
+            if match:
+                self.server.api.meanwhile(match, fault)
+            return None
+        return fault
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -430,7 +467,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             user = self.server.api.user(self.headers.get("Authorization"), self.request.getpeercert())
             self.note("GET %s %s %s" % (self.path, user[0], self.headers.get("User-Agent", "-")))
-            fault = self.server.faults.pick(self.path)
+            fault = self.pick_fault(url.path)
             if self.headers.get("Host") is None or self.headers.get("Content-Length", "0") != "0":
                 raise Refused(400, "BadRequest", "a GET has a Host and no body")
             answer = self.server.api.answer(url.path, query, user)
@@ -461,7 +498,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.headers.get("Content-Type") != "application/json":
                 raise Refused(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
             question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            fault = self.server.faults.pick(self.path)
+            fault = self.pick_fault(url.path)
             answer = self.server.api.review(url.path, question, user)
             if fault and fault["do"] == "merge":
                 answer = merge(answer, fault["patch"])
@@ -474,12 +511,39 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
 
+    def do_PATCH(self):
+        url = urllib.parse.urlsplit(self.path)
+        match = self.server.api.POD.match(url.path)
+        if not match:
+            self.refuse_method()
+            return
+        try:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            user = self.server.api.user(self.headers.get("Authorization"), self.request.getpeercert())
+            self.note("PATCH %s %s %s %s" % (self.path, user[0], self.headers.get("User-Agent", "-"),
+                                             body.decode(errors="replace")))
+            fault = self.pick_fault(url.path)
+            if fault and fault["do"] in ("status", "redirect", "hang") and not fault.get("after"):
+                self.fault(fault, None)
+                return
+            answer = self.server.api.patch(match, user, self.headers.get("Content-Type"), body)
+            if fault and fault["do"] == "merge":
+                answer = merge(answer, fault["patch"])
+            elif fault:
+                self.fault(fault, answer)
+                return
+            self.send(200, json.dumps(answer, indent=2).encode())
+        except Refused as refused:
+            self.send(refused.code, json.dumps(refused.status, indent=2).encode(), refused.headers)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+            self.close_connection = True
+
     def refuse_method(self):
         self.note("%s %s - method" % (self.command, self.path))
         self.close_connection = True
         self.send(405, b"", {"Allow": "GET"})
 
-    do_PUT = do_PATCH = do_DELETE = do_HEAD = refuse_method
+    do_PUT = do_DELETE = do_HEAD = refuse_method
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
