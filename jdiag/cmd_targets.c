@@ -66,9 +66,12 @@ static void tell_each(const json_t *notes, const json_t *told, int level)
 	const json_t *note;
 	size_t i;
 
-	json_array_foreach (notes, i, note)
+	json_array_foreach (notes, i, note) {
+		auto_free char *text = output_escape(json_string_value(note));
+
 		if (!is_told(told, json_string_value(note)))
-			log_at(level, "%s", json_string_value(note));
+			log_at(level, "%s", text);
+	}
 }
 
 /* What is left out, when it is left out for the first time. */
@@ -274,10 +277,12 @@ static int check_options(const struct options *o, struct error *err)
 
 static int start_serving(struct job *j, struct error *err)
 {
+	size_t n = json_array_size(j->found.groups);
+
 	if (httpd_start(j->httpd, targets_serve_answer, j->serve, err) < 0)
 		return -1;
-	log_at(LOG_WARN, "serving %zu targets on http://%s/targets",
-	       json_array_size(j->found.groups), httpd_address(j->httpd));
+	log_at(LOG_WARN, "serving %zu target%s on http://%s/targets", n, n == 1 ? "" : "s",
+	       httpd_address(j->httpd));
 	return 0;
 }
 
