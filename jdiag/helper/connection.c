@@ -195,6 +195,11 @@ int helper_next_frame(struct helper *h, uint64_t deadline, struct frame *f, stru
 	}
 }
 
+int helper_poll(struct helper *h, struct pollfd *fds, unsigned int max)
+{
+	return h->lost ? -1 : ssh_poll(h->ssh, fds, max);
+}
+
 int helper_pump(struct helper *h, struct error *err)
 {
 	int rc;

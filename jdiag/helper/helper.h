@@ -12,6 +12,7 @@
 #include "remote/base/error.h"
 
 struct json_t;
+struct pollfd;
 struct ssh_session;
 struct helper;
 
@@ -85,6 +86,10 @@ int helper_next(struct helper *h, uint64_t timeout_ms, struct helper_message *re
 /* Keep the connection alive and take in what has arrived, without delivering it: the tick of an
  * upload. */
 int helper_pump(struct helper *h, struct error *err) must_check;
+
+/* For who waits for other things as well, after helper_pump and after helper_next said
+ * HELPER_NOTHING: what to poll, as ssh_poll. */
+int helper_poll(struct helper *h, struct pollfd *fds, unsigned int max);
 
 /* Request and result in one, for operations without data. *ret: a new reference. What arrives for
  * other requests meanwhile is dropped, so none should be open unless it was cancelled. A failure on

@@ -39,6 +39,7 @@ struct ssh_backend {
 	int (*write_eof)(struct ssh_channel *c, struct error *err);
 	bool (*eof)(const struct ssh_channel *c);
 	int (*wait)(struct ssh_session *s, uint64_t timeout_ms, struct error *err);
+	int (*poll)(struct ssh_session *s, struct pollfd *fds, unsigned int max);
 	int (*exit_status)(struct ssh_channel *c, char signal_name[32]);
 	void (*channel_close)(struct ssh_channel *c);
 };

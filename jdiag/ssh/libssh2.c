@@ -133,6 +133,17 @@ static int backend_wait(struct ssh_session *base, uint64_t timeout_ms, struct er
 	return wait_socket(s, deadline, err);
 }
 
+static int backend_poll(struct ssh_session *base, struct pollfd *fds, unsigned int max)
+{
+	struct lib_session *s = of(base), *root = lib_root(s);
+
+	lib_flush(s);
+	if (!max || lib_unread(s) || lib_channels_pending(s))
+		return -1;
+	fds[0] = (struct pollfd){.fd = root->fd, .events = poll_events(root)};
+	return 1;
+}
+
 struct lib_session *lib_new(void)
 {
 	struct lib_session *s = xcalloc(1, sizeof(*s));
@@ -221,6 +232,7 @@ const struct ssh_backend ssh_libssh2 = {
 	.write_eof = lib_write_eof,
 	.eof = lib_eof,
 	.wait = backend_wait,
+	.poll = backend_poll,
 	.exit_status = lib_exit_status,
 	.channel_close = lib_channel_close,
 };

@@ -58,6 +58,7 @@ const struct ssh_backend ssh_openssh = {
 	.write_eof = open_write_eof,
 	.eof = open_eof,
 	.wait = open_wait,
+	.poll = open_poll,
 	.exit_status = open_exit_status,
 	.channel_close = open_channel_close,
 };

@@ -371,6 +371,25 @@ int open_wait(struct ssh_session *base, uint64_t timeout_ms, struct error *err)
 	}
 }
 
+int open_poll(struct ssh_session *base, struct pollfd *fds, unsigned int max)
+{
+	struct open_session *s = (struct open_session *)base;
+	auto_cleanup(watch_release) struct watch w = {0};
+	unsigned int n = 0;
+
+	if (ends_pending(s))
+		return -1;
+	watch_all(s, &w);
+	for (size_t i = 0; i < w.n; i++) {
+		if (w.list[i].fd < 0)
+			continue;
+		if (n == max)
+			return -1;
+		fds[n++] = w.list[i];
+	}
+	return (int)n;
+}
+
 int open_exit_status(struct ssh_channel *base, char signal_name[32])
 {
 	struct open_channel *c = of(base);

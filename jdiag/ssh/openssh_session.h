@@ -96,6 +96,7 @@ ssize_t open_write(struct ssh_channel *c, const void *data, size_t n, struct err
 int open_write_eof(struct ssh_channel *c, struct error *err) must_check;
 bool open_eof(const struct ssh_channel *c);
 int open_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *err) must_check;
+int open_poll(struct ssh_session *s, struct pollfd *fds, unsigned int max);
 int open_exit_status(struct ssh_channel *c, char signal_name[32]);
 void open_channel_close(struct ssh_channel *c);
 

@@ -195,6 +195,11 @@ int ssh_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *err)
 	return s->backend->wait(s, timeout_ms, err);
 }
 
+int ssh_poll(struct ssh_session *s, struct pollfd *fds, unsigned int max)
+{
+	return s->backend->poll(s, fds, max);
+}
+
 int ssh_exit_status(struct ssh_channel *c, char signal_name[32])
 {
 	return c->session->backend->exit_status(c, signal_name);

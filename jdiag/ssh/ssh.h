@@ -54,6 +54,7 @@ struct ssh_options {
 	bool no_agent;
 };
 
+struct pollfd;
 struct ssh_session;
 struct ssh_channel;
 
@@ -101,6 +102,11 @@ bool ssh_eof(const struct ssh_channel *c); /* both streams are at their end */
  * a signal came. Sends keep-alives. Read both streams of the channels until they give 0 before
  * waiting: what lies unread counts as having moved. */
 int ssh_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *err) must_check;
+
+/* For who waits for other things as well: what ssh_wait would wait for. Fills at most max, returns
+ * how many; -1: do not wait, something may have moved already. Afterwards ssh_wait with no time
+ * does what is due. */
+int ssh_poll(struct ssh_session *s, struct pollfd *fds, unsigned int max);
 
 /* How the command ended, after ssh_eof: its status, or -1 and the signal's name ("" when unknown).
  */

@@ -122,6 +122,12 @@ static int fake_wait(struct ssh_session *s, uint64_t timeout_ms, struct error *e
 	return f->out_pos < f->out_len && !f->hold_out;
 }
 
+static int fake_poll(struct ssh_session *s, struct pollfd *fds, unsigned int max)
+{
+	(void)s, (void)fds, (void)max;
+	return 0;
+}
+
 static int fake_exit_status(struct ssh_channel *c, char signal_name[32])
 {
 	const struct fake *f = fake_of(c);
@@ -147,6 +153,7 @@ static const struct ssh_backend fake_backend = {
 	.write_eof = fake_write_eof,
 	.eof = fake_eof,
 	.wait = fake_wait,
+	.poll = fake_poll,
 	.exit_status = fake_exit_status,
 	.channel_close = fake_channel_close,
 };
