@@ -40,6 +40,7 @@ struct http_options {
 };
 
 struct http_client;
+struct pollfd;
 
 struct http_client *http_client_new(const struct http_options *o);
 void http_client_free(struct http_client *c);
@@ -48,6 +49,17 @@ void http_client_free(struct http_client *c);
  * error. */
 void http_client_set_tick(struct http_client *c, int (*tick)(void *ctx, struct error *err),
 			  void *ctx);
+
+/* A connection that is there already, as a descriptor that somebody feeds: no name is looked up, no
+ * proxy is asked, and the wait for it is one with the wait for what feeds it. */
+struct http_stream {
+	int fd; /* borrowed; becomes non-blocking */
+	/* Move what there is, without waiting. -1 aborts the request with that error. */
+	int (*pump)(void *ctx, struct error *err);
+	/* When to pump: fills at most max, returns how many; -1: at once. */
+	int (*poll)(void *ctx, struct pollfd *fds, unsigned int max);
+	void *ctx;
+};
 
 struct http_request {
 	const char *method; /* "GET" ... */
@@ -59,6 +71,7 @@ struct http_request {
 	size_t max_body;     /* largest answer; 0: MAX_HTTP_BODY */
 	bool secret_url;     /* errors and logs show only where it goes, not the path */
 	bool cleaning_up;    /* neither the interrupt flag nor tick may stop it */
+	const struct http_stream *stream; /* borrowed; NULL: connect to the URL's host */
 };
 
 struct http_response {

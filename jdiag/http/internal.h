@@ -24,6 +24,7 @@ struct http_client {
 
 struct transfer {
 	struct http_client *client;
+	const struct http_stream *stream;	 /* borrowed, or NULL */
 	void *easy, *url;			 /* CURL, CURLU */
 	struct curl_slist *headers, *connect_to; /* owned */
 	struct http_response response;
