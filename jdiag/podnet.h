@@ -14,16 +14,20 @@
 
 struct helper;
 struct podnet;
+struct pollfd;
 
 /* address NULL: loopback. ERR_FAILED with err->sys ECONNREFUSED, ETIMEDOUT ... */
 int podnet_open(struct podnet **ret, struct helper *h, const struct jvmref *j, const char *address,
 		uint16_t port, struct error *err) must_check;
 
-int podnet_fd(const struct podnet *p);	    /* ours; borrowed */
-int podnet_wait_fd(const struct podnet *p); /* readable: podnet_pump has something to do */
+int podnet_fd(const struct podnet *p);		    /* for reading and writing; borrowed */
+const char *podnet_address(const struct podnet *p); /* that answered */
 
-/* Move what there is, without waiting. */
+/* Move what there is, without waiting. A connection that broke is its end, for who reads. */
 int podnet_pump(struct podnet *p, struct error *err) must_check;
+
+/* When to pump: what to poll, at most max; returns how many; -1: at once. */
+int podnet_poll(struct podnet *p, struct pollfd *fds, unsigned int max);
 
 void podnet_close(struct podnet *p); /* NULL is fine */
 

@@ -7,6 +7,7 @@
 #include "jdiag/jvmref.h"
 #include "jdiag/prometheus/text.h"
 #include "remote/base/error.h"
+#include "remote/base/limits.h"
 
 #define SCRAPE_TIMEOUT_MS 15000
 #define MAX_SCRAPE (16 * MiB)
