@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "jdiag/json.h"
+#include "jdiag/prometheus/text.h"
 #include "jdiag/targets_file.h"
 #include "jdiag/targets_serve.h"
 #include "remote/base/io.h"
@@ -589,6 +590,25 @@ static void a_server(void **state)
 	json_decref(t.groups);
 }
 
+static void its_own_metrics_are_prometheus_text(void **state)
+{
+	struct targets_serve *s = targets_serve_new(1000);
+	struct targets t = {.groups = json_array()};
+	struct prom_summary summary;
+	struct error err = {0};
+	auto_free char *page = NULL;
+
+	(void)state;
+	targets_serve_publish(s, &t, "[]\n", 3);
+	page = served(s, "/metrics", 200);
+	if (prom_parse(page, strlen(page), "text/plain; version=0.0.4; charset=utf-8", &summary,
+		       &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(summary.samples, 8);
+	targets_serve_free(s);
+	json_decref(t.groups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,6 +632,7 @@ int main(void)
 		cmocka_unit_test(only_changes_are_written),
 		cmocka_unit_test(where_no_file_can_be),
 		cmocka_unit_test(a_server),
+		cmocka_unit_test(its_own_metrics_are_prometheus_text),
 	};
 
 	return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
