@@ -6,6 +6,7 @@
 #include "jdiag/json.h"
 #include "jdiag/output.h"
 #include "jdiag/session.h"
+#include "remote/base/log.h"
 #include "remote/base/str.h"
 
 #define TIDY_TIMEOUT_MS 60000
@@ -26,11 +27,25 @@ static int resolve(struct session *s, const struct target *t, struct error *err)
 	}
 }
 
+/* What is meant to stay is told of, and is no failure. */
 static int tell_kept(const json_t *kept, struct error *err)
 {
-	const json_t *first = json_array_get(kept, 0);
-	size_t n = json_array_size(kept);
-	auto_free char *many = xasprintf("%zu things were kept, the first: ", n);
+	const json_t *first = NULL, *entry;
+	auto_free char *many = NULL;
+	size_t i, n = 0;
+
+	json_array_foreach (kept, i, entry) {
+		if (json_is_true(json_at(entry, "stays"))) {
+			log_at(LOG_NOTICE, "kept: %s: %s", json_str_at(entry, "what", "?"),
+			       json_str_at(entry, "reason", "?"));
+			continue;
+		}
+		first = first ? first : entry;
+		n++;
+	}
+	if (!n)
+		return 0;
+	many = xasprintf("%zu things were kept, the first: ", n);
 
 	error_set(err, ERR_FAILED, "%s%s: %s",
 		  n > 1 ? many : "kept: ", json_str_at(first, "what", "?"),
@@ -41,7 +56,7 @@ static int tell_kept(const json_t *kept, struct error *err)
 
 static int print_answer(const struct options *o, const json_t *answer, struct error *err)
 {
-	const json_t *kept = json_at(answer, "kept"), *entry;
+	const json_t *entry;
 	size_t i;
 
 	if (o->output == OUTPUT_JSON) {
@@ -51,7 +66,7 @@ static int print_answer(const struct options *o, const json_t *answer, struct er
 			if (json_is_string(entry))
 				output_line(json_string_value(entry));
 	}
-	return json_array_size(kept) ? tell_kept(kept, err) : 0;
+	return tell_kept(json_at(answer, "kept"), err);
 }
 
 static int run(const struct options *o, char *const *argv, struct error *err)

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "remote/base/io.h"
 #include "remote/base/str.h"
 #include "remote/mount.h"
 #include "remote/nodedir.h"
+#include "remote/place/place.h"
 #include "remote/sweep.h"
 
 /* The next field into dst, with \040 and its like turned back. */
@@ -82,4 +84,22 @@ bool mount_line_is_ours(const struct mount_line *m)
 	*strrchr(root, '/') = '\0';
 	name = strrchr(root, '/');
 	return name && strcmp(name + 1, point + 1) == 0;
+}
+
+bool mount_line_is_agents(const struct mount_line *m)
+{
+	return strcmp(m->type, "tmpfs") == 0 && strcmp(m->source, PLACE_SOURCE) == 0;
+}
+
+unsigned long mount_id(const struct procfs *p, int fd)
+{
+	auto_buf struct buf b = BUF_INIT(4096);
+	const char *line;
+	char path[40];
+
+	snprintf(path, sizeof(path), "self/fdinfo/%d", fd);
+	if (io_read_file(p->fd, path, &b) < 0)
+		return 0;
+	line = strstr(buf_str(&b), "mnt_id:");
+	return line ? strtoul(line + strlen("mnt_id:"), NULL, 10) : 0;
 }

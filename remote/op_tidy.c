@@ -21,6 +21,7 @@ static void note(void *ctx, const char *what, const char *kept)
 	jsonw_open(&r->w_kept, NULL, '{');
 	jsonw_string(&r->w_kept, "what", what);
 	jsonw_string(&r->w_kept, "reason", kept);
+	jsonw_bool(&r->w_kept, "stays", kept == sweep_stays);
 	jsonw_close(&r->w_kept, '}');
 }
 

@@ -3,8 +3,9 @@
 #include <string.h>
 
 static const struct op *const table[] = {
-	&op_ps,	    &op_inspect, &op_begin, &op_watch, &op_fetch,  &op_stop,	&op_remove,
-	&op_spools, &op_upload,	 &op_tidy,  &op_ask,   &op_survey, &op_connect,
+	&op_ps,	  &op_inspect, &op_begin,   &op_watch,	&op_fetch,
+	&op_stop, &op_remove,  &op_spools,  &op_upload, &op_tidy,
+	&op_ask,  &op_survey,  &op_connect, &op_place,	&op_unplace,
 };
 
 const struct op *ops_find(const char *name)

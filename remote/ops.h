@@ -58,7 +58,7 @@ struct op {
 #define OP_MAX_FDS 2
 
 extern const struct op op_ps, op_inspect, op_begin, op_watch, op_fetch, op_stop, op_remove,
-	op_spools, op_upload, op_tidy, op_ask, op_survey, op_connect;
+	op_spools, op_upload, op_tidy, op_ask, op_survey, op_connect, op_place, op_unplace;
 
 const struct op *ops_find(const char *name);	   /* NULL when there is none */
 void ops_names(struct jsonw *w, const char *name); /* for the hello's capabilities */

@@ -16,6 +16,8 @@
 #include "remote/base/str.h"
 #include "remote/mount.h"
 #include "remote/nodedir.h"
+#include "remote/place/dir.h"
+#include "remote/place/place.h"
 #include "remote/rootpath.h"
 #include "remote/target.h"
 
@@ -33,6 +35,8 @@
 #define IN_USE "in use by a running helper"
 #define LATE "it takes too long: there may be more"
 
+const char sweep_stays[] = "agents lie there, which stay as long as the container does";
+
 struct sweep {
 	const struct procfs *proc;
 	pid_t own; /* the process that the caller has locked, or 0 */
@@ -44,6 +48,8 @@ struct sweep {
 	const struct mount_line
 		*found; /* in the namespace in hand: their directories go with them */
 	size_t n_found;
+	struct place_inode agents[MAX_FOUND]; /* directories that were told of */
+	size_t n_agents;
 	enum { UNKNOWN, USED, UNUSED } use; /* of the namespace in hand; asked when it matters */
 	ino_t ns;
 	uint64_t deadline, end; /* now_ms(): for the process in hand, for all */
@@ -94,19 +100,6 @@ static bool in_use(struct sweep *s)
 }
 
 /* ---- mounts ---- */
-
-static unsigned long mount_id(const struct procfs *p, int fd)
-{
-	auto_buf struct buf b = BUF_INIT(4096);
-	const char *line;
-	char path[40];
-
-	snprintf(path, sizeof(path), "self/fdinfo/%d", fd);
-	if (io_read_file(p->fd, path, &b) < 0)
-		return 0;
-	line = strstr(buf_str(&b), "mnt_id:");
-	return line ? strtoul(line + strlen("mnt_id:"), NULL, 10) : 0;
-}
 
 /* The directory below the mount, made by that helper for it. */
 static int remove_mountpoint(struct target *t, const char *point, struct error *err)
@@ -187,7 +180,9 @@ static void handle_mount(struct sweep *s, struct target *t, const struct mount_l
 
 	snprintf(what, sizeof(what), "mount on '%s' in the container of process %d", m->point,
 		 (int)t->ref.pid);
-	if (in_use(s))
+	if (mount_line_is_agents(m))
+		s->fn(s->ctx, what, sweep_stays);
+	else if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
 	else if (!s->dry && undo_mount(s, t, m, &e) < 0)
 		s->fn(s->ctx, what, e.msg);
@@ -206,7 +201,8 @@ static size_t find_mounts(const struct procfs *p, pid_t pid, struct mount_line *
 		return 0;
 	for (line = strtok_r(b.data, "\n", &rest); line && n < MAX_FOUND;
 	     line = strtok_r(NULL, "\n", &rest))
-		if (mount_line_parse(line, &found[n]) && mount_line_is_ours(&found[n]))
+		if (mount_line_parse(line, &found[n]) &&
+		    (mount_line_is_ours(&found[n]) || mount_line_is_agents(&found[n])))
 			n++;
 	return n;
 }
@@ -243,6 +239,46 @@ static void handle_dir(struct sweep *s, struct target *t, int parent, const char
 		s->fn(s->ctx, what, NULL);
 }
 
+/* The working directory of one may be the home of another. */
+static bool seen_before(struct sweep *s, const struct stat *st)
+{
+	for (size_t i = 0; i < s->n_agents; i++)
+		if (s->agents[i].dev == st->st_dev && s->agents[i].ino == st->st_ino)
+			return true;
+	if (s->n_agents < MAX_FOUND)
+		s->agents[s->n_agents++] = (struct place_inode){st->st_dev, st->st_ino};
+	return false;
+}
+
+static void handle_agents(struct sweep *s, struct target *t, int parent, const char *place)
+{
+	char what[PLACE_PATH_SIZE + 64];
+	struct stat st;
+
+	if (fstatat(parent, PLACE_DIR, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
+	    seen_before(s, &st))
+		return;
+	snprintf(what, sizeof(what), "directory '%s/%s' in the container of process %d", place,
+		 PLACE_DIR, (int)t->ref.pid);
+	t->jvm.uid = st.st_uid;
+	t->jvm.gid = st.st_gid;
+	if (in_use(s))
+		s->fn(s->ctx, what, IN_USE);
+	else if (place_sweep(t, parent, s->dry))
+		s->fn(s->ctx, what, NULL);
+	else
+		s->fn(s->ctx, what, sweep_stays);
+}
+
+/* parent is an O_PATH descriptor, closed here; -1 is fine. */
+static void scan_agents(struct sweep *s, struct target *t, int parent, const char *place)
+{
+	auto_fd int dir = parent;
+
+	if (dir >= 0)
+		handle_agents(s, t, dir, place);
+}
+
 /* parent is an O_PATH descriptor, closed here; -1 is fine. */
 static void scan_dir(struct sweep *s, struct target *t, int parent, const char *place)
 {
@@ -259,6 +295,7 @@ static void scan_dir(struct sweep *s, struct target *t, int parent, const char *
 		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
 			handle_dir(s, t, dir, place, e->d_name);
 	closedir(d);
+	handle_agents(s, t, dir, place);
 }
 
 static int open_cwd(const struct procfs *p, pid_t pid)
@@ -313,11 +350,13 @@ static void sweep_namespace(struct sweep *s, pid_t pid)
 	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp");
 	s->found = NULL;
 	s->n_found = 0;
+	scan_agents(s, &t, rootpath_open(t.root, "/dev/shm", O_PATH | O_DIRECTORY), "/dev/shm");
 }
 
 static void sweep_jvm(struct sweep *s, pid_t pid)
 {
 	auto_target struct target t = TARGET_INIT;
+	char home[PLACE_PATH_SIZE];
 	struct proc_status status;
 	struct error ignored = {0};
 	auto_fd int tmp = -1;
@@ -326,6 +365,8 @@ static void sweep_jvm(struct sweep *s, pid_t pid)
 	    proc_read_status(s->proc, pid, &status) < 0)
 		return;
 	scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory");
+	if (place_home(s->proc, pid, home))
+		scan_agents(s, &t, rootpath_open(t.root, home, O_PATH | O_DIRECTORY), home);
 	tmp = rootpath_tmp(t.root);
 	handle_trigger(s, &t, tmp, status.ns_pid);
 }

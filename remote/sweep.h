@@ -1,8 +1,9 @@
 /*
  * What a helper that was killed left in containers: mounts of ours, found by their marks in
  * mountinfo, our directories in /tmp, /var/tmp and the JVMs' working directories, and attach
- * triggers. (Directories on the node: nodedir.h.) What belongs to a capture that is under way is
- * kept: its helper holds a lock on the JVM's directory in /proc.
+ * triggers. What `place` put there stays (place/place.h). (Directories on the node: nodedir.h.)
+ * What belongs to a capture that is under way is kept: its helper holds a lock on the JVM's
+ * directory in /proc.
  */
 #ifndef REMOTE_SWEEP_H
 #define REMOTE_SWEEP_H
@@ -14,6 +15,9 @@
 
 /* Told for each thing found: what, and why it is kept (NULL: removed, or would be if dry). */
 typedef void sweep_fn(void *ctx, const char *what, const char *kept);
+
+/* Why agents are kept that were placed in a container: they are meant to. */
+extern const char sweep_stays[];
 
 /* Every mount namespace of the node. */
 void sweep_all(const struct procfs *p, bool dry, sweep_fn *fn, void *ctx);
@@ -30,7 +34,13 @@ struct mount_line {
 /* False when it is not a line of mountinfo, or longer than ours can be. */
 bool mount_line_parse(const char *line, struct mount_line *ret);
 
-/* A mount that only we make? */
+/* A mount that only we make, for the time of a command? */
 bool mount_line_is_ours(const struct mount_line *m);
+
+/* The one for agents, which is to stay (place/mounted.h)? */
+bool mount_line_is_agents(const struct mount_line *m);
+
+/* The number of the mount that a descriptor is on; 0: unknown. */
+unsigned long mount_id(const struct procfs *p, int fd);
 
 #endif

@@ -29,6 +29,8 @@
 #define MAX_SURVEY_JARS 1024	/* ... and files */
 #define MAX_JVMS 1024
 
+#define MAX_PLACED (64 * MiB) /* a file that is put into a container */
+
 /* The spool of a capture */
 #define MAX_SPOOL_LABEL (64 * KiB)   /* the client's text */
 #define MAX_SPOOL_STATE (512 * KiB)  /* a label may take six bytes for each of its own */

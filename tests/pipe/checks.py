@@ -200,7 +200,8 @@ def check_hello():
         expect(hello["euid"] == os.geteuid() and hello["pid"] == h.process.pid, "ids")
         expect(hello["arch"] == os.uname().machine and hello["kernel"] == os.uname().release, "uname")
         expect(set(hello["capabilities"]) == {"ps", "inspect", "begin", "watch", "fetch", "stop", "remove",
-                                              "spools", "upload", "tidy"},
+                                              "spools", "upload", "tidy", "ask", "survey", "connect", "place",
+                                              "unplace"},
                "capabilities")
         expect(h.close() == (0, ""), "status")
 

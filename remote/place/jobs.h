@@ -1,0 +1,52 @@
+/* What is done in a container for place and unplace: each a child with the JVM's credentials in its
+ * mount namespace (enter.h). */
+#ifndef REMOTE_PLACE_JOBS_H
+#define REMOTE_PLACE_JOBS_H
+
+#include "remote/enter.h"
+#include "remote/place/dir.h"
+#include "remote/place/place.h"
+#include "remote/place/spots.h"
+
+#define PLACE_TEMP_SIZE (sizeof(PLACE_TEMP) + 16)
+
+/* One file, and where. */
+struct place_job {
+	const struct spots *spots; /* directories in which ours is looked for or made */
+	int dir;		   /* instead: our directory itself, or -1 */
+	const char *name, *temp;
+	struct place_content content; /* fd -1 but to stage */
+	bool exec, replace;
+	struct place_inode inode; /* of the file that was staged; dev and ino 0: not yet */
+	const char *path;	  /* by which the JVM opens it; NULL: it does not yet */
+};
+
+struct staged {
+	bool found;   /* a place */
+	size_t spot;  /* which (0 with dir) */
+	bool existed; /* the same file lay there */
+	struct place_inode inode;
+	int worst; /* none: ENOSPC when one was full, else EROFS */
+	char why[PLACE_WHY_SIZE];
+};
+
+/* Write it under its temporary name into the first place that takes it; the answer is a struct
+ * staged. Nothing is left where it failed. */
+int job_stage_start(const struct target *t, const struct place_job *j, struct enter_child *ret,
+		    struct error *err) must_check;
+
+/* Give the file in `dir` its name. */
+int job_commit(const struct target *t, const struct place_job *j, struct error *err) must_check;
+
+/* The path leads to it, as the JVM sees the file system. */
+int job_verify(const struct target *t, const struct place_job *j, struct error *err) must_check;
+
+/* Remove what is under the temporary name, and, unless it replaced another, that inode under its
+ * own; then our directory, if it is empty. */
+int job_undo(const struct target *t, const struct place_job *j, struct error *err) must_check;
+
+/* Remove what has the name, and our directory if it is empty. *ret_left: other things are there. */
+int job_remove(const struct target *t, const struct place_job *j, bool *ret_removed, bool *ret_left,
+	       struct error *err) must_check;
+
+#endif

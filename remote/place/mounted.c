@@ -1,0 +1,179 @@
+#include "remote/place/mounted.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "remote/base/io.h"
+#include "remote/base/limits.h"
+#include "remote/enter.h"
+#include "remote/mount.h"
+#include "remote/place/place.h"
+#include "remote/place/spots.h"
+#include "remote/rootpath.h"
+#include "remote/sweep.h"
+
+#define MOUNT_SIZE "192m"      /* what is not filled takes no memory */
+#define LEAST_FREE (256 * MiB) /* of the node's memory */
+#define MAX_MOUNTINFO (8 * MiB)
+#define ENTER_MS 2000
+
+/* The place of a mount that mountinfo names is what it says, and the JVM's user's. */
+static int open_mount(const struct target *t, const struct mount_line *line, bool exec)
+{
+	auto_fd int fd = rootpath_open(t->root, line->point, O_PATH | O_DIRECTORY);
+	struct statvfs v;
+	struct statfs s;
+	struct stat st;
+
+	if (fd < 0 || mount_id(t->proc, fd) != line->id || fstatfs(fd, &s) < 0 ||
+	    s.f_type != TMPFS_MAGIC || fstatvfs(fd, &v) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_uid != t->jvm.uid || (exec && v.f_flag & ST_NOEXEC))
+		return -1;
+	return STEAL_FD(fd);
+}
+
+bool agent_mount_find(const struct target *t, const char *point, bool exec, struct agent_mount *ret)
+{
+	auto_buf struct buf b = BUF_INIT(MAX_MOUNTINFO);
+	struct mount_line line;
+	char path[32], *text, *rest;
+
+	snprintf(path, sizeof(path), "%d/mountinfo", (int)t->ref.pid);
+	if (io_read_file(t->proc->fd, path, &b) < 0 || !b.len)
+		return false;
+	for (text = strtok_r(b.data, "\n", &rest); text; text = strtok_r(NULL, "\n", &rest)) {
+		int fd;
+
+		if (!mount_line_parse(text, &line) || !mount_line_is_agents(&line) ||
+		    (point && strcmp(point, line.point) != 0))
+			continue;
+		fd = open_mount(t, &line, exec);
+		if (fd < 0)
+			continue;
+		*ret = (struct agent_mount){.fd = fd, .attached = true};
+		snprintf(ret->point, sizeof(ret->point), "%s", line.point);
+		return true;
+	}
+	return false;
+}
+
+static int set_number(int fs, const char *key, unsigned int value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	return fsconfig(fs, FSCONFIG_SET_STRING, key, text, 0);
+}
+
+static int check_memory(const struct target *t, struct error *err)
+{
+	uint64_t available;
+
+	if (proc_read_available(t->proc, &available) < 0 || available >= LEAST_FREE)
+		return 0;
+	return error_sys(err, ERR_NODE, ENOSPC, "too little memory on the node for a tmpfs");
+}
+
+int agent_mount_make(const struct target *t, bool exec, struct agent_mount *ret, struct error *err)
+{
+	unsigned int attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (exec ? 0 : MOUNT_ATTR_NOEXEC);
+	auto_fd int fs = -1;
+	int fd;
+
+	if (check_memory(t, err) < 0)
+		return -1;
+	fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", PLACE_SOURCE, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "size", MOUNT_SIZE, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+	    set_number(fs, "uid", t->jvm.uid) < 0 || set_number(fs, "gid", t->jvm.gid) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot make a tmpfs");
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	if (fd < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot make a tmpfs");
+	*ret = (struct agent_mount){.fd = fd, .is_new = true};
+	return 0;
+}
+
+/* The file system as a whole, by descriptor: mount_setattr would need kernel 5.12. */
+int agent_mount_writable(const struct agent_mount *m, bool writable, struct error *err)
+{
+	auto_fd int fs = fspick(m->fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, writable ? "rw" : "ro", NULL, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot make our tmpfs %s",
+				 writable ? "writable" : "read-only");
+	return 0;
+}
+
+static int run_find_empty(void *ctx, struct buf *answer, struct error *err)
+{
+	const char *path = spot_empty_dir();
+
+	(void)ctx;
+	if (!path)
+		return error_sys(err, ERR_NODE, EROFS, "no directory of the image is empty");
+	buf_adds(answer, path);
+	return 0;
+}
+
+/* As the JVM sees it: a directory that it can look into. */
+static int find_empty(const struct target *t, struct buf *ret, struct error *err)
+{
+	struct enter_request r = {
+		.target = &t->ref,
+		.ns = t->ns,
+		.root = t->root,
+		.join_mnt = true,
+		.take_creds = true,
+		.uid = t->jvm.uid,
+		.gid = t->jvm.gid,
+		.run = run_find_empty,
+		.timeout_ms = ENTER_MS,
+	};
+
+	return enter_run(t->proc, &r, ret, err);
+}
+
+int agent_mount_attach(const struct target *t, struct agent_mount *m, struct error *err)
+{
+	auto_buf struct buf path = BUF_INIT(sizeof(m->point) - 1);
+	auto_fd int at = -1;
+
+	if (find_empty(t, &path, err) < 0)
+		return -1;
+	at = rootpath_open_here(t->root, buf_str(&path));
+	if (at < 0)
+		return error_sys(err, ERR_NODE, -at, "cannot open '%s' of the container",
+				 buf_str(&path));
+	if (mount_attach(t, m->fd, at, err) < 0)
+		return -1;
+	m->attached = true;
+	snprintf(m->point, sizeof(m->point), "%s", buf_str(&path));
+	return 0;
+}
+
+int agent_mount_remove(const struct target *t, struct agent_mount *m, struct error *err)
+{
+	int rc = m->attached ? mount_detach(t, m->fd, err) : 0;
+
+	m->attached = false;
+	return rc;
+}
+
+void agent_mount_close(struct agent_mount *m)
+{
+	fd_close(&m->fd);
+}

@@ -1,0 +1,45 @@
+/*
+ * A tmpfs of ours in a container where no directory can be written: nosuid, nodev, noexec unless
+ * code is to be mapped from it, of the JVM's user alone, and read-only as a file system, so that
+ * nobody in the container fills it. Its memory is not the container's: who writes it is the
+ * helper's child. It goes away with the container's mount namespace. Kernel 5.6: what is covered
+ * must be proved to be no mount of somebody else's.
+ */
+#ifndef REMOTE_PLACE_MOUNTED_H
+#define REMOTE_PLACE_MOUNTED_H
+
+#include <stdbool.h>
+
+#include "remote/base/error.h"
+#include "remote/target.h"
+
+struct agent_mount {
+	int fd;		 /* O_PATH of its root; -1: none */
+	bool attached;	 /* it has its place in the container */
+	bool is_new;	 /* made by us now */
+	char point[512]; /* where */
+};
+
+#define AGENT_MOUNT_INIT ((struct agent_mount){.fd = -1})
+
+/* One that is there already, for this JVM's user: on `point` if not NULL; from which code can be
+ * mapped if exec. False: none. */
+bool agent_mount_find(const struct target *t, const char *point, bool exec,
+		      struct agent_mount *ret);
+
+/* A new one, writable, nowhere yet. */
+int agent_mount_make(const struct target *t, bool exec, struct agent_mount *ret,
+		     struct error *err) must_check;
+
+/* Its contents can be changed, or cannot. */
+int agent_mount_writable(const struct agent_mount *m, bool writable, struct error *err) must_check;
+
+/* Put it on an empty directory of the image. ERR_NODE, err->sys EROFS: there is none. */
+int agent_mount_attach(const struct target *t, struct agent_mount *m, struct error *err) must_check;
+
+/* Take it away; one that is attached nowhere goes with its descriptor. */
+int agent_mount_remove(const struct target *t, struct agent_mount *m, struct error *err) must_check;
+
+void agent_mount_close(struct agent_mount *m);
+
+#endif

@@ -1,0 +1,348 @@
+/*
+ * A file on its way into a container: received in memory, checked, then
+ *	staged		under a temporary name in the first directory that takes it (a child that is
+ *			polled: disks are slow)
+ *	committed	renamed, and looked at by the JVM's path
+ * Where no directory takes it the same happens on a tmpfs of ours (mounted.h).
+ */
+#include "remote/place/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "remote/base/io.h"
+#include "remote/base/log.h"
+#include "remote/base/str.h"
+#include "remote/place/jobs.h"
+#include "remote/place/mounted.h"
+#include "remote/place/spots.h"
+#include "remote/rootpath.h"
+
+struct placing {
+	struct target *t; /* borrowed */
+	struct place_request req;
+	int memory; /* memfd */
+	uint64_t have;
+	struct sha256 *digest;
+	struct spots spots; /* directories to try */
+	struct agent_mount mount;
+	struct enter_child child;
+	struct buf answer;
+	struct staged staged;
+	char temp[PLACE_TEMP_SIZE];
+	struct place_result result;
+	int worst; /* of the directories: ENOSPC, EROFS */
+	int dir;   /* where it lies: our directory; borrowed from mount when it is there */
+	enum { RECEIVING, IN_DIRECTORY, IN_MOUNT, DONE } phase;
+};
+
+int placing_new(struct placing **ret, struct target *t, const struct place_request *r,
+		struct error *err)
+{
+	int fd = memfd_create("jdiag-place", MFD_CLOEXEC);
+	struct placing *p;
+
+	if (fd < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot make room in memory");
+	p = xcalloc(1, sizeof(*p));
+	*p = (struct placing){
+		.t = t,
+		.req = *r,
+		.memory = fd,
+		.digest = sha256_new(),
+		.mount = AGENT_MOUNT_INIT,
+		.child = ENTER_CHILD_INIT,
+		.answer = BUF_INIT(sizeof(struct staged)),
+		.dir = -1,
+	};
+	*ret = p;
+	return 0;
+}
+
+/* ---- what a child is told ---- */
+
+static struct place_job job_of(const struct placing *p)
+{
+	return (struct place_job){
+		.spots = p->phase == IN_DIRECTORY ? &p->spots : NULL,
+		.dir = p->phase == IN_MOUNT ? p->mount.fd : p->dir,
+		.name = p->req.name,
+		.temp = p->temp,
+		.content = {p->memory, p->req.size, p->req.sha256},
+		.exec = p->req.exec,
+		.replace = *p->req.path,
+		.inode = p->staged.existed ? (struct place_inode){0} : p->staged.inode,
+		.path = *p->result.path ? p->result.path : NULL,
+	};
+}
+
+static int stage(struct placing *p, struct error *err)
+{
+	struct place_job j = job_of(p);
+
+	buf_reset(&p->answer);
+	p->staged = (struct staged){0};
+	return job_stage_start(p->t, &j, &p->child, err);
+}
+
+/* ---- the beginning: everything has been received ---- */
+
+static int check_digest(const struct placing *p, struct error *err)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	if (strcmp(sha256_hex(p->digest, hex), p->req.sha256) == 0)
+		return 0;
+	return error_set(err, ERR_CAPTURE, "'%s' did not arrive as it was sent: its digest is %s",
+			 p->req.name, hex);
+}
+
+static int choose_temp(struct placing *p, struct error *err)
+{
+	unsigned char random[8];
+	char hex[2 * sizeof(random) + 1];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_sys(err, ERR_FAILED, errno, "cannot get random bytes");
+	snprintf(p->temp, sizeof(p->temp), "%s%s", PLACE_TEMP,
+		 str_hex(hex, random, sizeof(random)));
+	return 0;
+}
+
+static int use_mount(struct placing *p, struct error *err)
+{
+	p->phase = IN_MOUNT;
+	return p->mount.is_new ? 0 : agent_mount_writable(&p->mount, true, err);
+}
+
+/* The one place of a file that is to be replaced. */
+static int find_replaced(struct placing *p, struct error *err)
+{
+	char dir[PLACE_PATH_SIZE], name[PLACE_NAME_SIZE];
+	bool below;
+
+	if (!place_path_split(p->req.path, dir, name, &below))
+		return error_set(err, ERR_USAGE, "'%s' is no path of ours", p->req.path);
+	if (!below && !agent_mount_find(p->t, dir, p->req.exec, &p->mount))
+		return error_sys(err, ERR_NODE, ENOENT, "nothing of ours is mounted on '%s'", dir);
+	if (!below)
+		return use_mount(p, err);
+	p->phase = IN_DIRECTORY;
+	snprintf(p->spots.list[0].path, PLACE_PATH_SIZE, "%s", dir);
+	p->spots.list[0].name = "its directory";
+	p->spots.n = 1;
+	return 0;
+}
+
+static int begin(struct placing *p, struct error *err)
+{
+	if (check_digest(p, err) < 0 || choose_temp(p, err) < 0 || target_lock(p->t, err) < 0)
+		return -1;
+	if (*p->req.path) {
+		if (find_replaced(p, err) < 0)
+			return -1;
+	} else {
+		spots_find(p->t, &p->spots);
+		p->phase = IN_DIRECTORY;
+	}
+	return stage(p, err);
+}
+
+int placing_add(struct placing *p, const void *data, size_t len, struct error *err)
+{
+	if (p->phase != RECEIVING || len > p->req.size - p->have)
+		return error_set(err, ERR_CAPTURE, "'%s' is longer than %llu bytes", p->req.name,
+				 (unsigned long long)p->req.size);
+	if (io_write_full(p->memory, data, len) < 0)
+		return error_sys(err, ERR_NODE, ENOMEM, "cannot keep '%s' in memory", p->req.name);
+	sha256_add(p->digest, data, len);
+	p->have += len;
+	if (p->have < p->req.size)
+		return 0;
+	return begin(p, err) < 0 ? -1 : 1;
+}
+
+/* ---- the end ---- */
+
+/* The last possibility is gone, too. */
+static int no_place(struct placing *p, const char *why, struct error *err)
+{
+	size_t len = strlen(p->result.why);
+
+	if (why)
+		snprintf(p->result.why + len, sizeof(p->result.why) - len, "%s%s", len ? "; " : "",
+			 why);
+	error_set(err, ERR_NODE, "no place in the container for '%s': %s", p->req.name,
+		  p->result.why);
+	err->sys = p->worst;
+	return error_hint(err, err->sys == ENOSPC ? "make room there, or add an emptyDir volume"
+						  : "add an emptyDir volume at /tmp");
+}
+
+/* Where it lies, held: the path may lead elsewhere at any time. */
+static int open_dir(struct placing *p, const char *path, struct error *err)
+{
+	auto_fd int parent = strcmp(path, "/tmp") == 0
+				     ? rootpath_tmp(p->t->root)
+				     : rootpath_open(p->t->root, path, O_PATH | O_DIRECTORY);
+
+	if (parent >= 0)
+		p->dir = openat(parent, PLACE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (parent < 0 || p->dir < 0)
+		return error_sys(err, ERR_NODE, parent < 0 ? -parent : errno,
+				 "cannot open '%s' in the container", path);
+	return 0;
+}
+
+static int commit(struct placing *p, struct error *err)
+{
+	struct place_job j = job_of(p);
+
+	return p->staged.existed ? 0 : job_commit(p->t, &j, err);
+}
+
+/* By the path that the JVM will use. */
+static int verify(struct placing *p, struct error *err)
+{
+	struct place_job j = job_of(p);
+
+	j.inode = p->staged.inode;
+	if (job_verify(p->t, &j, err) < 0)
+		return -1;
+	p->phase = DONE;
+	return 0;
+}
+
+static int set_path(struct placing *p, const char *dir, const char *below, struct error *err)
+{
+	char path[PLACE_PATH_SIZE];
+
+	if (spot_join(path, dir, below ? below : p->req.name) &&
+	    (!below || spot_join(p->result.path, path, p->req.name))) {
+		if (!below)
+			snprintf(p->result.path, sizeof(p->result.path), "%s", path);
+		return 0;
+	}
+	return error_sys(err, ERR_NODE, ENAMETOOLONG, "'%s' in the container", dir);
+}
+
+static int finish_in_directory(struct placing *p, struct error *err)
+{
+	const struct spot *spot = &p->spots.list[p->staged.spot];
+
+	if (open_dir(p, spot->path, err) < 0 || set_path(p, spot->path, PLACE_DIR, err) < 0 ||
+	    commit(p, err) < 0)
+		return -1;
+	return verify(p, err);
+}
+
+static int finish_in_mount(struct placing *p, struct error *err)
+{
+	struct error e = {0};
+
+	if (commit(p, err) < 0 || agent_mount_writable(&p->mount, false, err) < 0)
+		return -1;
+	if (!p->mount.attached && agent_mount_attach(p->t, &p->mount, &e) < 0)
+		return no_place(p, e.msg, err);
+	if (set_path(p, p->mount.point, NULL, err) < 0)
+		return -1;
+	p->result.mounted = true;
+	return verify(p, err);
+}
+
+/* No directory took it. */
+static int go_to_mount(struct placing *p, struct error *err)
+{
+	struct error e = {0};
+
+	if (!agent_mount_find(p->t, NULL, p->req.exec, &p->mount) &&
+	    agent_mount_make(p->t, p->req.exec, &p->mount, &e) < 0)
+		return no_place(p, e.msg, err);
+	return use_mount(p, err) < 0 ? -1 : stage(p, err);
+}
+
+static int take_staged(struct placing *p, struct error *err)
+{
+	if (p->answer.len != sizeof(p->staged))
+		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
+	memcpy(&p->staged, p->answer.data, sizeof(p->staged));
+	p->staged.why[sizeof(p->staged.why) - 1] = '\0';
+	return 0;
+}
+
+static int after_directories(struct placing *p, struct error *err)
+{
+	snprintf(p->result.why, sizeof(p->result.why), "%s", p->staged.why);
+	p->worst = p->staged.worst;
+	if (p->staged.found)
+		return finish_in_directory(p, err) < 0 ? -1 : 1;
+	if (*p->req.path)
+		return no_place(p, NULL, err);
+	return go_to_mount(p, err);
+}
+
+int placing_step(struct placing *p, struct place_result *ret, struct error *err)
+{
+	int rc;
+
+	if (p->phase == RECEIVING)
+		return 0;
+	rc = enter_collect(&p->child, &p->answer, err);
+	if (rc == 0)
+		return 0;
+	if (rc < 0 || take_staged(p, err) < 0)
+		return -1;
+	if (p->phase == IN_DIRECTORY)
+		rc = after_directories(p, err);
+	else
+		rc = !p->staged.found		   ? no_place(p, p->staged.why, err)
+		     : finish_in_mount(p, err) < 0 ? -1
+						   : 1;
+	if (rc == 1)
+		*ret = p->result;
+	return rc;
+}
+
+int placing_fd(const struct placing *p)
+{
+	return p->child.fd;
+}
+
+static void undo(struct placing *p)
+{
+	struct place_job j = job_of(p);
+	struct error e = {0};
+
+	if (p->phase == IN_MOUNT && p->mount.is_new) {
+		if (agent_mount_remove(p->t, &p->mount, &e) < 0)
+			log_at(LOG_WARN, "%s", e.msg);
+		return;
+	}
+	if (p->phase == IN_MOUNT && agent_mount_writable(&p->mount, true, &e) < 0)
+		log_at(LOG_WARN, "%s", e.msg);
+	if (job_undo(p->t, &j, &e) < 0)
+		log_at(LOG_WARN, "'%s' may be left in the container: %s", p->temp, e.msg);
+	if (p->phase == IN_MOUNT && agent_mount_writable(&p->mount, false, &e) < 0)
+		log_at(LOG_WARN, "%s", e.msg);
+}
+
+void placing_free(struct placing *p)
+{
+	if (!p)
+		return;
+	enter_stop(&p->child);
+	if (p->phase == IN_DIRECTORY || p->phase == IN_MOUNT)
+		undo(p);
+	agent_mount_close(&p->mount);
+	fd_close(&p->dir);
+	fd_close(&p->memory);
+	sha256_free(p->digest);
+	buf_release(&p->answer);
+	free(p);
+}

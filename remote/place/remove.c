@@ -1,0 +1,92 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "remote/base/io.h"
+#include "remote/base/log.h"
+#include "remote/enter.h"
+#include "remote/place/jobs.h"
+#include "remote/place/mounted.h"
+#include "remote/place/place.h"
+
+#define SWEEP_MS 2000
+
+/* Where it is mounted, the tmpfs goes with its last file. */
+static int remove_mounted(struct target *t, const char *dir, struct place_job *j, bool *ret_removed,
+			  struct error *err)
+{
+	struct agent_mount m = AGENT_MOUNT_INIT;
+	struct error e = {0};
+	bool left = true;
+	int rc;
+
+	if (!agent_mount_find(t, dir, false, &m)) {
+		*ret_removed = false;
+		return 0;
+	}
+	j->dir = m.fd;
+	rc = agent_mount_writable(&m, true, err);
+	if (rc == 0)
+		rc = job_remove(t, j, ret_removed, &left, err);
+	if (rc == 0 && !left)
+		rc = agent_mount_remove(t, &m, err);
+	else if (agent_mount_writable(&m, false, &e) < 0)
+		log_at(LOG_WARN, "%s", e.msg);
+	agent_mount_close(&m);
+	return rc;
+}
+
+int place_remove(struct target *t, const char *path, bool *ret_removed, struct error *err)
+{
+	char dir[PLACE_PATH_SIZE], name[PLACE_NAME_SIZE];
+	struct spots spots = {.n = 1};
+	struct place_job j = {.spots = &spots, .dir = -1, .name = name, .content = {.fd = -1}};
+	bool below, left;
+
+	if (!place_path_split(path, dir, name, &below))
+		return error_set(err, ERR_USAGE, "'%s' is nothing that was placed", path);
+	if (target_lock(t, err) < 0)
+		return -1;
+	if (!below)
+		return remove_mounted(t, dir, &j, ret_removed, err);
+	snprintf(spots.list[0].path, sizeof(spots.list[0].path), "%s", dir);
+	return job_remove(t, &j, ret_removed, &left, err);
+}
+
+/* ---- tidy ---- */
+
+struct sweep_job {
+	int parent;
+	bool dry;
+};
+
+static int run_sweep(void *ctx, struct buf *answer, struct error *err)
+{
+	const struct sweep_job *j = ctx;
+	auto_fd int dir = placedir_open(j->parent, false);
+	int left = dir < 0 ? dir : placedir_clean(dir, j->dry);
+
+	(void)answer;
+	if (left == 0 && (j->dry || unlinkat(j->parent, PLACE_DIR, AT_REMOVEDIR) == 0))
+		return 0;
+	return error_set(err, ERR_NODE, "others are in it");
+}
+
+bool place_sweep(const struct target *t, int parent, bool dry)
+{
+	struct sweep_job j = {parent, dry};
+	struct enter_request r = {
+		.target = &t->ref,
+		.take_creds = true,
+		.uid = t->jvm.uid,
+		.gid = t->jvm.gid,
+		.fds = {parent},
+		.n_fds = 1,
+		.run = run_sweep,
+		.ctx = &j,
+		.timeout_ms = SWEEP_MS,
+	};
+	struct error others = {0};
+
+	return enter_run(t->proc, &r, NULL, &others) == 0;
+}
