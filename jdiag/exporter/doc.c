@@ -186,22 +186,29 @@ const struct doc_node *doc_get(const struct doc_node *map, const char *key)
 	return NULL;
 }
 
+static int not_yaml(struct loader *l)
+{
+	const yaml_parser_t *p = &l->parser;
+	size_t line = p->problem_mark.line ? p->problem_mark.line : p->mark.line;
+
+	if (p->error == YAML_MEMORY_ERROR)
+		die_oom();
+	/* A tab is the likely reason, and has better words. */
+	if (p->problem_mark.index < l->len && check_gap(l, p->problem_mark.index + 1) != 0)
+		return -1;
+	return doc_error(l->err, l->name, (unsigned int)line + 1, "not YAML: %s",
+			 p->problem ? p->problem : "?");
+}
+
 static int next(struct loader *l)
 {
 	size_t at;
 
 	yaml_event_delete(&l->event);
-	if (yaml_parser_parse(&l->parser, &l->event)) {
-		at = l->event.start_mark.index;
-		return at > l->checked ? check_gap(l, at) : 0;
-	}
-	if (l->parser.error == YAML_MEMORY_ERROR)
-		die_oom();
-	return doc_error(l->err, l->name,
-			 (unsigned int)(l->parser.problem_mark.line ? l->parser.problem_mark.line
-								    : l->parser.mark.line) +
-				 1,
-			 "not YAML: %s", l->parser.problem ? l->parser.problem : "?");
+	if (!yaml_parser_parse(&l->parser, &l->event))
+		return not_yaml(l);
+	at = l->event.start_mark.index;
+	return at > l->checked ? check_gap(l, at) : 0;
 }
 
 static struct doc_node *load_scalar(struct loader *l)
@@ -428,7 +435,8 @@ static int load_document(struct loader *l)
 	if (next(l) != 0 || next(l) != 0) /* stream start, document start */
 		return -1;
 	if (l->event.type == YAML_STREAM_END_EVENT)
-		return doc_error(l->err, l->name, 1, "is empty");
+		return doc_error(l->err, l->name, 1,
+				 "there is nothing in it: write {} for the defaults");
 	if (l->event.data.document_start.version_directive ||
 	    l->event.data.document_start.tag_directives.start !=
 		    l->event.data.document_start.tag_directives.end)

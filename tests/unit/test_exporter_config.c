@@ -93,8 +93,8 @@ static void taken(void **state)
 static void yaml_of_another_kind(void **state)
 {
 	(void)state;
-	bad("", "is empty");
-	bad("# nothing\n", "is empty");
+	bad("", "there is nothing in it");
+	bad("# nothing\n", "there is nothing in it");
 	bad("~\n", "no map");
 	bad("- a\n", "no map");
 	bad("a: [\n", "not YAML");
