@@ -11,6 +11,7 @@
 
 #include "jdiag/agent/load.h"
 #include "jdiag/agent/module.h"
+#include "tests/unit/scripted_node.h"
 
 #define SECRET "hunter2"
 
@@ -184,6 +185,133 @@ static void test_module_options(void **state)
 		"ManagementAgent.start jmxremote.ssl.enabled.cipher.suites=A,B jdp.ttl=1", false);
 }
 
+/* ---- a JVM that answers by a script ---- */
+
+static int load(struct buf b, const struct agent_request *r, const char *version, struct error *err)
+{
+	struct jvmref j = {.pid = 7, .start_time = 8};
+	struct node n;
+	int rc;
+
+	snprintf(j.version, sizeof(j.version), "%s", version);
+	*err = (struct error){0};
+	node_start(&n, b);
+	rc = agent_load(n.helper, &j, r, err);
+	node_stop(&n);
+	return rc;
+}
+
+static void test_end_of_the_jvm(void **state)
+{
+	struct buf b = script();
+	struct error err;
+
+	(void)state;
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"attach\",\"errno\":3,\"message\":\"the JVM ended while it was asked: "
+	       "exit status 1\"}");
+	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
+	assert_int_equal(err.code, ERR_ATTACH);
+	assert_int_equal(err.sys, ESRCH);
+	assert_string_equal(err.msg, "the JVM has ended while it loaded the agent: exit status 1");
+	assert_non_null(strstr(err.hint, "--previous"));
+}
+
+static void test_no_answer(void **state)
+{
+	struct buf b = script();
+	struct error err;
+
+	(void)state;
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"attach\",\"errno\":110,\"message\":\"the JVM did not answer within 30 "
+	       "s\"}");
+	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
+	assert_int_equal(err.sys, ETIMEDOUT);
+	assert_non_null(strstr(err.msg, "may still be loading"));
+
+	/* anything else is told as it is */
+	b = script();
+	say_to(&b, 1, FRAME_ERROR, "{\"code\":\"refused\",\"errno\":3,\"message\":\"another\"}");
+	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_string_equal(err.msg, "another");
+}
+
+/* Nothing is sent that does not fit. */
+static void test_nothing_is_asked(void **state)
+{
+	const struct agent_request r = {AGENT_JAR, "/x=y/a.jar", ""};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(load(script(), &r, "17.0.1", &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+}
+
+/* printflag, and on 21 and later all flags. */
+static int allowed(const char *version, const char *flag, const char *flags, bool *warns,
+		   struct error *err)
+{
+	struct jvmref j = {.pid = 7, .start_time = 8};
+	struct buf b = script();
+	struct node n;
+	int rc;
+
+	snprintf(j.version, sizeof(j.version), "%s", version);
+	*err = (struct error){0};
+	say_data(&b, 1, 0, flag);
+	say_end(&b, 1, 0, flag);
+	if (flags) {
+		say_data(&b, 2, 0, flags);
+		say_end(&b, 2, 0, flags);
+	}
+	n.fake = (struct fake){0};
+	node_start(&n, b);
+	rc = agent_check_allowed(n.helper, &j, warns, err);
+	node_stop(&n);
+	return rc;
+}
+
+#define FLAG_LINE(origin)                                                                        \
+	"     bool EnableCompiler = true {product} {command line}\n"                             \
+	"     bool EnableDynamicAgentLoading                = true     {product} {" origin "}\n" \
+	"     bool Other = true {product} {command line}\n"
+
+static void test_allowed(void **state)
+{
+	struct error err;
+	bool warns = true;
+
+	(void)state;
+	assert_int_equal(allowed("1.8.0_1", "no such flag 'EnableDynamicAgentLoading'\n", NULL,
+				 &warns, &err),
+			 0);
+	assert_false(warns);
+	warns = true;
+	assert_int_equal(allowed("17.0.1", "-XX:+EnableDynamicAgentLoading\n", NULL, &warns, &err),
+			 0);
+	assert_false(warns);
+	assert_int_equal(allowed("17.0.1", "-XX:-EnableDynamicAgentLoading\n", NULL, &warns, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_ATTACH);
+	assert_int_equal(err.sys, ENOEXEC);
+	assert_int_equal(allowed("21.0.1", "-XX:+EnableDynamicAgentLoading\n", FLAG_LINE("default"),
+				 &warns, &err),
+			 0);
+	assert_true(warns);
+	assert_int_equal(allowed("", "-XX:+EnableDynamicAgentLoading\n", FLAG_LINE("command line"),
+				 &warns, &err),
+			 0);
+	assert_false(warns);
+	assert_int_equal(allowed("25", "-XX:+EnableDynamicAgentLoading\n", FLAG_LINE("environment"),
+				 &warns, &err),
+			 0);
+	assert_true(warns);
+	assert_int_equal(allowed("17.0.1", "rubbish\n", NULL, &warns, &err), -1);
+	assert_int_equal(err.code, ERR_ATTACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +320,10 @@ int main(void)
 		cmocka_unit_test(test_module),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_module_options),
+		cmocka_unit_test(test_end_of_the_jvm),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_nothing_is_asked),
+		cmocka_unit_test(test_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,77 +9,10 @@
 #include <jansson.h>
 
 #include "jdiag/ask.h"
-#include "jdiag/helper/connection.h"
-#include "remote/base/sha256.h"
-#include "tests/unit/fake_ssh.h"
+#include "tests/unit/scripted_node.h"
 
-#define HELLO "{\"min\":1,\"max\":1}"
-
-static const char image[8] = "\x7f"
-			     "ELF";
 static const struct jvmref jvm = {
 	.pid = 77, .start_time = 5, .container = "c", .version = "17.0.9"};
-
-static void say(struct buf *b, enum frame_type type, const char *body)
-{
-	frame_add(b, type, 1, body, strlen(body));
-}
-
-static void say_data(struct buf *b, uint64_t offset, const char *text)
-{
-	unsigned char body[1000];
-
-	wire_put_u64(body, offset);
-	memcpy(body + 8, text, strlen(text));
-	frame_add(b, FRAME_DATA, 1, body, 8 + strlen(text));
-}
-
-static void say_end(struct buf *b, int code, const char *text)
-{
-	char body[200], hex[SHA256_HEX_SIZE];
-	struct sha256 *sha = sha256_new();
-
-	sha256_add(sha, text, strlen(text));
-	snprintf(body, sizeof(body), "{\"code\":%d,\"length\":%zu,\"sha256\":\"%s\"}", code,
-		 strlen(text), sha256_hex(sha, hex));
-	sha256_free(sha);
-	say(b, FRAME_END, body);
-}
-
-struct node {
-	struct fake fake;
-	struct buf out;
-	struct helper *helper;
-};
-
-static struct buf script(void)
-{
-	struct buf b = BUF_INIT(MiB);
-
-	buf_add(&b, wire_magic, WIRE_MAGIC_SIZE);
-	frame_add(&b, FRAME_HELLO, 0, HELLO, strlen(HELLO));
-	return b;
-}
-
-static void node_start(struct node *n, struct buf b)
-{
-	const struct helper_options o = {.start_timeout_ms = 2000};
-	struct error err = {0};
-
-	n->out = b;
-	fake_init(&n->fake, b.data, b.len);
-	n->fake.hold_out = true;
-	n->fake.expect_in = sizeof(image);
-	if (helper_push(&n->helper, &n->fake.base, &o, "x86_64", image, sizeof(image), &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static void node_stop(struct node *n)
-{
-	helper_stop(n->helper);
-	fake_release(&n->fake);
-	buf_release(&n->out);
-}
 
 static void test_reply(void **state)
 {
@@ -90,9 +23,9 @@ static void test_reply(void **state)
 	struct node n;
 
 	(void)state;
-	say_data(&b, 0, "return ");
-	say_data(&b, 7, "code: 0\n");
-	say_end(&b, -1, "return code: 0\n");
+	say_data(&b, 1, 0, "return ");
+	say_data(&b, 1, 7, "code: 0\n");
+	say_end(&b, 1, -1, "return code: 0\n");
 	node_start(&n, b);
 	assert_int_equal(jvm_ask(n.helper, &jvm, "load", args, 3, 0, &r, &err), 0);
 	assert_int_equal(r.code, -1);
@@ -112,9 +45,10 @@ static void test_errors(void **state)
 	struct node n;
 
 	(void)state;
-	say(&b, FRAME_ERROR,
-	    "{\"code\":\"attach\",\"errno\":3,\"message\":\"the JVM ended while it was asked: exit "
-	    "status 1\",\"hint\":\"\"}");
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"attach\",\"errno\":3,\"message\":\"the JVM ended while it was asked: "
+	       "exit "
+	       "status 1\",\"hint\":\"\"}");
 	node_start(&n, b);
 	assert_int_equal(jvm_ask(n.helper, &jvm, "load", NULL, 0, 0, &r, &err), -1);
 	assert_int_equal(err.code, ERR_ATTACH);
@@ -144,22 +78,22 @@ static void test_lies(void **state)
 	struct buf b = script();
 
 	(void)state;
-	say_data(&b, 1, "x");
+	say_data(&b, 1, 1, "x");
 	refused(b, "do not follow each other");
 
 	b = script();
-	say_data(&b, 0, "x");
-	say_end(&b, 0, "y");
+	say_data(&b, 1, 0, "x");
+	say_end(&b, 1, 0, "y");
 	refused(b, "length or digest");
 
 	b = script();
-	say(&b, FRAME_END,
-	    "{\"length\":0,\"sha256\":"
-	    "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}");
+	say_to(&b, 1, FRAME_END,
+	       "{\"length\":0,\"sha256\":"
+	       "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}");
 	refused(b, "it has no code");
 
 	b = script();
-	say(&b, FRAME_RESULT, "{}");
+	say_to(&b, 1, FRAME_RESULT, "{}");
 	refused(b, "it has no end");
 }
 
@@ -186,8 +120,8 @@ static int flag(const char *text, struct error *err)
 	int rc;
 
 	if (*text)
-		say_data(&b, 0, text);
-	say_end(&b, 0, text);
+		say_data(&b, 1, 0, text);
+	say_end(&b, 1, 0, text);
 	node_start(&n, b);
 	*err = (struct error){0};
 	rc = jvm_flag(n.helper, &jvm, "EnableDynamicAgentLoading", err);
