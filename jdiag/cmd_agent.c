@@ -362,8 +362,7 @@ const struct command cmd_agent = {
 	.options = "jar native module options container jvm pid dry-run",
 	.examples = "$ jdiag agent load web-0 -n shop --jar profiler.jar --options interval=10ms\n"
 		    "$ jdiag agent load deploy/web --all --native libtrace.so -o json\n"
-		    "$ jdiag agent load web-0 --module jdk.management.agent --options "
-		    "jmxremote.port=9010",
+		    "$ jdiag agent load web-0 -c app --module jdk.management.agent",
 	.flags = CMD_MANY_TARGETS,
 	.run = run,
 };
