@@ -21,17 +21,12 @@ struct podnet {
 	struct helper *helper; /* borrowed */
 	uint32_t id;
 	bool open;	      /* the request is */
-	int near, far;	      /* the caller's end of the pair, and ours */
+	int fd;		      /* owned; what it is joined with, or -1 */
 	uint64_t sent, taken; /* to the pod */
 	uint64_t got;	      /* from it */
 	struct buf in;	      /* of that, what the pair has not taken */
 	char address[64];
 };
-
-int podnet_fd(const struct podnet *p)
-{
-	return p->near;
-}
 
 const char *podnet_address(const struct podnet *p)
 {
@@ -99,25 +94,24 @@ int podnet_open(struct podnet **ret, struct helper *h, const struct jvmref *j, c
 		uint16_t port, struct error *err)
 {
 	struct podnet *p = xcalloc(1, sizeof(*p));
-	int pair[2];
 
-	*p = (struct podnet){.helper = h, .near = -1, .far = -1, .in = BUF_INIT(MAX_FRAME_DATA)};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
-		error_sys(err, ERR_FAILED, errno, "cannot make a pair of sockets");
-		goto failed;
+	*p = (struct podnet){.helper = h, .fd = -1, .in = BUF_INIT(MAX_FRAME_DATA)};
+	if (request(p, j, address, port, err) < 0 || wait_connected(p, port, err) < 0) {
+		podnet_close(p);
+		return -1;
 	}
-	p->near = pair[0];
-	p->far = pair[1];
-	if (request(p, j, address, port, err) < 0 || wait_connected(p, port, err) < 0)
-		goto failed;
 	*ret = p;
 	return 0;
-failed:
-	podnet_close(p);
-	return -1;
 }
 
 /* ---- move ---- */
+
+void podnet_attach(struct podnet *p, int fd)
+{
+	fd_close(&p->fd);
+	(void)!io_set_nonblock(fd); /* of a socket that is open it does not fail */
+	p->fd = fd;
+}
 
 static size_t credit(const struct podnet *p)
 {
@@ -128,8 +122,8 @@ static int move_out(struct podnet *p, struct error *err)
 {
 	char piece[PIECE];
 
-	while (credit(p)) {
-		ssize_t n = read(p->far, piece, credit(p) < PIECE ? credit(p) : PIECE);
+	while (p->fd >= 0 && credit(p)) {
+		ssize_t n = read(p->fd, piece, credit(p) < PIECE ? credit(p) : PIECE);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -145,8 +139,8 @@ static int move_out(struct podnet *p, struct error *err)
 /* What the caller does not take any more is lost. */
 static void hand_over(struct podnet *p)
 {
-	while (p->in.len) {
-		ssize_t n = send(p->far, p->in.data, p->in.len, MSG_NOSIGNAL);
+	while (p->fd >= 0 && p->in.len) {
+		ssize_t n = send(p->fd, p->in.data, p->in.len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -154,8 +148,8 @@ static void hand_over(struct podnet *p)
 			return;
 		buf_consume(&p->in, n < 0 ? p->in.len : (size_t)n);
 	}
-	if (!p->open)
-		(void)shutdown(p->far, SHUT_WR);
+	if (p->fd >= 0 && !p->open)
+		(void)shutdown(p->fd, SHUT_WR);
 }
 
 static int take_progress(struct podnet *p, const json_t *body, struct error *err)
@@ -212,13 +206,13 @@ int podnet_pump(struct podnet *p, struct error *err)
 int podnet_poll(struct podnet *p, struct pollfd *fds, unsigned int max)
 {
 	short events = (short)((credit(p) ? POLLIN : 0) | (p->in.len ? POLLOUT : 0));
-	unsigned int own = events != 0;
+	unsigned int own = p->fd >= 0 && events;
 	int n;
 
 	if (max < own)
 		return -1;
 	if (own)
-		fds[0] = (struct pollfd){.fd = p->far, .events = events};
+		fds[0] = (struct pollfd){.fd = p->fd, .events = events};
 	/* what the caller does not take now waits in the link */
 	if (p->in.len)
 		return (int)own;
@@ -235,8 +229,7 @@ void podnet_close(struct podnet *p)
 	/* its answer is dropped by whoever waits next */
 	if (p->open && !helper_lost(p->helper))
 		(void)!helper_cancel(p->helper, p->id, &ignored);
-	fd_close(&p->near);
-	fd_close(&p->far);
+	fd_close(&p->fd);
 	buf_release(&p->in);
 	free(p);
 }

@@ -1,7 +1,6 @@
 /*
- * A TCP connection inside a pod's network namespace (the helper's `connect`), as a descriptor that
- * a library reads and writes: one end of a socket pair, which podnet_pump feeds. One at a time on a
- * helper.
+ * A TCP connection inside a pod's network namespace (the helper's `connect`) that podnet_pump joins
+ * with a socket of this side: a library's, or one that was accepted. One at a time on a helper.
  */
 #ifndef JDIAG_PODNET_H
 #define JDIAG_PODNET_H
@@ -20,10 +19,14 @@ struct pollfd;
 int podnet_open(struct podnet **ret, struct helper *h, const struct jvmref *j, const char *address,
 		uint16_t port, struct error *err) must_check;
 
-int podnet_fd(const struct podnet *p);		    /* for reading and writing; borrowed */
+/* The bytes of this stream socket go to the pod, and what comes from there goes to it; the end of
+ * what comes is told by shutdown. Owned from now on; becomes non-blocking. */
+void podnet_attach(struct podnet *p, int fd);
+
 const char *podnet_address(const struct podnet *p); /* that answered */
 
-/* Move what there is, without waiting. A connection that broke is its end, for who reads. */
+/* Move what there is, without waiting. A connection that broke is its end for
+ * the socket. */
 int podnet_pump(struct podnet *p, struct error *err) must_check;
 
 /* When to pump: what to poll, at most max; returns how many; -1: at once. */

@@ -30,6 +30,11 @@ static void free_client(struct http_client **c)
 	http_client_free(*c);
 }
 
+static void attach(void *ctx, int fd)
+{
+	podnet_attach(ctx, fd);
+}
+
 static int pump(void *ctx, struct error *err)
 {
 	return podnet_pump(ctx, err);
@@ -45,7 +50,7 @@ static int get(struct podnet *p, const char *url, struct http_response *ret, str
 	struct http_options o = {.no_proxy = true, .code = ERR_FAILED};
 	auto_cleanup(free_client) struct http_client *client = http_client_new(&o);
 	struct http_stream stream = {
-		.fd = podnet_fd(p),
+		.attach = attach,
 		.pump = pump,
 		.poll = poll_for,
 		.ctx = p,

@@ -50,10 +50,12 @@ void http_client_free(struct http_client *c);
 void http_client_set_tick(struct http_client *c, int (*tick)(void *ctx, struct error *err),
 			  void *ctx);
 
-/* A connection that is there already, as a descriptor that somebody feeds: no name is looked up, no
- * proxy is asked, and the wait for it is one with the wait for what feeds it. */
+/* A connection that is there already, and that somebody feeds: no name is looked up, no proxy is
+ * asked, and the wait for it is one with the wait for what feeds it. */
 struct http_stream {
-	int fd; /* borrowed; becomes non-blocking */
+	/* A socket whose bytes are to go there and to come from there; ctx owns it then. Called
+	 * once, before anything can be read from it. */
+	void (*attach)(void *ctx, int fd);
 	/* Move what there is, without waiting. -1 aborts the request with that error. */
 	int (*pump)(void *ctx, struct error *err);
 	/* When to pump: fills at most max, returns how many; -1: at once. */

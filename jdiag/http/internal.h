@@ -25,6 +25,7 @@ struct http_client {
 struct transfer {
 	struct http_client *client;
 	const struct http_stream *stream;	 /* borrowed, or NULL */
+	int listener;				 /* where libcurl gets its end of it; 0: none */
 	void *easy, *url;			 /* CURL, CURLU */
 	struct curl_slist *headers, *connect_to; /* owned */
 	struct http_response response;
@@ -52,6 +53,13 @@ void transfer_wait(struct transfer *t);
 int transfer_result(struct transfer *t, struct http_response *ret, struct error *err) must_check;
 
 void transfer_close(struct transfer *t);
+
+/* Of a transfer that has a stream (stream.c): its options; what is to be done after each step of
+ * libcurl; the wait for both. */
+void stream_apply(struct transfer *t);
+int stream_step(struct transfer *t, struct error *err) must_check;
+void stream_wait(struct transfer *t);
+void stream_stop(struct transfer *t);
 
 /* Put the client's TLS and proxy settings on the handle. */
 void client_apply(const struct http_client *c, void *easy);

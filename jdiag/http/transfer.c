@@ -1,7 +1,5 @@
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 #include "remote/base/str.h"
 
 #define REQUEST_TIMEOUT_MS 30000
-#define MAX_STREAM_FDS 32
 
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
@@ -180,32 +177,6 @@ static void set_policy(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 }
 
-/* libcurl closes what it gets. */
-static curl_socket_t give_stream(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	const struct http_stream *s = ctx;
-	int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-
-	(void)purpose, (void)address;
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-static int is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)ctx, (void)fd, (void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
-static void set_stream(struct transfer *t)
-{
-	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, give_stream);
-	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, (void *)t->stream);
-	curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, is_connected);
-	curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1l);
-	curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1l);
-	curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
-}
-
 int transfer_open(struct transfer *t, struct http_client *c, const struct http_request *req,
 		  struct error *err)
 {
@@ -225,7 +196,7 @@ int transfer_open(struct transfer *t, struct http_client *c, const struct http_r
 	client_apply(c, t->easy);
 	t->stream = req->stream;
 	if (t->stream)
-		set_stream(t);
+		stream_apply(t);
 	rc = set_url(t, u, req, err);
 	if (rc == 0)
 		rc = set_headers(t, req, err);
@@ -275,11 +246,11 @@ int transfer_step(struct transfer *t, struct error *err)
 {
 	int running;
 
-	if (t->stream && t->stream->pump(t->stream->ctx, err) < 0)
-		return -1;
 	if (curl_multi_perform(t->client->multi, &running) != CURLM_OK)
 		die_oom(); /* the other reasons are misuse of the handle */
 	note_ends(t->client->multi);
+	if (t->stream && !t->done && stream_step(t, err) < 0)
+		return -1;
 	if (t->cleaning_up)
 		return 0;
 	if (interrupt_check(err) != 0)
@@ -287,29 +258,12 @@ int transfer_step(struct transfer *t, struct error *err)
 	return call_tick(t->client, err);
 }
 
-/* What feeds the stream, as libcurl wants it; -1: do not wait. */
-static int stream_waits(const struct http_stream *s, struct curl_waitfd ret[MAX_STREAM_FDS])
-{
-	struct pollfd fds[MAX_STREAM_FDS];
-	int n = s->poll(s->ctx, fds, MAX_STREAM_FDS);
-
-	for (int i = 0; i < n; i++) {
-		ret[i] = (struct curl_waitfd){.fd = fds[i].fd};
-		if (fds[i].events & POLLIN)
-			ret[i].events |= CURL_WAIT_POLLIN;
-		if (fds[i].events & POLLOUT)
-			ret[i].events |= CURL_WAIT_POLLOUT;
-	}
-	return n;
-}
-
 void transfer_wait(struct transfer *t)
 {
-	struct curl_waitfd fds[MAX_STREAM_FDS];
-	int n = t->stream ? stream_waits(t->stream, fds) : 0;
-
-	if (n >= 0)
-		curl_multi_poll(t->client->multi, fds, (unsigned int)n, HTTP_WAIT_MS, NULL);
+	if (t->stream)
+		stream_wait(t);
+	else
+		curl_multi_poll(t->client->multi, NULL, 0, HTTP_WAIT_MS, NULL);
 }
 
 void transfer_close(struct transfer *t)
@@ -320,6 +274,7 @@ void transfer_close(struct transfer *t)
 	}
 	for (struct curl_slist *h = t->headers; h; h = h->next)
 		secret_wipe(h->data, strlen(h->data));
+	stream_stop(t);
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->connect_to);
 	curl_url_cleanup(t->url);
