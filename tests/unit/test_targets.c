@@ -7,9 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "jdiag/json.h"
@@ -539,6 +542,31 @@ static void where_no_file_can_be(void **state)
 	assert_int_equal(files_in_tempdir(), before);
 }
 
+/* No room: what was there stays, and nothing of the new one. */
+static void what_cannot_be_written_leaves_nothing(void **state)
+{
+	struct rlimit before, small;
+	struct error err = {0};
+	size_t files;
+	bool changed;
+	int rc;
+
+	(void)state;
+	write_file("t.json", "[]\n");
+	files = files_in_tempdir();
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = (struct rlimit){.rlim_cur = 8, .rlim_max = before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	rc = targets_file_write(tempdir_path("t.json"), "[{}, {}, {}]\n", 13, &changed, &err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_FAILED);
+	assert_int_equal(err.sys, EFBIG);
+	assert_content("t.json", "[]\n");
+	assert_int_equal(files_in_tempdir(), files);
+}
+
 /* ---- tests: what is served ---- */
 
 static char *served(struct targets_serve *s, const char *path, unsigned int status)
@@ -631,6 +659,7 @@ int main(void)
 		cmocka_unit_test(no_target_is_an_empty_list),
 		cmocka_unit_test(only_changes_are_written),
 		cmocka_unit_test(where_no_file_can_be),
+		cmocka_unit_test(what_cannot_be_written_leaves_nothing),
 		cmocka_unit_test(a_server),
 		cmocka_unit_test(its_own_metrics_are_prometheus_text),
 	};
