@@ -41,8 +41,7 @@ bool jvm_id_begins(const char *id, const char *wanted)
 	return str_starts(id, wanted) || (slash && str_starts(slash + 1, wanted));
 }
 
-/* --jvm: a pid as ps prints it (container's or host's), a main class, or its last part. */
-static bool jvm_matches(const json_t *jvm, const char *wanted)
+bool jvm_is_called(const json_t *jvm, const char *wanted)
 {
 	const char *main_class = json_str_at(jvm, "main", "");
 	const char *last = strrchr(main_class, '.');
@@ -64,7 +63,7 @@ static bool is_wanted(const struct session *s, const json_t *jvm, container_fn *
 		return false;
 	if (!s->has_pod && o->container && !matches(jvm, o->container))
 		return false;
-	return !o->jvm || jvm_matches(jvm, o->jvm);
+	return !o->jvm || jvm_is_called(jvm, o->jvm);
 }
 
 static json_t *ps_params(const struct session *s)

@@ -28,6 +28,10 @@ int jvm_choose(const struct session *s, const struct json_t *answer, struct json
 int jvm_check_container(const struct session *s, const struct json_t *answer, uint64_t *ret,
 			struct error *err) must_check;
 
+/* --jvm: is it the pid as `ps` prints it (the container's or the host's), its main class, or the
+ * last part of that? */
+bool jvm_is_called(const struct json_t *jvm, const char *wanted);
+
 /* Is it a beginning of the container's id, or of the id behind "user:UID/"? */
 bool jvm_id_begins(const char *id, const char *wanted);
 
