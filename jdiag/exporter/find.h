@@ -1,0 +1,50 @@
+/*
+ * Is there an exporter in a JVM already, and whose? First by what can be seen from outside (the
+ * jars that it holds open, its -javaagent options), then by its classes, which takes an attach.
+ * All of it is the container's word.
+ */
+#ifndef JDIAG_EXPORTER_FIND_H
+#define JDIAG_EXPORTER_FIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "jdiag/jvmref.h"
+#include "remote/base/error.h"
+
+struct helper;
+struct json_t;
+
+enum exporter_owner {
+	EXPORTER_NONE,
+	EXPORTER_OURS,	   /* a jar that jdiag has placed is open */
+	EXPORTER_AT_START, /* -javaagent */
+	EXPORTER_SOMEBODY, /* loaded later, by somebody else, or built into the program */
+};
+
+struct exporter_found {
+	enum exporter_owner owner;
+	char what[1024];  /* the jar's path as the JVM sees it, or the class; "" */
+	char version[64]; /* of ours, by the name of the jar; "" */
+};
+
+/* "jmx_prometheus_javaagent-1.0.1-0123456789ab.jar": how jdiag calls a jar of that version and
+ * digest in a container. False: the version cannot be in a file's name. */
+bool exporter_jar_name(char dst[101], const char *version, const char *sha256) must_check;
+
+/* The version in such a name (of a path its last part); false when it is none of these. */
+bool exporter_jar_version(const char *path, char version[64]) must_check;
+
+/* By the survey alone. */
+void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret);
+
+/* By the classes of the JVM: `GC.class_histogram -all` of Java 8, `VM.class_hierarchy` since. Asks
+ * the JVM. ERR_ATTACH. */
+int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
+			  struct error *err) must_check;
+
+/* The class in the text of one of both that only an exporter as an agent has; false: none. */
+bool exporter_class_in(const char *text, size_t len, char name[256]) must_check;
+
+#endif
