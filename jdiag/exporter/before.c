@@ -1,0 +1,204 @@
+#include "jdiag/exporter/before.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jdiag/agent/load.h"
+#include "jdiag/exporter/settings.h"
+#include "jdiag/json.h"
+#include "jdiag/jvmpick.h"
+#include "jdiag/options.h"
+#include "jdiag/progress.h"
+#include "jdiag/session.h"
+#include "remote/base/buf.h"
+#include "remote/base/limits.h"
+#include "remote/base/str.h"
+
+/* Classes, code, buffers of a scrape and the threads of its server: 15 to 25 MiB were seen. */
+#define HEADROOM (32 * MiB)
+
+struct looking {
+	struct exporter_work *w;
+	struct exporter_jvm *j;
+	struct exporter_before *b;
+};
+
+typedef int check(struct looking *l, struct error *err);
+
+void exporter_before_release(struct exporter_before *b)
+{
+	json_decref(b->against);
+}
+
+/* ---- what is seen from outside ---- */
+
+static int check_vm(struct looking *l, struct error *err)
+{
+	const char *vm = json_str_at(l->j->jvm, "vm", "");
+
+	if (strcmp(vm, "hotspot") == 0)
+		return 0;
+	error_set(err, ERR_ATTACH,
+		  "the JVM is not HotSpot but '%s': agents cannot be loaded into it", vm);
+	return error_hint(err, "start it with the agent: -javaagent:JAR=PORT:FILE");
+}
+
+static int check_java(struct looking *l, struct error *err)
+{
+	const struct agent_jar *jar = &l->w->settings->jar;
+	unsigned int release = jvmref_release(&l->j->ref);
+
+	if (!release || jar->java <= release)
+		return 0;
+	error_set(err, ERR_REFUSED, "exporter %s needs Java %u, the JVM is %s", jar->version,
+		  jar->java, l->j->ref.version);
+	return error_hint(err, "take an older one: --jar FILE");
+}
+
+static int check_security(struct looking *l, struct error *err)
+{
+	if (!json_bool_at(l->j->survey, "security_manager", false))
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "the JVM has a security manager: where that does not let the exporter listen, "
+		  "the exporter ends the JVM");
+	return error_hint(err, "grant it its permissions, and start the JVM with the agent");
+}
+
+static int check_memory(struct looking *l, struct error *err)
+{
+	uint64_t limit = json_u64_at(l->j->survey, "memory.limit", 0);
+	uint64_t usage = json_u64_at(l->j->survey, "memory.usage", 0);
+	char left[16], need[16], of[16];
+
+	if (!limit || (usage < limit && limit - usage >= HEADROOM))
+		return 0;
+	if (l->w->session->o->force) {
+		progress_note(l->w->progress, "--force: little memory is left in the container");
+		return 0;
+	}
+	error_set(err, ERR_REFUSED,
+		  "%s of memory are left in the container (limit %s), the exporter may take %s",
+		  str_format_size(left, usage < limit ? limit - usage : 0),
+		  str_format_size(of, limit), str_format_size(need, HEADROOM));
+	return error_hint(err, "raise the limit, or go on with --force");
+}
+
+static int check_port(struct looking *l, struct error *err)
+{
+	return port_choose(&l->w->settings->ports, l->j->survey, l->w->pod, &l->b->port, err);
+}
+
+/* ---- what the JVM is asked ---- */
+
+static int check_attach(struct looking *l, struct error *err)
+{
+	return jvm_check_attachable(l->j->jvm, err);
+}
+
+static int check_allowed(struct looking *l, struct error *err)
+{
+	return agent_check_allowed(l->w->session->helper, &l->j->ref, &l->b->warns, err);
+}
+
+/* ---- all of it ---- */
+
+static bool is_reason(enum err_code code)
+{
+	return code == ERR_REFUSED || code == ERR_ATTACH || code == ERR_USAGE;
+}
+
+/* -1: it could not be found out. */
+static int run(struct looking *l, check *const *checks, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct error why = {0};
+		json_t *reason;
+
+		if (checks[i](l, &why) == 0)
+			continue;
+		/* the JVM has ended, or the connection: nothing of what is known counts */
+		if (!is_reason(why.code) || why.sys == ESRCH) {
+			*err = why;
+			return -1;
+		}
+		reason = json_object();
+		json_object_set_new(reason, "code", json_string(err_code_name(why.code)));
+		json_set_text(reason, "reason", why.msg);
+		json_set_text(reason, "hint", why.hint);
+		json_array_append_new(l->b->against, reason);
+	}
+	return 0;
+}
+
+static enum err_code common_code(const json_t *against)
+{
+	const char *first = json_str_at(json_array_get(against, 0), "code", "");
+	const json_t *reason;
+	size_t i;
+
+	json_array_foreach (against, i, reason)
+		if (strcmp(json_str_at(reason, "code", ""), first) != 0)
+			return ERR_REFUSED;
+	return err_code_from_name(first);
+}
+
+static int tell(const struct looking *l, struct error *err)
+{
+	const json_t *against = l->b->against, *reason = json_array_get(against, 0);
+	auto_buf struct buf list = BUF_INIT(sizeof(err->hint) - 1);
+	size_t n = json_array_size(against), i;
+
+	if (n == 1) {
+		error_set(err, common_code(against), "%s", json_str_at(reason, "reason", ""));
+		return error_hint(err, "%s%snothing was loaded", json_str_at(reason, "hint", ""),
+				  *json_str_at(reason, "hint", "") ? "\n" : "");
+	}
+	error_set(err, common_code(against), "%zu reasons are against it, nothing was loaded", n);
+	json_array_foreach (against, i, reason)
+		buf_addf(&list, "%s%zu. %s", i ? "\n" : "", i + 1,
+			 json_str_at(reason, "reason", ""));
+	return error_hint(err, "%s", buf_str(&list));
+}
+
+int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct exporter_before *ret,
+		    struct error *err)
+{
+	static check *const outside[] = {check_vm,	 check_attach, check_java,
+					 check_security, check_memory, check_port};
+	static check *const asked[] = {check_allowed};
+	struct looking l = {w, j, ret};
+
+	ret->against = json_array();
+	if (run(&l, outside, ARRAY_SIZE(outside), err) < 0)
+		goto failed;
+	/* one that cannot be attached to is not asked */
+	if (jvm_check_attachable(j->jvm, NULL) == 0 &&
+	    (session_recheck(w->session, err) < 0 || run(&l, asked, ARRAY_SIZE(asked), err) < 0 ||
+	     exporter_find_classes(w->session->helper, &j->ref, &ret->found, err) < 0))
+		goto failed;
+	if (ret->found.owner != EXPORTER_NONE || json_array_size(ret->against) == 0)
+		return 0;
+	return tell(&l, err);
+failed:
+	json_decref(STEAL(ret->against));
+	return -1;
+}
+
+int exporter_check_options(const char *options, struct error *err)
+{
+	size_t digits = strspn(options, "0123456789");
+
+	if (!digits || digits > 5 || options[digits] != ':' || options[digits + 1] != '/')
+		return error_set(err, ERR_REFUSED, "'%s' is not PORT:FILE", options);
+	/* the expression ends with (.+), which takes no end of a line, and Java has more of these
+	 */
+	for (const char *p = options; *p; p++)
+		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			return error_set(err, ERR_REFUSED,
+					 "the path of the configuration is not plain text: '%s'",
+					 options);
+	return 0;
+}

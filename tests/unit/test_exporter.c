@@ -1,0 +1,258 @@
+/* jdiag: ports, names of jars, whose exporter it is, how a container has ended */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+
+#include "jdiag/exporter/before.h"
+#include "jdiag/exporter/ended.h"
+#include "jdiag/exporter/find.h"
+#include "jdiag/exporter/port.h"
+#include "jdiag/exporter/settings.h"
+#include "jdiag/json.h"
+
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static struct error err;
+
+static json_t *object(const char *text)
+{
+	json_t *o = json_loads(text, 0, NULL);
+
+	assert_non_null(o);
+	return o;
+}
+
+/* ---- ports ---- */
+
+static void test_ranges(void **state)
+{
+	struct port_range r;
+
+	(void)state;
+	assert_int_equal(port_range_parse(NULL, &r, &err), 0);
+	assert_true(r.first == 9404 && r.last == 9404);
+	assert_int_equal(port_range_parse("1024", &r, &err), 0);
+	assert_true(r.first == 1024 && r.last == 1024);
+	assert_int_equal(port_range_parse("9404-65535", &r, &err), 0);
+	assert_true(r.first == 9404 && r.last == 65535);
+}
+
+static void assert_bad_range(const char *text, const char *why)
+{
+	struct port_range r = {1, 2};
+
+	err = (struct error){0};
+	assert_int_equal(port_range_parse(text, &r, &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+	assert_non_null(strstr(err.msg, why));
+	assert_string_equal(err.hint, "a port from 1024 to 65535, or a range like 9404-9499");
+	assert_int_equal(r.first, 1);
+}
+
+static void test_bad_ranges(void **state)
+{
+	(void)state;
+	assert_bad_range("80", "privileged");
+	assert_bad_range("1023-9404", "privileged");
+	assert_bad_range("0", "no such port");
+	assert_bad_range("65536", "no such port");
+	assert_bad_range("9404-65536", "no such port");
+	assert_bad_range("9499-9404", "ends before it begins");
+	assert_bad_range("http", "not a number");
+	assert_bad_range("9404-", "not a number");
+	assert_bad_range("-9404", "not a number");
+	assert_bad_range("9404-9410-9420", "not a number");
+	assert_bad_range(" 9404", "not a number");
+	assert_bad_range("000000000000000000000000000009404", "not a number");
+}
+
+static void test_free_ports(void **state)
+{
+	auto_json json_t *survey = object("{\"listening\": [{\"address\": \"::\", \"port\": 9404},"
+					  "{\"address\": \"0.0.0.0\", \"port\": 9405}],"
+					  "\"own\": [9405]}");
+	auto_json json_t *pod = object(
+		"{\"spec\": {\"containers\": [{\"name\": \"app\", \"ports\": ["
+		"{\"containerPort\": 9406}, {\"containerPort\": 9407, \"protocol\": \"UDP\"}]}],"
+		"\"initContainers\": [{\"name\": \"mesh\", \"ports\": [{\"containerPort\": "
+		"9408, \"protocol\": \"TCP\"}]}]}}");
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(port_check(9404, survey, pod, &err), -1);
+	assert_string_equal(err.msg, "port 9404 is in use: somebody else listens there");
+	assert_int_equal(err.sys, EADDRINUSE);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(port_check(9405, survey, pod, &err), -1);
+	assert_string_equal(err.msg, "port 9405 is in use: the JVM itself listens there");
+	assert_int_equal(port_check(9406, survey, pod, &err), -1);
+	assert_string_equal(err.msg, "port 9406 is a containerPort of 'app'");
+	assert_int_equal(port_check(9407, survey, pod, &err), 0);
+	assert_int_equal(port_check(9408, survey, pod, &err), -1);
+	assert_string_equal(err.msg, "port 9408 is a containerPort of 'mesh'");
+	assert_int_equal(port_check(9406, survey, NULL, &err), 0);
+
+	assert_int_equal(port_choose(&(struct port_range){9404, 9499}, survey, pod, &port, &err),
+			 0);
+	assert_int_equal(port, 9407);
+	assert_int_equal(port_choose(&(struct port_range){9404, 9406}, survey, pod, &port, &err),
+			 -1);
+	assert_string_equal(err.msg, "no port from 9404 to 9406 is free");
+	assert_int_equal(port_choose(&(struct port_range){9404, 9404}, survey, pod, &port, &err),
+			 -1);
+	assert_non_null(strstr(err.msg, "9404 is in use"));
+	assert_int_equal(port_choose(&(struct port_range){65535, 65535}, survey, pod, &port, &err),
+			 0);
+	assert_int_equal(port, 65535);
+}
+
+/* ---- whose it is ---- */
+
+static void test_names_of_jars(void **state)
+{
+	char name[101], version[64];
+
+	(void)state;
+	assert_true(exporter_jar_name(name, "1.0.1", SHA));
+	assert_string_equal(name, "jmx_prometheus_javaagent-1.0.1-0123456789ab.jar");
+	assert_true(exporter_jar_version("/tmp/.jdiag-agents/jmx_prometheus_javaagent-0.20.0-"
+					 "0123456789ab.jar",
+					 version));
+	assert_string_equal(version, "0.20.0");
+	assert_false(exporter_jar_name(name, "", SHA));
+	assert_false(exporter_jar_name(name, "../1", SHA));
+	assert_false(exporter_jar_name(name, "1-0", SHA));
+	assert_false(exporter_jar_name(name,
+				       "11111111111111111111111111111111111111111111111111111111111"
+				       "111111111111111111",
+				       SHA));
+	assert_false(exporter_jar_version("/opt/jmx_prometheus_javaagent-1.0.1.jar", version));
+	assert_false(exporter_jar_version("/jmx_prometheus_javaagent--0123456789ab.jar", version));
+	assert_false(
+		exporter_jar_version("/jmx_prometheus_javaagent-1 0-0123456789ab.jar", version));
+	assert_false(
+		exporter_jar_version("/jmx_prometheus_javaagent-1.0-0123456789ag.jar", version));
+	assert_false(exporter_jar_version("/a.jar", version));
+	assert_false(exporter_jar_version("", version));
+}
+
+static void assert_seen(const char *survey, enum exporter_owner owner, const char *what)
+{
+	auto_json json_t *s = object(survey);
+	struct exporter_found f;
+
+	exporter_find_seen(s, &f);
+	assert_int_equal(f.owner, owner);
+	assert_string_equal(f.what, what);
+}
+
+static void test_what_is_seen(void **state)
+{
+	(void)state;
+	assert_seen("{\"jars\": [\"/app.jar\"], \"agents\": [\"/opt/apm.jar\"]}", EXPORTER_NONE,
+		    "");
+	assert_seen("{\"jars\": [], \"agents\": [\"/opt/jmx_prometheus_javaagent-0.3.1.jar\"]}",
+		    EXPORTER_AT_START, "/opt/jmx_prometheus_javaagent-0.3.1.jar");
+	assert_seen("{\"jars\": [\"/opt/jmx_prometheus_javaagent_java6-0.16.1.jar\"]}",
+		    EXPORTER_SOMEBODY, "/opt/jmx_prometheus_javaagent_java6-0.16.1.jar");
+	assert_seen("{\"jars\": [\"/a.jar\", \"/t/jmx_prometheus_javaagent-1.0.1-0123456789ab.jar"
+		    "\"], \"agents\": []}",
+		    EXPORTER_OURS, "/t/jmx_prometheus_javaagent-1.0.1-0123456789ab.jar");
+	/* an option of another agent that only has such a directory */
+	assert_seen("{\"jars\": [\"/jmx_prometheus_javaagent/a.jar\"]}", EXPORTER_NONE, "");
+}
+
+static bool has_class(const char *text)
+{
+	char name[256];
+
+	return exporter_class_in(text, strlen(text), name);
+}
+
+static void test_classes(void **state)
+{
+	char name[256];
+
+	(void)state;
+	assert_true(has_class("|--io.prometheus.jmx.JavaAgent/0x000055d2\n"));
+	assert_true(has_class("io.prometheus.jmx.JavaAgent"));
+	assert_true(has_class(" 812:  1  16  io.prometheus.jmx.BuildInfoCollector\n"));
+	assert_true(has_class(" 812:  1  16  io.prometheus.jmx.BuildInfoMetrics (app)\n"));
+	assert_true(exporter_class_in("a\nx.y.io.prometheus.jmx.JavaAgent/null\n", 38, name));
+	assert_string_equal(name, "x.y.io.prometheus.jmx.JavaAgent");
+	assert_false(has_class("|--io.prometheus.jmx.JavaAgentOfMine/0x1\n"));
+	assert_false(has_class("|--myio.prometheus.jmx.JavaAgent/0x1\n"));
+	assert_false(has_class("|--io.prometheus.jmx.JmxCollector/0x1\n"));
+	assert_false(has_class("|--io.prometheus.jmx.JavaAgent$1/0x1\n"));
+	assert_false(has_class(""));
+	/* not behind its end */
+	assert_false(exporter_class_in("io.prometheus.jmx.JavaAgent", 26, name));
+}
+
+/* ---- versions, options ---- */
+
+static void test_versions(void **state)
+{
+	(void)state;
+	assert_true(exporter_version_less("0.3.1", "0.20.0"));
+	assert_true(exporter_version_less("0.20.0", "1.0.1"));
+	assert_true(exporter_version_less("1.0.1", "1.0.1-SNAPSHOT") ||
+		    exporter_version_less("1.0.1-SNAPSHOT", "1.0.1"));
+	assert_false(exporter_version_less("1.0.1", "1.0.1"));
+	assert_false(exporter_version_less("1.0.10", "1.0.9"));
+	assert_true(exporter_version_less("1.0", "1.0.1"));
+}
+
+static void test_options(void **state)
+{
+	(void)state;
+	assert_int_equal(exporter_check_options("9404:/tmp/.jdiag-agents/jmx-9404.yaml", &err), 0);
+	assert_int_equal(exporter_check_options("9404:/a b:c=d", &err), 0);
+	assert_int_equal(exporter_check_options("9404:relative", &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(exporter_check_options("/a", &err), -1);
+	assert_int_equal(exporter_check_options("9404:/a\nb", &err), -1);
+	assert_int_equal(exporter_check_options("9404:/a\xc2\x85", &err), -1);
+	assert_int_equal(exporter_check_options("123456:/a", &err), -1);
+}
+
+/* ---- the end of a container ---- */
+
+static void test_ends(void **state)
+{
+	auto_json json_t *pod = object(
+		"{\"status\": {\"containerStatuses\": [{\"name\": \"app\", \"restartCount\": 1,"
+		"\"state\": {\"running\": {}}, \"lastState\": {\"terminated\": {\"exitCode\": 1,"
+		"\"reason\": \"Error\", \"containerID\": \"containerd://aa\"}}}],"
+		"\"initContainerStatuses\": [{\"state\": {\"terminated\": {\"exitCode\": 137,"
+		"\"signal\": 9, \"reason\": \"OOMKilled\", \"containerID\": \"docker://bb\"}}}]}}");
+	char how[128];
+
+	(void)state;
+	assert_int_equal(exporter_ended_status(pod, "aa", how), 1);
+	assert_string_equal(how, "exit status 1 (Error)");
+	assert_int_equal(exporter_ended_status(pod, "bb", how), 1);
+	assert_string_equal(how, "signal 9 (OOMKilled)");
+	assert_int_equal(exporter_ended_status(pod, "cc", how), 0);
+	assert_int_equal(exporter_ended_status(NULL, "aa", how), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ranges),	     cmocka_unit_test(test_bad_ranges),
+		cmocka_unit_test(test_free_ports),   cmocka_unit_test(test_names_of_jars),
+		cmocka_unit_test(test_what_is_seen), cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_versions),     cmocka_unit_test(test_options),
+		cmocka_unit_test(test_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
