@@ -38,9 +38,9 @@ struct command {
 	int (*run)(const struct options *o, char *const *argv, struct error *err);
 };
 
-extern const struct command cmd_agent, cmd_check, cmd_completion, cmd_doctor, cmd_heapdump,
-	cmd_help, cmd_man, cmd_nodes, cmd_ps, cmd_redact, cmd_resume, cmd_spool, cmd_targets,
-	cmd_tidy, cmd_top, cmd_version;
+extern const struct command cmd_agent, cmd_check, cmd_completion, cmd_doctor, cmd_exporter,
+	cmd_heapdump, cmd_help, cmd_man, cmd_nodes, cmd_ps, cmd_redact, cmd_resume, cmd_spool,
+	cmd_targets, cmd_tidy, cmd_top, cmd_version;
 
 /* All commands, NULL-terminated, in the order in which help shows them (commands.c). */
 extern const struct command *const commands[];

@@ -79,7 +79,7 @@ struct options {
 	const char *agent_options; /* --options; may be a secret */
 	const char *config;	   /* --config: a file, or "configmap/NAME[:KEY]" */
 	const char *ports;	   /* --port: "N" or "N-M" */
-	bool no_annotate;
+	bool no_annotate, no_scrape;
 	const char *listen, *out;
 	uint64_t refresh_ms; /* 0: not given */
 

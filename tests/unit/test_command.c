@@ -133,6 +133,26 @@ static void test_usage_errors(void **state)
 		     "valid: text, wide, name, json\nsee 'jdiag help version'");
 }
 
+static void test_verbs(void **state)
+{
+	(void)state;
+	assert_usage((const char *[]){"jdiag", "exporter", NULL}, "'exporter' needs a verb",
+		     "valid: inject status eject\nsee 'jdiag help exporter'");
+	assert_usage((const char *[]){"jdiag", "exporter", "web-0", NULL},
+		     "'exporter' has no verb 'web-0'",
+		     "valid: inject status eject\nsee 'jdiag help exporter'");
+	assert_usage((const char *[]){"jdiag", "exporter", "status", NULL},
+		     "'exporter' needs a TARGET, or -l SELECTOR, or -A",
+		     "see 'jdiag help exporter'");
+	assert_usage((const char *[]){"jdiag", "exporter", "status", "web-0", "-A", NULL},
+		     "a TARGET and '--all-namespaces' at once: one of them has to go",
+		     "see 'jdiag help exporter'");
+	assert_usage((const char *[]){"jdiag", "exporter", "eject", "web-0", "--port", "1", NULL},
+		     "'exporter eject' does not take '--port'", "see 'jdiag help exporter'");
+	assert_usage((const char *[]){"jdiag", "ps", "-A", NULL},
+		     "'ps' needs a TARGET, or -l SELECTOR", "see 'jdiag help ps'");
+}
+
 static const char *nearest(const char *typed, const char *const *known)
 {
 	struct nearest n;
@@ -240,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_each_option_has_a_command),
 		cmocka_unit_test(test_help_fits_and_is_complete),
 		cmocka_unit_test(test_usage_errors),
+		cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_interruption),
 	};

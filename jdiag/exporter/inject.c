@@ -1,0 +1,127 @@
+#include "jdiag/exporter/inject.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "jdiag/exporter/again.h"
+#include "jdiag/exporter/before.h"
+#include "jdiag/exporter/put.h"
+#include "jdiag/exporter/settings.h"
+#include "jdiag/json.h"
+#include "jdiag/options.h"
+#include "jdiag/progress.h"
+#include "jdiag/session.h"
+#include "jdiag/target.h"
+
+static void plan(struct exporter_work *w, const struct exporter_jvm *j,
+		 const struct exporter_before *b)
+{
+	const struct exporter_settings *s = w->settings;
+	json_t *r = exporter_result(w, j, "planned");
+
+	json_set_text(r, "version", s->jar.version);
+	json_set_text(r, "config", s->config_sha256);
+	json_object_set_new(r, "port", json_integer(b->port));
+	json_object_set_new(r, "path", json_string("/metrics"));
+	json_set_text(r, "jarname", s->place_name);
+	json_object_set_new(r, "warns", json_boolean(b->warns));
+	json_object_set_new(r, "plan",
+			    json_string("place jar and configuration, load, scrape, annotate"));
+}
+
+static int put_new(struct exporter_work *w, struct exporter_jvm *j, struct error *err)
+{
+	auto_cleanup(exporter_before_release) struct exporter_before b = {0};
+
+	progress_phase(w->progress, "check");
+	if (exporter_before(w, j, &b, err) < 0)
+		return -1;
+	if (b.found.owner != EXPORTER_NONE) {
+		exporter_leave(w, j, &b.found);
+		return 0;
+	}
+	if (w->session->o->dry_run) {
+		plan(w, j, &b);
+		return 0;
+	}
+	return exporter_put(w, j, &b, err);
+}
+
+static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *err)
+{
+	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
+
+	if (exporter_jvm_look(w, jvm, &j, err) < 0)
+		return -1;
+	if (j.mark_why[0])
+		progress_note(w->progress, "the pod's mark of container '%s' is not read: %s",
+			      j.container->name, j.mark_why);
+	if (j.marked)
+		return exporter_again(w, &j, err);
+	switch (j.found.owner) {
+	case EXPORTER_OURS:
+		return exporter_adopt(w, &j, err);
+	case EXPORTER_AT_START:
+	case EXPORTER_SOMEBODY:
+		exporter_leave(w, &j, &j.found);
+		return 0;
+	case EXPORTER_NONE:
+		break;
+	}
+	return put_new(w, &j, err);
+}
+
+/* Of several: the others go on. */
+static void note_failure(struct exporter_work *w, const json_t *jvm, const struct error *why)
+{
+	struct exporter_jvm j = {.jvm = jvm, .container = w->session->container};
+	json_t *r;
+
+	jvmref_from_json(jvm, &j.ref);
+	r = exporter_result(w, &j, "failed");
+	json_object_set_new(r, "code", json_integer(why->code));
+	json_set_text(r, "reason", why->msg);
+	json_set_text(r, "hint", why->hint);
+}
+
+static int inject_all(struct exporter_work *w, const json_t *jvms, struct error *err)
+{
+	size_t failed = 0, n = json_array_size(jvms), i;
+	const json_t *jvm;
+	struct error why = {0};
+
+	json_array_foreach (jvms, i, jvm) {
+		struct error e = {0};
+
+		if (inject_one(w, jvm, &e) == 0)
+			continue;
+		if (!failed++)
+			why = e;
+		if (n > 1 && e.code != ERR_INTERRUPTED)
+			note_failure(w, jvm, &e);
+		if (e.code == ERR_INTERRUPTED) {
+			why = e;
+			failed = n;
+			break;
+		}
+	}
+	if (failed < n || !n)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+int exporter_inject(struct exporter_work *w, const struct target *t, bool has_node,
+		    struct error *err)
+{
+	auto_json json_t *jvms = NULL;
+	struct session *s = w->session;
+
+	if (exporter_work_resolve(w, t, has_node, err) < 0 ||
+	    exporter_settings_config(w->settings, s->kube, s->has_pod ? s->pod.ns : "", err) < 0 ||
+	    exporter_work_find(w, &jvms, err) < 0)
+		return -1;
+	if (json_array_size(jvms) > 1 && !s->o->all)
+		return exporter_work_ambiguous(w, jvms, err);
+	return inject_all(w, jvms, err);
+}

@@ -1,0 +1,228 @@
+#include "jdiag/exporter/put.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jdiag/agent/load.h"
+#include "jdiag/agent/place.h"
+#include "jdiag/exporter/annotate_pod.h"
+#include "jdiag/exporter/ended.h"
+#include "jdiag/exporter/page.h"
+#include "jdiag/exporter/settings.h"
+#include "jdiag/json.h"
+#include "jdiag/options.h"
+#include "jdiag/progress.h"
+#include "jdiag/session.h"
+#include "jdiag/survey.h"
+#include "remote/base/str.h"
+
+/* Its server is there before agentmain returns; a margin for slow machines. */
+#define LISTEN_MS 10000
+
+struct files {
+	struct placed jar, config;
+};
+
+static int add_hint(const char *text, struct error *err)
+{
+	auto_free char *first = xstrdup(err->hint);
+
+	return error_hint(err, "%s%s%s", first, *first ? "\n" : "", text);
+}
+
+/* ---- files ---- */
+
+static int place_jar(struct exporter_work *w, const struct exporter_jvm *j, struct placed *ret,
+		     struct error *err)
+{
+	const struct exporter_settings *s = w->settings;
+
+	return agent_place(w->session->helper, &j->ref, s->place_name, buf_str(&s->jar.data),
+			   s->jar.data.len, s->jar.sha256, false, NULL, ret, err);
+}
+
+static int place_config(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+			struct placed *ret, struct error *err)
+{
+	const struct exporter_settings *s = w->settings;
+	char name[32];
+
+	snprintf(name, sizeof(name), "jmx-%u.yaml", port);
+	return agent_place(w->session->helper, &j->ref, name, s->config, s->config_len,
+			   s->config_sha256, false, NULL, ret, err);
+}
+
+/* What is left when it cannot be removed is said. */
+static void remove_file(struct exporter_work *w, const struct exporter_jvm *j, const char *path)
+{
+	struct error e = {0};
+	bool removed;
+
+	if (*path && agent_unplace(w->session->helper, &j->ref, path, &removed, &e) < 0)
+		progress_note(w->progress, "warning: '%s' stays in the container: %s", path, e.msg);
+}
+
+/* What an earlier start of the container has left, where that outlives it (an emptyDir). */
+static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	struct error unimportant;
+	bool removed;
+
+	if (j->outlived && j->mark.file[0])
+		(void)!agent_unplace(w->session->helper, &j->ref, j->mark.file, &removed,
+				     &unimportant);
+}
+
+static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
+			 const struct files *f)
+{
+	session_set_uninterruptible(w->session, true);
+	remove_file(w, j, f->config.path);
+	remove_file(w, j, f->jar.path);
+	session_set_uninterruptible(w->session, false);
+}
+
+static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		 struct files *f, struct error *err)
+{
+	progress_phase(w->progress, "place");
+	remove_outlived(w, j);
+	if (place_jar(w, j, &f->jar, err) == 0 && place_config(w, j, port, &f->config, err) == 0) {
+		if (f->jar.why[0])
+			progress_note(w->progress, "the files are in '%s': %s", f->jar.path,
+				      f->jar.why);
+		return 0;
+	}
+	remove_files(w, j, f);
+	return add_hint("nothing was loaded", err);
+}
+
+/* ---- the agent ---- */
+
+/* It may have ended a moment after it had answered. */
+static bool has_ended(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	auto_json json_t *answer = NULL;
+	struct error e = {0};
+
+	return survey(w->session->helper, &j->ref, &answer, &e) < 0 &&
+	       (e.sys == ESRCH || e.code == ERR_TARGET);
+}
+
+/* Is nothing of it in the JVM? */
+static bool is_not_taken(const struct error *err)
+{
+	return err->code == ERR_USAGE || (err->code == ERR_ATTACH && err->sys == ENOEXEC);
+}
+
+static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, const struct files *f,
+		     struct error *err)
+{
+	if (err->sys == ESRCH)
+		return exporter_tell_end(w, j, err);
+	if (is_not_taken(err)) {
+		remove_files(w, j, f);
+		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
+				err);
+	}
+	if (err->code == ERR_ATTACH && err->sys != ETIMEDOUT)
+		return add_hint("a part of the exporter is in the JVM until that ends: the files "
+				"stay, nothing was annotated; restart the container to try again",
+				err);
+	/* no answer, the connection, or Ctrl-C */
+	return add_hint("whether the exporter is loaded is not known, and the files stay: run the "
+			"same command again, it looks at that first",
+			err);
+}
+
+static int load(struct exporter_work *w, const struct exporter_jvm *j,
+		const struct exporter_before *b, const struct files *f, struct error *err)
+{
+	auto_free char *options = xasprintf("%u:%s", b->port, f->config.path);
+	const struct agent_request r = {AGENT_JAR, f->jar.path, options};
+
+	progress_phase(w->progress, "load");
+	if (exporter_check_options(options, err) < 0) {
+		remove_files(w, j, f);
+		return -1;
+	}
+	if (b->warns)
+		progress_note(w->progress, "the JVM writes a warning of four lines to its standard "
+					   "error, as an agent is loaded (JEP 451)");
+	if (agent_load(w->session->helper, &j->ref, &r, err) == 0)
+		return 0;
+	return tell_load(w, j, f, err);
+}
+
+/* The JVM has it, and keeps it. */
+static int tell_loaded(uint16_t port, struct error *err)
+{
+	auto_free char *text = xasprintf(
+		"the exporter stays until the JVM ends (port %u); nothing was annotated\nrun the "
+		"same command again: it looks at what is there, and annotates once the metrics are "
+		"right",
+		port);
+
+	return add_hint(text, err);
+}
+
+static int prove(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		 struct scrape *ret, struct error *err)
+{
+	if (exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, err) == 0)
+		return 0;
+	if (err->code == ERR_INTERRUPTED)
+		return tell_loaded(port, err);
+	if (has_ended(w, j)) {
+		error_set(err, ERR_ATTACH,
+			  "the JVM has ended after the exporter was loaded: how is not known");
+		return exporter_tell_end(w, j, err);
+	}
+	error_prefix(err, "the exporter is loaded, but its metrics are not right");
+	return tell_loaded(port, err);
+}
+
+/* ---- all of it ---- */
+
+static int finish(struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m,
+		  const struct files *f, const struct scrape *page, struct error *err)
+{
+	bool annotate = w->pod && !w->session->o->no_annotate;
+	json_t *r;
+
+	if (annotate && exporter_annotate(w, m, NULL, err) < 0) {
+		error_prefix(err,
+			     "the exporter is loaded and answers on port %llu, but the pod is "
+			     "not annotated",
+			     (unsigned long long)m->port);
+		return add_hint("run the same command again: it then only annotates (or use "
+				"--no-annotate)",
+				err);
+	}
+	r = exporter_result(w, j, j->outlived ? "reinjected" : "injected");
+	exporter_result_mark(r, m);
+	exporter_result_page(r, page);
+	json_object_set_new(r, "mounted", json_boolean(f->jar.mounted));
+	json_object_set_new(r, "annotated", json_boolean(annotate));
+	return 0;
+}
+
+int exporter_put(struct exporter_work *w, const struct exporter_jvm *j,
+		 const struct exporter_before *b, struct error *err)
+{
+	const struct exporter_settings *s = w->settings;
+	struct files f = {0};
+	struct scrape page;
+	struct mark m;
+
+	if (session_recheck(w->session, err) < 0 || place(w, j, b->port, &f, err) < 0 ||
+	    load(w, j, b, &f, err) < 0 || prove(w, j, b->port, &page, err) < 0)
+		return -1;
+	m = exporter_mark_new(j, b->port, s->jar.version, s->config_sha256);
+	if (!str_copy(m.jar, sizeof(m.jar), f.jar.path) ||
+	    !str_copy(m.file, sizeof(m.file), f.config.path))
+		return error_set(err, ERR_FAILED, "the path of a placed file is too long");
+	return finish(w, j, &m, &f, &page, err);
+}

@@ -1,0 +1,169 @@
+#include "jdiag/exporter/status.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "jdiag/exporter/page.h"
+#include "jdiag/json.h"
+#include "jdiag/kube/pod.h"
+#include "jdiag/options.h"
+#include "jdiag/session.h"
+#include "jdiag/target.h"
+
+static void set_reason(json_t *r, const char *reason)
+{
+	json_set_text(r, "reason", reason);
+}
+
+/* ---- through the node ---- */
+
+static void tell_marked(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	struct error why = {0};
+	struct scrape page;
+	bool answers =
+		exporter_page(w, j, (uint16_t)j->mark.port, j->mark.path, 0, &page, &why) == 0;
+	json_t *r = exporter_result(w, j, answers ? "injected" : "silent");
+
+	exporter_result_mark(r, &j->mark);
+	if (answers)
+		exporter_result_page(r, &page);
+	else
+		set_reason(r, why.msg);
+}
+
+static void tell_unmarked(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	json_t *r = exporter_result(w, j, "unmarked");
+
+	json_object_set_new(r, "by", json_string("jdiag"));
+	json_set_text(r, "version", j->found.version);
+	json_set_text(r, "jar", j->found.what);
+	set_reason(r, j->mark_why[0]
+			      ? "jdiag has loaded it, but the pod's mark cannot be read: run "
+				"inject again"
+			      : "jdiag has loaded it, but the pod is not annotated: run inject "
+				"again");
+}
+
+static void tell_foreign(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	bool at_start = j->found.owner == EXPORTER_AT_START;
+	json_t *r = exporter_result(w, j, "foreign");
+
+	json_object_set_new(r, "by", json_string(at_start ? "start" : "somebody"));
+	json_set_text(r, "found", j->found.what);
+	set_reason(r, at_start ? "the JVM was started with an exporter"
+			       : "somebody else has loaded an exporter");
+}
+
+static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
+{
+	json_t *r = exporter_result(w, j, j->outlived ? "restarted" : "none");
+
+	set_reason(r, j->outlived ? "the container was restarted since it was injected: run inject "
+				    "again"
+				  : "nobody has loaded an exporter");
+}
+
+static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)
+{
+	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
+
+	if (exporter_jvm_look(w, jvm, &j, err) < 0)
+		return -1;
+	if (j.marked)
+		tell_marked(w, &j);
+	else if (j.found.owner == EXPORTER_OURS)
+		tell_unmarked(w, &j);
+	else if (j.found.owner != EXPORTER_NONE)
+		tell_foreign(w, &j);
+	else
+		tell_none(w, &j);
+	return 0;
+}
+
+static int tell_no_jvm(struct exporter_work *w, struct error *err)
+{
+	json_t *r;
+
+	/* the answer is there, and has none */
+	if (err->code != ERR_TARGET || !w->answer || !w->session->has_pod || w->session->o->jvm)
+		return -1;
+	r = exporter_result(w, NULL, "no-jvm");
+	set_reason(r, err->msg);
+	return 0;
+}
+
+int exporter_status(struct exporter_work *w, const struct target *t, bool has_node,
+		    struct error *err)
+{
+	auto_json json_t *jvms = NULL;
+	struct error why = {0};
+	const json_t *jvm;
+	size_t i;
+
+	if (exporter_work_resolve(w, t, has_node, err) < 0)
+		return -1;
+	if (exporter_work_find(w, &jvms, &why) < 0) {
+		if (tell_no_jvm(w, &why) == 0)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	json_array_foreach (jvms, i, jvm)
+		if (tell(w, jvm, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- by the cluster alone ---- */
+
+static json_t *row(const json_t *pod, const char *container, const char *state, json_t *results)
+{
+	json_t *r = json_object();
+
+	json_set_text(r, "namespace", json_str_at(pod, "metadata.namespace", ""));
+	json_set_text(r, "pod", json_str_at(pod, "metadata.name", ""));
+	json_set_text(r, "node", json_str_at(pod, "spec.nodeName", ""));
+	if (container)
+		json_set_text(r, "container", container);
+	json_object_set_new(r, "state", json_string(state));
+	json_array_append_new(results, r);
+	return r;
+}
+
+static void tell_container(const json_t *pod, const char *name, json_t *results)
+{
+	struct mark m;
+	char why[128];
+	json_t *r;
+
+	if (mark_read(pod, name, &m, why) != 1) {
+		r = row(pod, name, "none", results);
+		set_reason(r, *why ? why : "jdiag has loaded no exporter");
+	} else if (mark_is_current(&m, pod)) {
+		r = row(pod, name, "injected", results);
+		exporter_result_mark(r, &m);
+	} else {
+		r = row(pod, name, "restarted", results);
+		set_reason(r,
+			   "the container was restarted since it was injected: run inject again");
+	}
+}
+
+bool exporter_status_known(const json_t *object, const struct options *o, bool all, json_t *results)
+{
+	struct error why = {0};
+	struct pod pod;
+
+	if (pod_from_json(object, &pod, &why) < 0 || pod_check_reachable(&pod, &why) < 0) {
+		set_reason(row(object, NULL, "not-running", results), why.msg);
+		return true;
+	}
+	for (unsigned int i = 0; all && i < pod.n_containers; i++)
+		if (pod.containers[i].running &&
+		    (!o->container || strcmp(pod.containers[i].name, o->container) == 0))
+			tell_container(object, pod.containers[i].name, results);
+	return all;
+}
