@@ -38,9 +38,9 @@ static bool is_url_path(const char *s)
 	return *s == '/' && s[1] != '/' && str_only(s, LETTER DIGIT "/-._~!$&'()*+,;=:@%");
 }
 
-/* One that the helper's `place` could have answered: absolute, without detours, and the name of a
- * file of ours at its end. Whoever removes files goes by it. */
-static bool is_placed(const char *s)
+/* One that the helper's `place` could have answered for a file of ours: absolute, without detours.
+ * Whoever replaces or removes files goes by it. */
+static bool is_placed(const char *s, const char *prefix, const char *suffix)
 {
 	const char *name = strrchr(s, '/');
 
@@ -48,7 +48,18 @@ static bool is_placed(const char *s)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			return false;
 	return *s == '/' && !strstr(s, "//") && !strstr(s, "/../") && !strstr(s, "/./") &&
-	       name[1] != '.' && str_only(name + 1, LETTER DIGIT "._-");
+	       str_only(name + 1, LETTER DIGIT "._-") && str_starts(name + 1, prefix) &&
+	       str_ends(name, suffix);
+}
+
+static bool is_jar(const char *s)
+{
+	return is_placed(s, "jmx_prometheus_javaagent-", ".jar");
+}
+
+static bool is_file(const char *s)
+{
+	return is_placed(s, "jmx-", ".yaml");
 }
 
 static bool is_time(const char *s)
@@ -68,7 +79,7 @@ static const struct {
 } texts[] = {
 	{"id", AT(id), is_digest, false},	 {"path", AT(path), is_url_path, false},
 	{"config", AT(config), is_digest, true}, {"version", AT(version), is_version, true},
-	{"jar", AT(jar), is_placed, true},	 {"file", AT(file), is_placed, true},
+	{"jar", AT(jar), is_jar, true},		 {"file", AT(file), is_file, true},
 	{"scraped", AT(scraped), is_time, true},
 };
 
