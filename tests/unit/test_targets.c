@@ -74,7 +74,8 @@ static void mark(json_t *p, const char *container, const char *id, int restarts,
 	auto_free char *key = xasprintf("exporter.jdiag.dev/%s", container);
 	auto_free char *text =
 		xasprintf("{\"v\":1,\"id\":\"%s\",\"restarts\":%d,\"port\":%d,\"path\":\"%s\","
-			  "\"config\":\"%s\",\"version\":\"1.0.1\",\"jar\":\"/tmp/a.jar\","
+			  "\"config\":\"%s\",\"version\":\"1.0.1\","
+			  "\"jar\":\"/tmp/jmx_prometheus_javaagent-1.0.1.jar\","
 			  "\"file\":\"/tmp/jmx-%d.yaml\",\"jvm\":4711,\"pid\":1,"
 			  "\"scraped\":\"2026-11-21T16:00:00Z\",\"set\":[]}",
 			  id, restarts, port, path, ID_A, port);
