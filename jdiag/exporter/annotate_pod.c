@@ -93,6 +93,17 @@ int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret, 
 	return change(w, m, m->container, ret, err);
 }
 
+bool exporter_annotates(const struct exporter_work *w, const struct exporter_jvm *j)
+{
+	if (j->beside)
+		progress_note(
+			w->progress,
+			"the pod's mark of container '%s' is of another JVM in it (pid %llu): "
+			"this one is not annotated",
+			j->container->name, (unsigned long long)j->mark.ns_pid);
+	return w->pod && !w->session->o->no_annotate && !j->beside;
+}
+
 int exporter_clear(struct exporter_work *w, const char *container, bool *ret, struct error *err)
 {
 	return change(w, NULL, container, ret, err);

@@ -18,6 +18,10 @@ struct mark exporter_mark_new(const struct exporter_jvm *j, uint16_t port, const
 int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret,
 		      struct error *err) must_check;
 
+/* Whether it is to be: there is a pod, --no-annotate was not given, and the one mark of the
+ * container is not another JVM's (which is told). */
+bool exporter_annotates(const struct exporter_work *w, const struct exporter_jvm *j);
+
 /* The same, to remove the mark of that container. */
 int exporter_clear(struct exporter_work *w, const char *container, bool *ret,
 		   struct error *err) must_check;

@@ -98,6 +98,12 @@ static int check_attach(struct looking *l, struct error *err)
 	return jvm_check_attachable(l->j->jvm, err);
 }
 
+/* By HotSpot's protocol. */
+static bool may_be_asked(struct looking *l)
+{
+	return check_vm(l, NULL) == 0 && check_attach(l, NULL) == 0;
+}
+
 static int check_allowed(struct looking *l, struct error *err)
 {
 	return agent_check_allowed(l->w->session->helper, &l->j->ref, &l->b->warns, err);
@@ -174,8 +180,7 @@ int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct expo
 	ret->against = json_array();
 	if (run(&l, outside, ARRAY_SIZE(outside), err) < 0)
 		goto failed;
-	/* one that cannot be attached to is not asked */
-	if (jvm_check_attachable(j->jvm, NULL) == 0 &&
+	if (may_be_asked(&l) &&
 	    (session_recheck(w->session, err) < 0 || run(&l, asked, ARRAY_SIZE(asked), err) < 0 ||
 	     exporter_find_classes(w->session->helper, &j->ref, &ret->found, err) < 0))
 		goto failed;

@@ -147,7 +147,7 @@ int exporter_eject(struct exporter_work *w, const struct target *t, bool has_nod
 	if (exporter_work_resolve(w, t, has_node, err) < 0)
 		return -1;
 	/* no JVM: there may be marks of one that was */
-	if (exporter_work_find(w, &jvms, &why) < 0 && (why.code != ERR_TARGET || !w->answer)) {
+	if (exporter_work_find(w, &jvms, &why) < 0 && !exporter_work_is_empty(w, &why)) {
 		*err = why;
 		return -1;
 	}

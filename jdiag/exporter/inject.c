@@ -111,16 +111,30 @@ static int inject_all(struct exporter_work *w, const json_t *jvms, struct error 
 	return -1;
 }
 
+static bool is_selected(const struct options *o)
+{
+	return o->selector || o->field_selector || o->all_namespaces;
+}
+
 int exporter_inject(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err)
 {
 	auto_json json_t *jvms = NULL;
 	struct session *s = w->session;
+	struct error why = {0};
 
 	if (exporter_work_resolve(w, t, has_node, err) < 0 ||
-	    exporter_settings_config(w->settings, s->kube, s->has_pod ? s->pod.ns : "", err) < 0 ||
-	    exporter_work_find(w, &jvms, err) < 0)
+	    exporter_settings_config(w->settings, s->kube, s->has_pod ? s->pod.ns : "", err) < 0)
 		return -1;
+	if (exporter_work_find(w, &jvms, &why) < 0) {
+		/* most pods that a selector finds may have none */
+		if (is_selected(s->o) && exporter_work_is_empty(w, &why)) {
+			json_set_text(exporter_result(w, NULL, "no-jvm"), "reason", why.msg);
+			return 0;
+		}
+		*err = why;
+		return -1;
+	}
 	if (json_array_size(jvms) > 1 && !s->o->all)
 		return exporter_work_ambiguous(w, jvms, err);
 	return inject_all(w, jvms, err);

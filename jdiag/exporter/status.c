@@ -61,7 +61,7 @@ static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
 {
 	json_t *r = exporter_result(w, j, j->outlived ? "restarted" : "none");
 
-	set_reason(r, j->outlived ? "the container was restarted since it was injected: run inject "
+	set_reason(r, j->outlived ? "the JVM was restarted since it was injected: run inject "
 				    "again"
 				  : "nobody has loaded an exporter");
 }
@@ -83,18 +83,6 @@ static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)
 	return 0;
 }
 
-static int tell_no_jvm(struct exporter_work *w, struct error *err)
-{
-	json_t *r;
-
-	/* the answer is there, and has none */
-	if (err->code != ERR_TARGET || !w->answer || !w->session->has_pod || w->session->o->jvm)
-		return -1;
-	r = exporter_result(w, NULL, "no-jvm");
-	set_reason(r, err->msg);
-	return 0;
-}
-
 int exporter_status(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err)
 {
@@ -106,10 +94,11 @@ int exporter_status(struct exporter_work *w, const struct target *t, bool has_no
 	if (exporter_work_resolve(w, t, has_node, err) < 0)
 		return -1;
 	if (exporter_work_find(w, &jvms, &why) < 0) {
-		if (tell_no_jvm(w, &why) == 0)
-			return 0;
-		*err = why;
-		return -1;
+		if (!exporter_work_is_empty(w, &why)) {
+			*err = why;
+			return -1;
+		}
+		set_reason(exporter_result(w, NULL, "no-jvm"), why.msg);
 	}
 	json_array_foreach (jvms, i, jvm)
 		if (tell(w, jvm, err) < 0)

@@ -9,6 +9,7 @@
 #include "jdiag/json.h"
 #include "jdiag/jvmpick.h"
 #include "jdiag/kube/kube.h"
+#include "jdiag/options.h"
 #include "jdiag/progress.h"
 #include "jdiag/reconnect.h"
 #include "jdiag/session.h"
@@ -192,6 +193,14 @@ int exporter_work_find(struct exporter_work *w, json_t **ret, struct error *err)
 	return none(w, err);
 }
 
+bool exporter_work_is_empty(const struct exporter_work *w, const struct error *why)
+{
+	const struct options *o = w->session->o;
+
+	return why->code == ERR_TARGET && w->answer && w->session->has_pod && !o->jvm &&
+	       !o->container;
+}
+
 int exporter_work_ambiguous(const struct exporter_work *w, const json_t *jvms, struct error *err)
 {
 	const struct session *s = w->session;
@@ -212,13 +221,32 @@ int exporter_work_ambiguous(const struct exporter_work *w, const json_t *jvms, s
 
 /* ---- one JVM ---- */
 
+static bool is_of_mark(const json_t *jvm, const struct mark *m)
+{
+	return json_u64_at(jvm, "start_time", 0) == m->start_time &&
+	       json_u64_at(jvm, "ns_pid", 0) == m->ns_pid;
+}
+
+static bool runs_beside(const struct exporter_work *w, const struct exporter_jvm *j)
+{
+	const json_t *jvm;
+	size_t i;
+
+	json_array_foreach (json_at(w->answer, "jvms"), i, jvm)
+		if (container_of(w->session, jvm) == j->container && is_of_mark(jvm, &j->mark))
+			return true;
+	return false;
+}
+
 static void look_at_mark(const struct exporter_work *w, struct exporter_jvm *j)
 {
 	if (!w->pod || mark_read(w->pod, j->container->name, &j->mark, j->mark_why) != 1)
 		return;
-	j->outlived = !mark_is_current(&j->mark, w->pod);
-	j->marked = !j->outlived && j->mark.start_time == j->ref.start_time &&
-		    j->mark.ns_pid == j->ref.ns_pid;
+	if (mark_is_current(&j->mark, w->pod)) {
+		j->marked = is_of_mark(j->jvm, &j->mark);
+		j->beside = !j->marked && runs_beside(w, j);
+	}
+	j->outlived = !j->marked && !j->beside;
 }
 
 int exporter_jvm_look(struct exporter_work *w, const json_t *jvm, struct exporter_jvm *ret,

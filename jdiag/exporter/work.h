@@ -37,7 +37,8 @@ struct exporter_jvm {
 	struct exporter_found found;	       /* by what can be seen */
 	struct mark mark;
 	bool marked;	    /* the mark is of this very JVM */
-	bool outlived;	    /* there is one, of an earlier start of the container */
+	bool outlived;	    /* there is one, of a JVM that has ended since */
+	bool beside;	    /* there is one, of another JVM of the container, which runs */
 	char mark_why[128]; /* there is one that cannot be read; else "" */
 };
 
@@ -53,6 +54,9 @@ int exporter_work_reread(struct exporter_work *w, struct error *err) must_check;
 /* Connect if need be, and ask for the JVMs: *ret, a new array of those that -c and --jvm mean, in
  * the order of the pod's containers. ERR_TARGET: there is none. */
 int exporter_work_find(struct exporter_work *w, struct json_t **ret, struct error *err) must_check;
+
+/* Did that fail only because no JVM runs in the pod, of which none was named? */
+bool exporter_work_is_empty(const struct exporter_work *w, const struct error *why);
 
 /* ERR_TARGET: which there are, and how one is chosen. */
 int exporter_work_ambiguous(const struct exporter_work *w, const struct json_t *jvms,
