@@ -80,6 +80,8 @@ static void curl_words(const struct transfer *t, char *dst, size_t size)
 {
 	const char *s = *t->curl_text ? t->curl_text : curl_easy_strerror((CURLcode)t->result);
 
+	if (strstr(s, "HTTP/0.9")) /* what is no HTTP at all looks like that to curl */
+		s = "it does not speak HTTP";
 	str_escape(dst, size, s, strlen(s), "");
 	if (is_plain_word(dst))
 		dst[0] = (char)tolower((unsigned char)dst[0]);
