@@ -142,7 +142,11 @@ static int find_replaced(struct placing *p, struct error *err)
 
 static int begin(struct placing *p, struct error *err)
 {
-	if (check_digest(p, err) < 0 || choose_temp(p, err) < 0 || target_lock(p->t, err) < 0)
+	if (check_digest(p, err) < 0 || choose_temp(p, err) < 0)
+		return -1;
+	if (!procref_alive(p->t->proc, &p->t->ref))
+		return error_set(err, ERR_TARGET, "process %d has ended", (int)p->t->ref.pid);
+	if (target_lock(p->t, err) < 0)
 		return -1;
 	if (*p->req.path) {
 		if (find_replaced(p, err) < 0)

@@ -3,6 +3,7 @@
 
 usage: call.py HELPER OPERATION [NAME=JSON...]
        call.py HELPER on PID OPERATION [NAME=JSON...]      with the process reference of PID
+       call.py HELPER place PID FILE NAME [NAME=JSON...]   a file into its container
        call.py HELPER dump PID FILE [NAME=JSON...]         begin, watch and fetch, remove
 
 An ERROR goes to stderr as "CODE: MESSAGE" and its hint, with status 1.
@@ -22,6 +23,9 @@ def parameters(arguments):
 def run(helper, verb, arguments):
     if verb == "dump":
         return helper.dump(int(arguments[0]), arguments[1], **parameters(arguments[2:]))
+    if verb == "place":
+        with open(arguments[1], "rb") as f:
+            return helper.place(int(arguments[0]), arguments[2], f.read(), **parameters(arguments[3:]))
     if verb == "on":
         pid = int(arguments[0])
         reference = {"pid": pid, "start_time": wire.start_time(pid), "container": ""}

@@ -225,6 +225,15 @@ class Helper:
         return dict(result, received=received, got=digest,
                     progress=[b for k, b in others[watch] if k == PROGRESS])
 
+    def place(self, pid, name, data, piece=100000, wait=True, **params):
+        """Place bytes in the container of a process: RESULT, or the request's number at once."""
+        request = self.request("place", **dict(dict(pid=pid, start_time=start_time(pid), container="",
+                                                    name=name, size=len(data), exec=False,
+                                                    sha256=hashlib.sha256(data).hexdigest()), **params))
+        for at in range(0, len(data), piece):
+            self.send(DATA, request, struct.pack(">Q", at) + data[at:at + piece])
+        return self.wait(request) if wait else request
+
     def dump(self, pid, path=None, remove=True, **params):
         """begin, watch and fetch, remove."""
         id = self.begin(pid, **params)

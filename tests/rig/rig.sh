@@ -129,8 +129,8 @@ find_left() {
 find_in_container() {
 	local pid
 	pid=$(container pid "$1")
-	grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo"
+	grep -E ' jdiag(-tmp|-agent)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo"
 	find "/proc/$pid/root/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
-	find "/proc/$pid/root/tmp/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
+	find "/proc/$pid/root/tmp/" "/proc/$pid/root/dev/shm/" -xdev \( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print
 }
 

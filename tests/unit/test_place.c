@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <cmocka.h>
@@ -19,6 +20,7 @@
 #include "remote/place/place.h"
 #include "remote/sweep.h"
 #include "tests/unit/container.h"
+#include "tests/unit/deny.h"
 
 #define OTHER 4321
 
@@ -724,6 +726,61 @@ static void test_exchanged_directory(void **state)
 	box_stop(&b);
 }
 
+/* ---- older kernels, other file systems ---- */
+
+/* With that system call failing: where the file comes to lie, "" nowhere. */
+static void placed_without(const struct shape *s, unsigned int nr, unsigned int errnum,
+			   const char *path)
+{
+	struct box b;
+	int status;
+	pid_t pid;
+
+	box_start(&b, s);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct place_result r = {.path = ""};
+
+		deny_syscall(nr, errnum);
+		_exit(place(&b, &jar, &r) == (*path ? 1 : -1) && strcmp(r.path, path) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status)
+		fail_msg("system call %u, errno %u: not '%s'", nr, errnum, path);
+	if (*path) {
+		assert_int_equal(entries(&b, *path == '/' && path[1] == 't' ? "/tmp" OURS : "/mnt"),
+				 1);
+	} else {
+		clean_of_ours(&b);
+		assert_false(mountinfo_has(&b, PLACE_SOURCE));
+	}
+	box_stop(&b);
+}
+
+static void test_without_system_calls(void **state)
+{
+	static const char *const path = "/tmp" OURS "/agent.jar";
+	const struct shape open_box = {0}, closed = {.read_only = true};
+
+	(void)state;
+	placed_without(&open_box, SYS_renameat2, EINVAL, path);
+	placed_without(&open_box, SYS_renameat2, ENOSYS, path);
+	placed_without(&open_box, SYS_openat2, ENOSYS, path);
+	placed_without(&open_box, SYS_close_range, ENOSYS, path);
+	placed_without(&closed, SYS_renameat2, EINVAL, "/mnt/agent.jar");
+	placed_without(&closed, SYS_mount_setattr, ENOSYS, "/mnt/agent.jar");
+	placed_without(&closed, SYS_openat2, ENOSYS, "");
+	placed_without(&closed, SYS_fsopen, ENOSYS, "");
+	placed_without(&closed, SYS_fspick, EPERM, "");
+	placed_without(&closed, SYS_move_mount, EPERM, "");
+	placed_without(&closed, SYS_fsmount, EPERM, "");
+	placed_without(&open_box, SYS_clone, EAGAIN, "");
+	placed_without(&open_box, SYS_setns, EPERM, "");
+	placed_without(&open_box, SYS_chroot, EPERM, "");
+	placed_without(&open_box, SYS_utimensat, EPERM, "");
+}
+
 /* ---- tidy ---- */
 
 struct told {
@@ -822,6 +879,7 @@ int main(void)
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_given_up_in_a_mount),
 		cmocka_unit_test(test_exchanged_directory),
+		cmocka_unit_test(test_without_system_calls),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_locked),
 	};
