@@ -12,6 +12,7 @@
 
 #define STAGE_MS 60000 /* a slow disk; a network file system that is gone */
 #define SHORT_MS 5000
+#define UNDO_MS 2000 /* a helper that has lost its client is to end within 5 s */
 
 /* ---- in the child ---- */
 
@@ -234,30 +235,30 @@ int job_stage_start(const struct target *t, const struct place_job *j, struct en
 }
 
 static int run_short(const struct target *t, const struct place_job *j,
-		     int (*run)(void *, struct buf *, struct error *), struct buf *answer,
-		     struct error *err)
+		     int (*run)(void *, struct buf *, struct error *), uint64_t timeout_ms,
+		     struct buf *answer, struct error *err)
 {
 	struct place_job copy = *j;
 	struct enter_request r;
 
 	copy.content.fd = -1;
-	r = request_of(t, &copy, run, SHORT_MS);
+	r = request_of(t, &copy, run, timeout_ms);
 	return enter_run(t->proc, &r, answer, err);
 }
 
 int job_commit(const struct target *t, const struct place_job *j, struct error *err)
 {
-	return run_short(t, j, run_commit, NULL, err);
+	return run_short(t, j, run_commit, SHORT_MS, NULL, err);
 }
 
 int job_verify(const struct target *t, const struct place_job *j, struct error *err)
 {
-	return run_short(t, j, run_verify, NULL, err);
+	return run_short(t, j, run_verify, SHORT_MS, NULL, err);
 }
 
 int job_undo(const struct target *t, const struct place_job *j, struct error *err)
 {
-	return run_short(t, j, run_undo, NULL, err);
+	return run_short(t, j, run_undo, UNDO_MS, NULL, err);
 }
 
 int job_remove(const struct target *t, const struct place_job *j, bool *ret_removed, bool *ret_left,
@@ -266,7 +267,7 @@ int job_remove(const struct target *t, const struct place_job *j, bool *ret_remo
 	auto_buf struct buf answer = BUF_INIT(sizeof(struct removed));
 	struct removed r;
 
-	if (run_short(t, j, run_remove, &answer, err) < 0)
+	if (run_short(t, j, run_remove, SHORT_MS, &answer, err) < 0)
 		return -1;
 	if (answer.len != sizeof(r))
 		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
