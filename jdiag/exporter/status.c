@@ -141,12 +141,19 @@ static void tell_container(const json_t *pod, const char *name, json_t *results)
 	}
 }
 
+/* As select.h takes them: whatever else is in the way is found out with the others. */
+static bool is_up(const struct pod *pod)
+{
+	return strcmp(pod->phase, "Running") == 0 && pod->node[0] && !pod->deleting;
+}
+
 bool exporter_status_known(const json_t *object, const struct options *o, bool all, json_t *results)
 {
 	struct error why = {0};
 	struct pod pod;
 
-	if (pod_from_json(object, &pod, &why) < 0 || pod_check_reachable(&pod, &why) < 0) {
+	if (pod_from_json(object, &pod, &why) < 0 ||
+	    (pod_check_reachable(&pod, &why) < 0 && (all || !is_up(&pod)))) {
 		set_reason(row(object, NULL, "not-running", results), why.msg);
 		return true;
 	}
