@@ -19,7 +19,8 @@ bool place_path_split(const char *path, char dir[PLACE_PATH_SIZE], char name[PLA
 	size_t len = slash ? (size_t)(slash - path) : 0;
 	bool below;
 
-	if (*path != '/' || len >= PLACE_PATH_SIZE || !place_name_is(slash + 1))
+	if (*path != '/' || strstr(path, "//") || len >= PLACE_PATH_SIZE ||
+	    !place_name_is(slash + 1))
 		return false;
 	below = len > strlen(PLACE_DIR) &&
 		strncmp(slash - strlen("/" PLACE_DIR), "/" PLACE_DIR, strlen("/" PLACE_DIR)) == 0;
