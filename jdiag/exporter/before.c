@@ -109,6 +109,22 @@ static int check_allowed(struct looking *l, struct error *err)
 	return agent_check_allowed(l->w->session->helper, &l->j->ref, &l->b->warns, err);
 }
 
+/* 0.20 and older have what they use under names of their own. */
+static int check_library(struct looking *l, struct error *err)
+{
+	const struct exporter_settings *s = l->w->settings;
+
+	if (!l->b->found.library[0] || s->generation < EXPORTER_1_0)
+		return 0;
+	error_set(
+		err, ERR_REFUSED,
+		"the program has a library that exporter %s brings with it, too: it would end the "
+		"JVM where that is of another version or has the same metrics (%s)",
+		s->jar.version, l->b->found.library);
+	return error_hint(err, "take an exporter that shares nothing with it: --jar FILE with "
+			       "0.20.0; or let the program serve its metrics itself");
+}
+
 /* ---- all of it ---- */
 
 static bool is_reason(enum err_code code)
@@ -175,6 +191,7 @@ int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct expo
 	static check *const outside[] = {check_vm,	 check_attach, check_java,
 					 check_security, check_memory, check_port};
 	static check *const asked[] = {check_allowed};
+	static check *const classes[] = {check_library};
 	struct looking l = {w, j, ret};
 
 	ret->against = json_array();
@@ -182,7 +199,8 @@ int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct expo
 		goto failed;
 	if (may_be_asked(&l) &&
 	    (session_recheck(w->session, err) < 0 || run(&l, asked, ARRAY_SIZE(asked), err) < 0 ||
-	     exporter_find_classes(w->session->helper, &j->ref, &ret->found, err) < 0))
+	     exporter_find_classes(w->session->helper, &j->ref, &ret->found, err) < 0 ||
+	     run(&l, classes, ARRAY_SIZE(classes), err) < 0))
 		goto failed;
 	if (ret->found.owner != EXPORTER_NONE || json_array_size(ret->against) == 0)
 		return 0;

@@ -11,6 +11,7 @@
 
 #define PREFIX "jmx_prometheus_javaagent"
 #define OURS PREFIX "-"
+#define LIBRARY "io.prometheus.metrics."
 #define DIGEST 12 /* digits of it in a name */
 #define HEX "0123456789abcdef"
 #define WORD "0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
@@ -116,7 +117,14 @@ static bool ends_with_mark(const char *name, size_t len)
 	return false;
 }
 
-bool exporter_class_in(const char *text, size_t len, char name[256])
+static bool is_library(const char *name, size_t len)
+{
+	return len > strlen(LIBRARY) && memcmp(name, LIBRARY, strlen(LIBRARY)) == 0;
+}
+
+/* The first class whose name passes. */
+static bool class_in(const char *text, size_t len, bool (*passes)(const char *, size_t),
+		     char name[256])
 {
 	const char *end = text + len;
 
@@ -125,13 +133,23 @@ bool exporter_class_in(const char *text, size_t len, char name[256])
 
 		while (p < end && *p && strchr(CLASS_CHARACTERS, *p))
 			p++;
-		if (ends_with_mark(word, (size_t)(p - word))) {
+		if (passes(word, (size_t)(p - word))) {
 			snprintf(name, 256, "%.*s", (int)(p - word < 255 ? p - word : 255), word);
 			return true;
 		}
 		p += p == word;
 	}
 	return false;
+}
+
+bool exporter_class_in(const char *text, size_t len, char name[256])
+{
+	return class_in(text, len, ends_with_mark, name);
+}
+
+bool exporter_library_in(const char *text, size_t len, char name[256])
+{
+	return class_in(text, len, is_library, name);
 }
 
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
@@ -147,5 +165,7 @@ int exporter_find_classes(struct helper *h, const struct jvmref *j, struct expor
 	*ret = (struct exporter_found){0};
 	if (exporter_class_in(buf_str(&r.text), r.text.len, name))
 		found(ret, EXPORTER_SOMEBODY, name);
+	else if (exporter_library_in(buf_str(&r.text), r.text.len, name))
+		snprintf(ret->library, sizeof(ret->library), "%s", name);
 	return 0;
 }

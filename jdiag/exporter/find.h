@@ -25,8 +25,9 @@ enum exporter_owner {
 
 struct exporter_found {
 	enum exporter_owner owner;
-	char what[1024];  /* the jar's path as the JVM sees it, or the class; "" */
-	char version[64]; /* of ours, by the name of the jar; "" */
+	char what[1024];   /* the jar's path as the JVM sees it, or the class; "" */
+	char version[64];  /* of ours, by the name of the jar; "" */
+	char library[256]; /* a class of io.prometheus.metrics, under that name; "" */
 };
 
 /* "jmx_prometheus_javaagent-1.0.1-0123456789ab.jar": how jdiag calls a jar of that version and
@@ -46,5 +47,10 @@ int exporter_find_classes(struct helper *h, const struct jvmref *j, struct expor
 
 /* The class in the text of one of both that only an exporter as an agent has; false: none. */
 bool exporter_class_in(const char *text, size_t len, char name[256]) must_check;
+
+/* The same of the library that 1.0 brings with it under the library's own name: where the program
+ * has it, too, the exporter finds the program's, of another version or with the same metrics
+ * registered, and ends the JVM. */
+bool exporter_library_in(const char *text, size_t len, char name[256]) must_check;
 
 #endif

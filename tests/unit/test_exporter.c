@@ -196,6 +196,21 @@ static void test_classes(void **state)
 	assert_false(exporter_class_in("io.prometheus.jmx.JavaAgent", 26, name));
 }
 
+static void test_library(void **state)
+{
+	char name[256];
+
+	(void)state;
+	assert_true(
+		exporter_library_in("|--io.prometheus.metrics.core.metrics.Gauge/0x1\n", 46, name));
+	assert_string_equal(name, "io.prometheus.metrics.core.metrics.Gauge");
+	assert_false(
+		exporter_library_in("|--my.io.prometheus.metrics.core.metrics.Gauge\n", 46, name));
+	assert_false(exporter_library_in("|--io.prometheus.metricsofmine.Gauge\n", 36, name));
+	assert_false(exporter_library_in("io.prometheus.metrics.", 22, name));
+	assert_false(exporter_library_in("|--io.prometheus.client.Gauge\n", 29, name));
+}
+
 /* ---- versions, options ---- */
 
 static void test_versions(void **state)
@@ -250,8 +265,8 @@ int main(void)
 		cmocka_unit_test(test_ranges),	     cmocka_unit_test(test_bad_ranges),
 		cmocka_unit_test(test_free_ports),   cmocka_unit_test(test_names_of_jars),
 		cmocka_unit_test(test_what_is_seen), cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_versions),     cmocka_unit_test(test_options),
-		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_library),	     cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_options),	     cmocka_unit_test(test_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
