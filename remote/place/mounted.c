@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,22 +26,19 @@
 #define ENTER_MS 2000
 
 /* The place of a mount that mountinfo names is what it says, and the JVM's user's. */
-static int open_mount(const struct target *t, const struct mount_line *line, bool exec)
+static int open_mount(const struct target *t, const struct mount_line *line)
 {
 	auto_fd int fd = rootpath_open(t->root, line->point, O_PATH | O_DIRECTORY);
-	struct statvfs v;
 	struct statfs s;
 	struct stat st;
 
 	if (fd < 0 || mount_id(t->proc, fd) != line->id || fstatfs(fd, &s) < 0 ||
-	    s.f_type != TMPFS_MAGIC || fstatvfs(fd, &v) < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (st.st_uid != t->jvm.uid || (exec && v.f_flag & ST_NOEXEC))
+	    s.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0 || st.st_uid != t->jvm.uid)
 		return -1;
 	return STEAL_FD(fd);
 }
 
-bool agent_mount_find(const struct target *t, const char *point, bool exec, struct agent_mount *ret)
+bool agent_mount_find(const struct target *t, const char *point, struct agent_mount *ret)
 {
 	auto_buf struct buf b = BUF_INIT(MAX_MOUNTINFO);
 	struct mount_line line;
@@ -57,7 +53,7 @@ bool agent_mount_find(const struct target *t, const char *point, bool exec, stru
 		if (!mount_line_parse(text, &line) || !mount_line_is_agents(&line) ||
 		    (point && strcmp(point, line.point) != 0))
 			continue;
-		fd = open_mount(t, &line, exec);
+		fd = open_mount(t, &line);
 		if (fd < 0)
 			continue;
 		*ret = (struct agent_mount){.fd = fd, .attached = true};
@@ -84,9 +80,8 @@ static int check_memory(const struct target *t, struct error *err)
 	return error_sys(err, ERR_NODE, ENOSPC, "too little memory on the node for a tmpfs");
 }
 
-int agent_mount_make(const struct target *t, bool exec, struct agent_mount *ret, struct error *err)
+int agent_mount_make(const struct target *t, struct agent_mount *ret, struct error *err)
 {
-	unsigned int attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (exec ? 0 : MOUNT_ATTR_NOEXEC);
 	auto_fd int fs = -1;
 	int fd;
 
@@ -99,7 +94,7 @@ int agent_mount_make(const struct target *t, bool exec, struct agent_mount *ret,
 	    set_number(fs, "uid", t->jvm.uid) < 0 || set_number(fs, "gid", t->jvm.gid) < 0 ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot make a tmpfs");
-	fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (fd < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot make a tmpfs");
 	*ret = (struct agent_mount){.fd = fd, .is_new = true};

@@ -1,9 +1,9 @@
 /*
- * A tmpfs of ours in a container where no directory can be written: nosuid, nodev, noexec unless
- * code is to be mapped from it, of the JVM's user alone, and read-only as a file system, so that
- * nobody in the container fills it. Its memory is not the container's: who writes it is the
- * helper's child. It goes away with the container's mount namespace. Kernel 5.6: what is covered
- * must be proved to be no mount of somebody else's.
+ * A tmpfs of ours in a container where no directory can be written: nosuid, nodev, of the
+ * JVM's user alone, and read-only as a file system, so that nobody in the container fills it. Its
+ * memory is not the container's: who writes it is the helper's child. It goes away with the
+ * container's mount namespace. Kernel 5.6: what is covered must be proved to be no mount of
+ * somebody else's.
  */
 #ifndef REMOTE_PLACE_MOUNTED_H
 #define REMOTE_PLACE_MOUNTED_H
@@ -22,14 +22,11 @@ struct agent_mount {
 
 #define AGENT_MOUNT_INIT ((struct agent_mount){.fd = -1})
 
-/* One that is there already, for this JVM's user: on `point` if not NULL; from which code can be
- * mapped if exec. False: none. */
-bool agent_mount_find(const struct target *t, const char *point, bool exec,
-		      struct agent_mount *ret);
+/* One that is there already, for this JVM's user: on `point` if not NULL. False: none. */
+bool agent_mount_find(const struct target *t, const char *point, struct agent_mount *ret);
 
 /* A new one, writable, nowhere yet. */
-int agent_mount_make(const struct target *t, bool exec, struct agent_mount *ret,
-		     struct error *err) must_check;
+int agent_mount_make(const struct target *t, struct agent_mount *ret, struct error *err) must_check;
 
 /* Its contents can be changed, or cannot. */
 int agent_mount_writable(const struct agent_mount *m, bool writable, struct error *err) must_check;

@@ -129,7 +129,7 @@ static int find_replaced(struct placing *p, struct error *err)
 
 	if (!place_path_split(p->req.path, dir, name, &below))
 		return error_set(err, ERR_USAGE, "'%s' is no path of ours", p->req.path);
-	if (!below && !agent_mount_find(p->t, dir, p->req.exec, &p->mount))
+	if (!below && !agent_mount_find(p->t, dir, &p->mount))
 		return error_sys(err, ERR_NODE, ENOENT, "nothing of ours is mounted on '%s'", dir);
 	if (!below)
 		return use_mount(p, err);
@@ -265,8 +265,7 @@ static int go_to_mount(struct placing *p, struct error *err)
 {
 	struct error e = {0};
 
-	if (!agent_mount_find(p->t, NULL, p->req.exec, &p->mount) &&
-	    agent_mount_make(p->t, p->req.exec, &p->mount, &e) < 0)
+	if (!agent_mount_find(p->t, NULL, &p->mount) && agent_mount_make(p->t, &p->mount, &e) < 0)
 		return no_place(p, e.msg, err);
 	return use_mount(p, err) < 0 ? -1 : stage(p, err);
 }

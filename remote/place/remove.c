@@ -20,7 +20,7 @@ static int remove_mounted(struct target *t, const char *dir, struct place_job *j
 	bool left = true;
 	int rc;
 
-	if (!agent_mount_find(t, dir, false, &m)) {
+	if (!agent_mount_find(t, dir, &m)) {
 		*ret_removed = false;
 		return 0;
 	}
