@@ -139,13 +139,15 @@ static int take_sample(struct prom_page *p, struct error *err)
 int prom_parse_classic(struct prom_page *p, struct error *err)
 {
 	while (p->pos < p->end) {
+		bool indented = skip_blanks(p);
 		int rc = 0;
 
-		skip_blanks(p);
 		if (prom_take_char(p, '#'))
 			rc = take_comment(p, err);
 		else if (!at_end_of_line(p))
-			rc = take_sample(p, err);
+			/* Prometheus takes the blanks for a part of the name */
+			rc = indented ? prom_bad(p, err, "blanks before the name of a metric")
+				      : take_sample(p, err);
 		if (rc < 0)
 			return -1;
 		(void)prom_take_char(p, '\n');

@@ -113,10 +113,27 @@ static int take_timestamp(struct prom_page *p, struct error *err)
 	return isfinite(seconds) ? 0 : prom_bad(p, err, "a timestamp is not finite");
 }
 
-static int take_sample(struct prom_page *p, struct error *err)
+static bool ends(struct prom_text t, const char *s)
+{
+	size_t n = strlen(s);
+
+	return t.len >= n && memcmp(t.s + t.len - n, s, n) == 0;
+}
+
+/* Behind " # {". */
+static int take_exemplar(struct prom_page *p, struct error *err)
 {
 	double value;
 
+	if (!ends(p->name, "_bucket") && !ends(p->name, "_total"))
+		return prom_bad(p, err, "an exemplar of what is neither a bucket nor a total");
+	if (take_labels(p, true, err) < 0 || take_number(p, &value, err) < 0)
+		return -1;
+	return take_timestamp(p, err);
+}
+
+static int take_sample(struct prom_page *p, struct error *err)
+{
 	p->name = prom_take_name(p);
 	if (!p->name.len)
 		return prom_bad(p, err, "it does not begin with the name of a metric");
@@ -124,8 +141,7 @@ static int take_sample(struct prom_page *p, struct error *err)
 		return -1;
 	if (take_number(p, &p->value, err) < 0 || take_timestamp(p, err) < 0)
 		return -1;
-	if (take_text(p, " # {") && (take_labels(p, true, err) < 0 ||
-				     take_number(p, &value, err) < 0 || take_timestamp(p, err) < 0))
+	if (take_text(p, " # {") && take_exemplar(p, err) < 0)
 		return -1;
 	if (!prom_take_char(p, '\n'))
 		return prom_bad(p, err, "something behind the value that is no timestamp");

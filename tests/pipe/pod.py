@@ -109,7 +109,49 @@ def metrics(c):
     c.sendall(page(b"# TYPE jmx_scrape_error gauge\njmx_scrape_error 0.0\njvm_x 1\n"))
 
 
-SERVERS = {f.__name__: f for f in (echo, flood, garbage, hang, close, reset, slow, metrics)}
+def gigabyte(c):
+    c.recv(65536)
+    c.sendall(page(b"jvm_x 1\n").replace(b"Content-Length: 8", b"Content-Length: 1073741824"))
+    flood(c)
+
+
+def headers(c):
+    c.recv(65536)
+    c.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        c.sendall(b"X: " + PIECE[:1000] + b"\r\n")
+
+
+def html(c):
+    c.recv(65536)
+    c.sendall(page(b"<html>hello</html>", "text/html"))
+
+
+def openmetrics(c):
+    """As the exporter does: by what is asked for."""
+    asked = c.recv(65536)
+    body = b"# TYPE jmx_x counter\njmx_x_total 1\n# EOF\n"
+    if b"\r\nAccept: application/openmetrics-text;version=1.0.0," in asked:
+        c.sendall(page(body, "application/openmetrics-text; version=1.0.0"))
+
+
+def drip(c):
+    """A byte now and then: nothing that is silent, and no end."""
+    c.recv(65536)
+    for byte in page(b"# " + PIECE):
+        c.sendall(bytes([byte]))
+        time.sleep(0.2)
+
+
+def large(c):
+    """As many samples as an application server has."""
+    c.recv(65536)
+    c.sendall(page(b"".join(b'jvm_x{a="%d"} %d\n' % (i, i) for i in range(100000))))
+
+
+SERVERS = {f.__name__: f for f in (
+    echo, flood, garbage, hang, close, reset, slow, metrics, gigabyte, headers, html, openmetrics, drip,
+    large)}
 
 
 def serve(listener, server):
@@ -168,6 +210,11 @@ def main():
         s = listen()
         port = s.getsockname()[1]
         s.close()
+    elif mode == "late":  # a second from now
+        s = listen()
+        port = s.getsockname()[1]
+        s.close()
+        threading.Timer(1, lambda: serve(listen(port=port), metrics)).start()
     elif mode == "busy":  # its queue is full: what comes is not answered
         keep.append(listen(backlog=0))
         port = keep[-1].getsockname()[1]
@@ -191,8 +238,9 @@ def main():
         s = listen()
         port = s.getsockname()[1]
         threading.Thread(target=serve, args=(s, SERVERS[mode]), daemon=True).start()
-    print("ready", port, flush=True)
+    print("ready", port, os.getpid(), flush=True)
     sys.stdin.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,8 @@ static void test_good_text(void **state)
 		PAGE("\n\n \t\n"),
 		PAGE("a 1"),
 		PAGE("a 1\n\n"),
-		PAGE(" \ta \t 1 \t 2 \t\n"),
+		PAGE("a \t 1 \t 2 \t\n"),
+		PAGE(" \t # HELP a b\n"),
 		PAGE("a{} 1\n"),
 		PAGE("a{b=\"c\"}1\n"),
 		PAGE("a{b=\"c\",} 1\n"),
@@ -188,6 +189,7 @@ static void test_bad_text(void **state)
 		PAGE("a\n"),
 		PAGE("a b\n"),
 		PAGE("1a 1\n"),
+		PAGE(" a 1\n"),
 		PAGE("a 1\r\n"),
 		PAGE("a 0x1p3\n"),
 		PAGE("a 0x10\n"),
@@ -249,7 +251,8 @@ static void test_good_openmetrics(void **state)
 		PAGE("# HELP a \n# HELP a x\n# TYPE a stateset\n# UNIT a \n# EOF\n"),
 		PAGE("# UNIT a_s s\n# EOF\n"),
 		PAGE("a 1 -5\na 1 1e3\n# EOF\n"),
-		PAGE("a 1 # {} 1\na 1 # {x=\"y\"} 1 2\na 1 3 # {x=\"y\"} 1 2\n# EOF\n"),
+		PAGE("a_total 1 # {} 1\na_bucket 1 # {x=\"y\"} 1 2\n"
+		     "a_total 1 3 # {x=\"y\"} 1 2\n# EOF\n"),
 		PAGE("a{b=\"\\\"\\\\\\n\"} NaN\n# EOF\n"),
 	};
 
@@ -295,14 +298,15 @@ static void test_bad_openmetrics(void **state)
 		PAGE("# UNIT as s\n# EOF\n"),
 		PAGE("# UNIT s s\n# EOF\n"),
 		PAGE("# UNIT s seconds\n# EOF\n"),
+		PAGE("a 1 # {} 1\n# EOF\n"),
 		PAGE("a 1 # x\n# EOF\n"),
-		PAGE("a 1 # {\n# EOF\n"),
-		PAGE("a 1 # {}\n# EOF\n"),
-		PAGE("a 1 # {x=\"y\"}1\n# EOF\n"),
-		PAGE("a 1 # {x=\"y\",} 1\n# EOF\n"),
-		PAGE("a 1 # {} 1 NaN\n# EOF\n"),
-		PAGE("a 1 # {} x\n# EOF\n"),
-		PAGE("a 1 # {} 1 # {} 1\n# EOF\n"),
+		PAGE("a_total 1 # {\n# EOF\n"),
+		PAGE("a_total 1 # {}\n# EOF\n"),
+		PAGE("a_total 1 # {x=\"y\"}1\n# EOF\n"),
+		PAGE("a_total 1 # {x=\"y\",} 1\n# EOF\n"),
+		PAGE("a_total 1 # {} 1 NaN\n# EOF\n"),
+		PAGE("a_total 1 # {} x\n# EOF\n"),
+		PAGE("a_total 1 # {} 1 # {} 1\n# EOF\n"),
 	};
 
 	(void)state;
