@@ -7,8 +7,10 @@
 
 #include "jdiag/helper/helper.h"
 #include "jdiag/http/http.h"
-#include "jdiag/podnet.h"
 #include "jdiag/interrupt.h"
+#include "jdiag/json.h"
+#include "jdiag/podnet.h"
+#include "jdiag/survey.h"
 #include "remote/base/io.h"
 
 #define AGAIN_MS 50
@@ -113,22 +115,50 @@ static int scrape(struct podnet *p, uint16_t port, const char *path, struct scra
 	return 0;
 }
 
+/* It may listen on an address of the pod's interfaces only. */
+static int open_interface(struct podnet **ret, struct helper *h, const struct jvmref *j,
+			  uint16_t port, const struct error *refused, struct error *err)
+{
+	auto_json struct json_t *seen = NULL;
+	const char *address;
+
+	if (survey(h, j, &seen, err) < 0)
+		return -1;
+	address = survey_interface(seen, port);
+	if (address)
+		return podnet_open(ret, h, j, address, port, err);
+	*err = *refused;
+	return -1;
+}
+
+static int open_when_listening(struct podnet **ret, struct helper *h, const struct jvmref *j,
+			       uint16_t port, uint64_t wait_ms, struct error *err)
+{
+	uint64_t deadline = now_ms() + wait_ms;
+
+	for (;;) {
+		struct error e = {0};
+
+		if (podnet_open(ret, h, j, NULL, port, &e) == 0)
+			return 0;
+		if (e.sys != ECONNREFUSED || helper_lost(h)) {
+			*err = e;
+			return -1;
+		}
+		if (now_ms() >= deadline)
+			return open_interface(ret, h, j, port, &e, err);
+		poll(NULL, 0, AGAIN_MS);
+		if (interrupt_check(err) < 0)
+			return -1;
+	}
+}
+
 int scrape_pod(struct helper *h, const struct jvmref *j, uint16_t port, const char *path,
 	       uint64_t wait_ms, struct scrape *ret, struct error *err)
 {
 	auto_cleanup(close_podnet) struct podnet *p = NULL;
-	uint64_t deadline = now_ms() + wait_ms;
-	struct error e = {0};
 
-	while (podnet_open(&p, h, j, NULL, port, &e) < 0) {
-		if (e.sys != ECONNREFUSED || helper_lost(h) || now_ms() >= deadline) {
-			*err = e;
-			return -1;
-		}
-		poll(NULL, 0, AGAIN_MS);
-		if (interrupt_check(err) < 0)
-			return -1;
-		e = (struct error){0};
-	}
+	if (open_when_listening(&p, h, j, port, wait_ms, err) < 0)
+		return -1;
 	return scrape(p, port, path, ret, err);
 }

@@ -21,7 +21,8 @@ struct scrape {
 };
 
 /* ERR_FAILED: nothing listens (err->sys ECONNREFUSED), hangs (ETIMEDOUT), more than MAX_SCRAPE
- * (EFBIG), not 200, not the text format (EPROTO). Tries again while nothing listens, for wait_ms.
+ * (EFBIG), not 200, not the text format (EPROTO). Tries again while nothing listens, for wait_ms;
+ * then also the pod's own addresses.
  */
 int scrape_pod(struct helper *h, const struct jvmref *j, uint16_t port, const char *path,
 	       uint64_t wait_ms, struct scrape *ret, struct error *err) must_check;

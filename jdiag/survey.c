@@ -1,9 +1,11 @@
 #include "jdiag/survey.h"
 
 #include <jansson.h>
+#include <string.h>
 
 #include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
+#include "remote/base/str.h"
 
 #define SURVEY_MS 30000
 
@@ -83,4 +85,24 @@ bool survey_listens_self(const struct json_t *answer, uint16_t port)
 		if (json_integer_value(v) == port)
 			return true;
 	return false;
+}
+
+static bool is_everywhere_or_loopback(const char *address)
+{
+	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0 ||
+	       strcmp(address, "::1") == 0 || str_starts(address, "127.");
+}
+
+const char *survey_interface(const struct json_t *answer, uint16_t port)
+{
+	const json_t *list = json_object_get(answer, "listening"), *v;
+	size_t i;
+
+	json_array_foreach (list, i, v) {
+		const char *address = json_str_at(v, "address", "");
+
+		if (json_u64_at(v, "port", 0) == port && !is_everywhere_or_loopback(address))
+			return address;
+	}
+	return NULL;
 }

@@ -18,4 +18,8 @@ int survey(struct helper *h, const struct jvmref *j, struct json_t **ret,
 bool survey_listens(const struct json_t *survey, uint16_t port);      /* anybody, tcp or tcp6 */
 bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */
 
+/* An address of the pod's interfaces where somebody listens on that port: for a port that loopback
+ * refuses. NULL: there is none. Borrowed. */
+const char *survey_interface(const struct json_t *survey, uint16_t port);
+
 #endif

@@ -75,6 +75,12 @@ scrape() {
 	says "2 samples"
 }
 
+@test "a server on an address of the pod only" {
+	pod interface-metrics
+	scrape 0
+	says "2 samples, 59 bytes from 10.1.2.3"
+}
+
 @test "nothing listens" {
 	pod nobody
 	scrape 1 300

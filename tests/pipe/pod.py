@@ -223,14 +223,15 @@ def main():
             c.setblocking(False)
             c.connect_ex(("127.0.0.1", port))
             keep.append(c)
-    elif mode in ("v6", "interface"):
-        if mode == "interface":
+    elif mode in ("v6", "interface", "interface-metrics"):
+        if mode != "v6":
             subprocess.run(["ip", "addr", "add", "10.1.2.3/24", "dev", "lo"], check=True)
             s = listen(address="10.1.2.3")
         else:
             s = listen(socket.AF_INET6, "::1")
         port = s.getsockname()[1]
-        threading.Thread(target=serve, args=(s, echo), daemon=True).start()
+        server = metrics if mode == "interface-metrics" else echo
+        threading.Thread(target=serve, args=(s, server), daemon=True).start()
     elif mode == "files":
         keep.extend(open(path, "w") for path in arguments)
         os.unlink(arguments[0])
