@@ -70,6 +70,8 @@ bool survey_listens(const struct json_t *answer, uint16_t port)
 	const json_t *list = json_object_get(answer, "listening"), *v;
 	size_t i;
 
+	if (json_bool_at(answer, "crowded", false))
+		return true;
 	json_array_foreach (list, i, v)
 		if (json_u64_at(v, "port", 0) == port)
 			return true;

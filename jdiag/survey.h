@@ -15,7 +15,8 @@ struct json_t;
 int survey(struct helper *h, const struct jvmref *j, struct json_t **ret,
 	   struct error *err) must_check;
 
-bool survey_listens(const struct json_t *survey, uint16_t port);      /* anybody, tcp or tcp6 */
+/* Anybody, tcp or tcp6; true as well when there are so many that nobody can tell. */
+bool survey_listens(const struct json_t *survey, uint16_t port);
 bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */
 
 /* An address of the pod's interfaces where somebody listens on that port: for a port that loopback

@@ -35,7 +35,7 @@ struct look {
 	struct held *held; /* owned; sorted once all are there */
 	size_t n_held, n_jars;
 	char root[PATH_MAX]; /* its root directory as the node sees it; "" when that is "/" */
-	bool security_manager, truncated;
+	bool security_manager, crowded, truncated;
 };
 
 static void look_release(struct look *l)
@@ -71,9 +71,11 @@ static int tell_listening(struct look *l, struct error *err)
 		if (rc < 0 && rc != -EFBIG)
 			return error_sys(err, rc == -ENOENT || rc == -ESRCH ? ERR_TARGET : ERR_NODE,
 					 -rc, "cannot read the sockets of process %d", (int)l->pid);
-		l->truncated |= rc != 0;
+		l->crowded |= rc != 0;
 	}
 	jsonw_close(&l->w, ']');
+	jsonw_bool(&l->w, "crowded", l->crowded);
+	l->truncated |= l->crowded;
 	return 0;
 }
 

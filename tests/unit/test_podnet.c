@@ -122,6 +122,37 @@ static void survey_is_read(void **state)
 	assert_false(survey_listens_self(answer, 9404));
 }
 
+/* Where not all sockets could be told, no port counts as free. */
+static void crowds_are_not_free(void **state)
+{
+	auto_json json_t *answer = NULL;
+	struct error err = {0};
+
+	(void)state;
+	if (survey_of("{\"listening\":[],\"crowded\":true,\"own\":[]," REST, &answer, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(survey_listens(answer, 9404));
+	assert_false(survey_listens_self(answer, 9404));
+	assert_null(survey_interface(answer, 9404));
+}
+
+static void addresses_of_interfaces(void **state)
+{
+	auto_json json_t *answer = NULL;
+	struct error err = {0};
+
+	(void)state;
+	if (survey_of(
+		    "{\"listening\":[{\"address\":\"::\",\"port\":1},"
+		    "{\"address\":\"127.0.0.2\",\"port\":1},{\"address\":\"10.1.2.3\",\"port\":2},"
+		    "{\"address\":\"fd00::1\",\"port\":1}],\"own\":[]," REST,
+		    &answer, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(survey_interface(answer, 1), "fd00::1");
+	assert_string_equal(survey_interface(answer, 2), "10.1.2.3");
+	assert_null(survey_interface(answer, 3));
+}
+
 static void hostile_surveys(void **state)
 {
 	static const char *const bad[] = {
@@ -390,10 +421,11 @@ static void pages_are_judged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(survey_is_read),     cmocka_unit_test(hostile_surveys),
-		cmocka_unit_test(refusal_is_told),    cmocka_unit_test(first_word_is_checked),
-		cmocka_unit_test(bytes_go_both_ways), cmocka_unit_test(break_is_an_end),
-		cmocka_unit_test(credit_is_kept),     cmocka_unit_test(lies_are_refused),
+		cmocka_unit_test(survey_is_read),      cmocka_unit_test(hostile_surveys),
+		cmocka_unit_test(crowds_are_not_free), cmocka_unit_test(addresses_of_interfaces),
+		cmocka_unit_test(refusal_is_told),     cmocka_unit_test(first_word_is_checked),
+		cmocka_unit_test(bytes_go_both_ways),  cmocka_unit_test(break_is_an_end),
+		cmocka_unit_test(credit_is_kept),      cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(pages_are_judged),
 	};
 
