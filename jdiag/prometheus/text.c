@@ -66,16 +66,24 @@ static int compare_names(const void *a, const void *b)
 	return rc ? rc : x->len < y->len ? -1 : x->len > y->len;
 }
 
-/* The storage refuses the whole page for one such sample. */
+/* The storage refuses the whole page for one such sample; but a label without a value counts as
+ * none, and so do all of its name. */
 static int check_labels(struct prom_page *p, struct error *err)
 {
+	const struct prom_label *l = p->labels;
+	size_t next;
+
 	if (p->n_labels > 1)
 		qsort(p->labels, p->n_labels, sizeof(*p->labels), compare_names);
-	for (size_t i = 0; i < p->n_labels; i++)
-		if (prom_equal(p->labels[i].name, "__name__") ||
-		    (i && same(p->labels[i - 1].name, p->labels[i].name)))
-			return prom_bad(p, err, "label '%.*s' is there twice",
-					SHOWN(p->labels[i].name), p->labels[i].name.s);
+	for (size_t i = 0; i < p->n_labels; i = next) {
+		bool empty = false;
+
+		for (next = i; next < p->n_labels && same(l[i].name, l[next].name); next++)
+			empty = empty || !l[next].value.len;
+		if ((next - i > 1 && !empty) || prom_equal(l[i].name, "__name__"))
+			return prom_bad(p, err, "label '%.*s' is there twice", SHOWN(l[i].name),
+					l[i].name.s);
+	}
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 
     prometheus_judge.py PROM_CHECK [PAGES [SEED]]
 
-Makes pages out of good ones by small changes, lets a Prometheus scrape them all, and compares which
+To be run in a network namespace of its own (it takes a fixed port). Makes pages out of good ones by small changes, lets a Prometheus scrape them all, and compares which
 it took with what tests/tools/prom-check says. Prints each difference; status 1 if there is one, or
 when one of the two took everything or nothing.
 """
@@ -19,9 +19,12 @@ import threading
 import time
 import urllib.request
 
+PORT = 9090
+
 TEXT = [
     '# HELP a_total Some \\n help\n# TYPE a_total counter\na_total{b="c",d="e\\"\\\\",} 1.5E7\n'
-    'a_total{b="",d="\u00e4"} +Inf 1700000000000\n',
+    # too old a sample would be dropped before its labels are looked at
+    'a_total{b="",d="\u00e4"} +Inf %d\n' % (time.time() * 1000),
     '# TYPE jvm_memory_bytes_used gauge\njvm_memory_bytes_used{area="heap",} 1.0\n\n# comment\n'
     '#\nx  { y = "z" , } -2.5e-3  \nz NaN',
     '# TYPE h histogram\nh_bucket{le="0.1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n'
@@ -106,36 +109,33 @@ def start_prometheus(directory, port, n):
     with open(config, "w") as f:
         json.dump({"global": {"scrape_interval": "2s", "scrape_timeout": "2s"},
                    "scrape_configs": [{"job_name": "pages", "static_configs": jobs}]}, f)
-    for _ in range(10):
-        own = random.SystemRandom().randrange(20000, 60000)
-        process = subprocess.Popen(
-            ["prometheus", "--config.file", config, "--storage.tsdb.path", os.path.join(directory, "data"),
-             "--web.listen-address", "127.0.0.1:%d" % own],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                targets(own)
-                return process, own
-            except OSError:
-                time.sleep(0.1)
-        process.kill()
-        process.wait()
+    process = subprocess.Popen(
+        ["prometheus", "--config.file", config, "--storage.tsdb.path", os.path.join(directory, "data"),
+         "--web.listen-address", "127.0.0.1:%d" % PORT], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            targets()
+            return process
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    process.wait()
     sys.exit("no Prometheus")
 
 
-def targets(port):
-    with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/targets" % port, timeout=5) as answer:
+def targets():
+    with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/targets" % PORT, timeout=5) as answer:
         return json.load(answer)["data"]["activeTargets"]
 
 
 def theirs(pages, directory):
     server = serve(pages)
-    process, port = start_prometheus(directory, server.server_address[1], len(pages))
+    process = start_prometheus(directory, server.server_address[1], len(pages))
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            found = targets(port)
+            found = targets()
             if len(found) == len(pages) and all(t["health"] != "unknown" for t in found):
                 return {int(t["labels"]["page"]): t["lastError"] for t in found}
             time.sleep(0.2)

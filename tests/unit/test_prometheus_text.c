@@ -153,6 +153,7 @@ static void test_good_text(void **state)
 		PAGE("a{b=\"c\",} 1\n"),
 		PAGE("a { b = \"c\" , d = \"e\" } 1\n"),
 		PAGE("a{b=\"c\" d=\"e\"} 1\n"),
+		PAGE("a{b=\"c\",b=\"\",b=\"d\"} 1\n"),
 		PAGE("a{b=\"\\\\\\\"\\n\\x\"} 1\n"),
 		PAGE("a{b=\"one\ntwo\"} 1\n"),
 		PAGE("a{b=\"\0\"} 1\n"),
