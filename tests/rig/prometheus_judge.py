@@ -3,9 +3,10 @@
 
     prometheus_judge.py PROM_CHECK [PAGES [SEED]]
 
-To be run in a network namespace of its own (it takes a fixed port). Makes pages out of good ones by small changes, lets a Prometheus scrape them all, and compares which
-it took with what tests/tools/prom-check says. Prints each difference; status 1 if there is one, or
-when one of the two took everything or nothing.
+To be run in a network namespace of its own (it takes a fixed port). Makes pages out of good ones by
+small changes, lets a Prometheus scrape them all, and compares which it took with what
+tests/tools/prom-check says. Prints each difference; status 1 if there is one, or when one of the two
+took everything or nothing.
 """
 
 import http.server
