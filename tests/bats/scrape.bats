@@ -119,15 +119,22 @@ scrape() {
 	tells "(errno 71)"
 }
 
-@test "a server that hangs" {
+# Fifteen seconds each: one with this back end, one with the other.
+
+hangs() {
 	pod hang
 	scrape 1
 	tells "no answer from 'http://127.0.0.1:$PORT/metrics' after 15"
 	tells "(errno 110)"
 }
 
-@test "a server that never comes to its end" {
+drips() {
 	pod drip
 	scrape 1
 	tells "(errno 110)"
+}
+
+@test "a server that hangs, or never comes to its end" {
+	lib hangs
+	ossh drips
 }
