@@ -36,7 +36,7 @@ static int tell_kept(const json_t *kept, struct error *err)
 
 	json_array_foreach (kept, i, entry) {
 		if (json_is_true(json_at(entry, "stays"))) {
-			log_at(LOG_NOTICE, "kept: %s: %s", json_str_at(entry, "what", "?"),
+			log_at(LOG_WARN, "kept: %s: %s", json_str_at(entry, "what", "?"),
 			       json_str_at(entry, "reason", "?"));
 			continue;
 		}
