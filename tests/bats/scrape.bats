@@ -13,6 +13,10 @@ teardown_file() {
 	rm -rf "$RIG_RUN"
 }
 
+setup() {
+	JUMP=()
+}
+
 teardown() {
 	pod_end
 	wait_for 6 no_ways || { find_ways && return 1; }
@@ -40,7 +44,7 @@ scrape() {
 	local want=$1
 	run --separate-stderr env -u SSH_AUTH_SOCK HOME="$RIG_RUN/home" XDG_RUNTIME_DIR="$RIG_RUN/xdg" \
 		timeout -k 5 60 "$JDIAG_BUILD/tools/scrape-probe" -p "$(<"$RIG_RUN/ssh/port")" -l root \
-		-i "$RIG_RUN/ssh/client" -k "$RIG_RUN/ssh/known_hosts" -b "$BACKEND" \
+		-i "$RIG_RUN/ssh/client" -k "$RIG_RUN/ssh/known_hosts" -b "$BACKEND" "${JUMP[@]}" \
 		127.0.0.1 "$PID" "$PORT" /metrics "${2:-0}" "${3:-1}"
 	printf 'status: %s\nstdout: %s\nstderr: %s\n' "$status" "${output:0:2000}" "$stderr"
 	[[ $status == "$want" ]]
@@ -66,6 +70,16 @@ scrape() {
 @test "a large page" {
 	pod large
 	scrape 0
+	says "1 families, 100000 samples"
+}
+
+@test "through a jump host" {
+	local known=$RIG_RUN/ssh/known_hosts
+	sed 's/127\.0\.0\.1/localhost/' "$known" >"$BATS_TEST_TMPDIR/known"
+	cat "$BATS_TEST_TMPDIR/known" >>"$known"
+	JUMP=(-J "root@localhost:$(<"$RIG_RUN/ssh/port")")
+	pod large
+	scrape 0 0 2
 	says "1 families, 100000 samples"
 }
 
