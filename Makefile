@@ -220,8 +220,8 @@ test-unit: $(BUILD)/unit.list ## the unit tests
 test-bats: $(BUILD)/bats.list rig ## the tests of the programs: sshd, API, bucket, containers, JVMs (as root)
 	@ci/run-tests bats $< && ci/run-tests --total $<
 
-rig: ## fetch the JVMs and the independent dump reader for the tests, make the agents, once
-	@tests/rig/jvm.sh all >/dev/null && tests/rig/read_dump.sh --prepare && tests/rig/agents.sh >/dev/null
+rig: ## fetch the JVMs, the exporters and the independent dump reader for the tests, make the agents, once
+	@tests/rig/jvm.sh all >/dev/null && tests/rig/read_dump.sh --prepare && tests/rig/agents.sh >/dev/null && tests/rig/exporter.sh all >/dev/null
 
 # One pass, without the total.
 test-pass: $(BUILD)/unit.list $(BUILD)/bats.list rig

@@ -180,7 +180,7 @@ static void node_add(struct doc_node *n, struct doc_node *item)
 
 const struct doc_node *doc_get(const struct doc_node *map, const char *key)
 {
-	for (size_t i = 0; map && i + 1 < map->n; i += 2)
+	for (size_t i = 0; map->kind == DOC_MAP && i < map->n; i += 2)
 		if (strcmp(map->item[i]->text, key) == 0)
 			return map->item[i + 1];
 	return NULL;

@@ -54,7 +54,7 @@ int doc_read(struct doc *ret, const char *text, size_t len, const char *name,
 	     struct error *err) must_check;
 void doc_release(struct doc *d);
 
-/* The value of a key of a map, or NULL. */
+/* The value of a key of a map; NULL: it has none, or is no map. */
 const struct doc_node *doc_get(const struct doc_node *map, const char *key);
 
 /* Fill err: "NAME, line N: ...". Returns -1. */

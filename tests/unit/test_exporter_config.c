@@ -97,6 +97,7 @@ static void yaml_of_another_kind(void **state)
 	bad("# nothing\n", "there is nothing in it");
 	bad("~\n", "no map");
 	bad("- a\n", "no map");
+	bad("- [a]\n- {b: c}\n", "no map");
 	bad("a: [\n", "not YAML");
 	bad("rules: [}\n", "not YAML");
 	bad("rules: []\n---\nrules: []\n", "second document");
