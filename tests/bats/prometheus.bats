@@ -1,0 +1,87 @@
+# A real Prometheus that finds pods by what jdiag targets says.
+load lib
+load targets
+
+setup_file() { rig_up; }
+teardown_file() { rig_down; }
+
+prometheus_config() {
+	cat >"$WORK/prometheus.yml" <<-YML
+		global: {scrape_interval: 2s, scrape_timeout: 2s}
+		scrape_configs:
+		- job_name: file
+		  file_sd_configs: [{files: [$WORK/sd/*.json], refresh_interval: 1s}]
+		- job_name: http
+		  http_sd_configs: [{url: "$URL/targets", refresh_interval: 1s}]
+		- job_name: jdiag
+		  static_configs: [{targets: ["${URL#http://}"]}]
+	YML
+	promtool check config "$WORK/prometheus.yml"
+}
+
+job_is() { [ "$(scraped "$1")" = "$2" ]; }
+query_is() { [ "$(answer_of "$1")" = "$2" ]; }
+
+@test "Prometheus finds pods by the file and by the server, and loses them when they have ended" {
+	server page "$RIG/metrics_page.py" /metrics=exporter /other=theirs
+	port=$(<"$RIG_RUN/page/port")
+	page=http://127.0.0.1:$port
+	marked web-0 "$port"
+	kube_state pod shop/other-0 --node "$NODE" --container "app=$B" --pod-ip 127.0.0.1 --label app.kubernetes.io/name=other \
+		--annotation prometheus.io/scrape=true --annotation "prometheus.io/port=$port" --annotation prometheus.io/path=/other
+	mkdir "$WORK/sd"
+	run_jdiag -s 0 targets -A --out "$WORK/sd/jdiag.json"
+	serve -A --refresh 1s
+	prometheus_config
+	prometheus_start "$WORK/prometheus.yml"
+	both="up $page/metrics app=web,container=app,namespace=shop,node=$NODE,pod=web-0
+up $page/other app=other,namespace=shop,node=$NODE,pod=other-0"
+	wait_for 30 job_is file "$both"
+	wait_for 30 job_is http "$both"
+	wait_for 30 query_is 'rig_page{job="http"}' "1 __name__=rig_page,app=other,namespace=shop,node=$NODE,page=theirs,pod=other-0
+1 __name__=rig_page,app=web,container=app,namespace=shop,node=$NODE,page=exporter,pod=web-0"
+	wait_for 30 query_is 'jdiag_targets' '2 __name__=jdiag_targets'
+	# the container of one is started again, the other pod goes
+	kube_state pod shop/web-0 --node "$NODE" --container "app=$B,restarts=3" --pod-ip 127.0.0.1 \
+		--annotation "exporter.jdiag.dev/app=$(mark "$A" 2 "$port")"
+	wait_for 30 job_is http "${both#*$'\n'}"
+	kube_state remove shop/other-0
+	wait_for 30 job_is http ""
+	job_is file "$both"
+	run_jdiag -s 0 targets -A --out "$WORK/sd/jdiag.json"
+	wait_for 30 job_is file ""
+	has_not "$RIG_RUN/prometheus/log" level=error
+}
+
+@test "Prometheus takes the configurations of the manual" {
+	awk '/^    scrape_configs:/ {n++} n && !/^    / {on = 0} /^    scrape_configs:/ {on = 1} on {print substr($0, 5) >(DIR "/" n ".yml")}' \
+		DIR="$WORK" "$TESTS/../jdiag/man/targets.txt"
+	[ "$(ls "$WORK"/*.yml | wc -l)" = 3 ]
+	for config in "$WORK"/*.yml; do promtool check config "$config"; done
+}
+
+# is_up: both ways have found the page of the injected exporter, and Prometheus has read it.
+is_up() {
+	job_is file "up http://$POD_IP:9404/metrics app=web,container=app,namespace=shop,node=$NODE,pod=web" &&
+		job_is http "$(scraped file)" && [ -n "$(answer_of 'jmx_scrape_error{job="http"} == 0')" ]
+}
+
+@test "Prometheus scrapes a pod that was really injected, by the file and by the server" {
+	container start web
+	pod_network web
+	pod_at_api web --pod-ip "$POD_IP"
+	serve -A --refresh 1s
+	mkdir "$WORK/sd"
+	prometheus_config
+	prometheus_start "$WORK/prometheus.yml"
+	# On a machine that is too busy the first scrape may come too late; what is proved here comes after it.
+	run_jdiag exporter inject web -n shop --jar "$("$RIG/exporter.sh" 1.0.1)"
+	[ "$status" = 0 ] || run_jdiag -s 0 exporter inject web -n shop --jar "$("$RIG/exporter.sh" 1.0.1)"
+	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
+	wait_for 40 is_up
+	run_jdiag -s 0 exporter eject web -n shop
+	wait_for 30 job_is http ""
+	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
+	wait_for 30 job_is file ""
+	container stop web
+}
