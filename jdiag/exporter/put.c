@@ -168,10 +168,22 @@ static int tell_loaded(uint16_t port, struct error *err)
 	return add_hint(text, err);
 }
 
+/* 1.0 collects its own metrics before those of the MBeans (PrometheusRegistry.scrape): a page has
+ * the jmx_scrape_error of the scrape before, and the first says nothing about itself. */
+static int read_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		     struct scrape *ret, struct error *err)
+{
+	if (exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, err) < 0)
+		return -1;
+	if (w->settings->generation < EXPORTER_1_0)
+		return 0;
+	return exporter_page(w, j, port, "/metrics", 0, ret, err);
+}
+
 static int prove(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		 struct scrape *ret, struct error *err)
 {
-	if (exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, err) == 0)
+	if (read_page(w, j, port, ret, err) == 0)
 		return 0;
 	if (err->code == ERR_INTERRUPTED)
 		return tell_loaded(port, err);
