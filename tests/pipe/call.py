@@ -4,9 +4,10 @@
 usage: call.py HELPER OPERATION [NAME=JSON...]
        call.py HELPER on PID OPERATION [NAME=JSON...]      with the process reference of PID
        call.py HELPER place PID FILE NAME [NAME=JSON...]   a file into its container
+       call.py HELPER ask PID COMMAND [ARGUMENT...]        prints {"code", "text"}
        call.py HELPER dump PID FILE [NAME=JSON...]         begin, watch and fetch, remove
 
-An ERROR goes to stderr as "CODE: MESSAGE" and its hint, with status 1.
+An ERROR goes to stderr as "CODE: MESSAGE" and its hint, with status 1 (of ask: with "errno N" in front).
 """
 import json
 import os
@@ -26,6 +27,8 @@ def run(helper, verb, arguments):
     if verb == "place":
         with open(arguments[1], "rb") as f:
             return helper.place(int(arguments[0]), arguments[2], f.read(), **parameters(arguments[3:]))
+    if verb == "ask":
+        return helper.ask(int(arguments[0]), *arguments[1:])
     if verb == "on":
         pid = int(arguments[0])
         reference = {"pid": pid, "start_time": wire.start_time(pid), "container": ""}
@@ -41,7 +44,8 @@ def main():
         try:
             print(json.dumps(run(helper, sys.argv[2], sys.argv[3:])))
         except wire.RemoteError as error:
-            sys.exit("%s\n%s" % (error, error.hint))
+            errno = "errno %s: " % error.errno if sys.argv[2] == "ask" else ""
+            sys.exit("%s%s\n%s" % (errno, error, error.hint))
 
 
 if __name__ == "__main__":

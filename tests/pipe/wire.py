@@ -177,6 +177,26 @@ class Helper:
             if out:
                 out.write(body[8:])
 
+    def ask(self, pid, command, *args, **params):
+        """A command of the JVM's attach protocol: {"code", "text"}."""
+        params.setdefault("start_time", start_time(pid))
+        request = self.request("ask", pid=pid, command=command, args=list(args), **params)
+        text = b""
+        while True:
+            kind, got, body = self.next()
+            if got != request:
+                raise ProtocolError("frame of request %d" % got)
+            if kind == ERROR:
+                raise RemoteError(body)
+            if kind == END:
+                break
+            if kind != DATA or struct.unpack(">Q", body[:8])[0] != len(text):
+                raise ProtocolError("DATA out of order")
+            text += body[8:]
+        if body["length"] != len(text) or body["sha256"] != hashlib.sha256(text).hexdigest():
+            raise ProtocolError("digest or length differ: %r, got %d bytes" % (body, len(text)))
+        return {"code": body["code"], "text": text.decode(errors="replace")}
+
     def each_piece(self, id, on_data, offset=0):
         """Fetch an artifact from an offset on; on_data(offset, bytes) for each frame. END's body,
         or, when on_data said that this is enough (true), the error of the cancelled request."""
