@@ -251,6 +251,8 @@ static int ask(struct helper *h, const struct jvmref *j, const char *command,
 	*err = e;
 	if (e.code != ERR_ATTACH)
 		return -1;
+	if (e.sys == E2BIG) /* of a JVM whose version only the node knows; nothing was asked */
+		return not_taken(err);
 	return e.sys == ESRCH ? has_ended(err) : e.sys == ETIMEDOUT ? no_answer(err) : -1;
 }
 

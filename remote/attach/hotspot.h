@@ -26,7 +26,8 @@
 
 /*
  * Encode a request: version 1 (all JVMs) while every argument fits, else version 2 (JDK 24 and
- * later; the version is the JVM's). n_args is at most 3. ERR_ATTACH when it does not fit.
+ * later; the version is the JVM's). n_args is at most 3. ERR_ATTACH when it does not fit;
+ * err->sys is E2BIG when it would into version 2.
  */
 int hotspot_encode(struct buf *request, const char *version, const char *command,
 		   const char *const *args, size_t n_args, struct error *err) must_check;

@@ -1,4 +1,5 @@
 /* The bytes of HotSpot's attach protocol, both ways. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,11 +107,14 @@ int hotspot_encode(struct buf *request, const char *version, const char *command
 		return error_set(err, ERR_ATTACH, "too many arguments for '%s'", command);
 	for (size_t i = 0; i < n_args; i++)
 		fits = fits && strlen(args[i]) <= HOTSPOT_V1_MAX_ARG;
-	if (!fits && feature_release(version, &rest) < V2_FIRST_JDK)
-		return error_set(err, ERR_ATTACH,
-				 "the arguments of '%s' are too long: a JVM before JDK %d takes "
-				 "%d bytes each",
-				 command, V2_FIRST_JDK, HOTSPOT_V1_MAX_ARG);
+	if (!fits && feature_release(version, &rest) < V2_FIRST_JDK) {
+		error_set(err, ERR_ATTACH,
+			  "the arguments of '%s' are too long: a JVM before JDK %d takes %d bytes "
+			  "each",
+			  command, V2_FIRST_JDK, HOTSPOT_V1_MAX_ARG);
+		err->sys = E2BIG;
+		return -1;
+	}
 	if (fits)
 		encode_v1(request, command, args, n_args);
 	else

@@ -230,6 +230,13 @@ static void test_no_answer(void **state)
 	assert_int_equal(err.sys, ETIMEDOUT);
 	assert_non_null(strstr(err.msg, "may still be loading"));
 
+	/* a version that only the node knew */
+	b = script();
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"attach\",\"errno\":7,\"message\":\"the arguments are too long\"}");
+	assert_int_equal(load(b, &jar, "", &err), -1);
+	assert_int_equal(err.sys, ENOEXEC);
+
 	/* anything else is told as it is */
 	b = script();
 	say_to(&b, 1, FRAME_ERROR, "{\"code\":\"refused\",\"errno\":3,\"message\":\"another\"}");

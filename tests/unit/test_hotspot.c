@@ -53,6 +53,7 @@ static void test_version_2(void **state)
 	memcpy(want + head, big, sizeof(big));
 	assert_request("24.0.1", "load", args, 2, want, (size_t)head + sizeof(big));
 	assert_int_equal(hotspot_encode(&b, "23.0.2", "load", args, 2, &err), -1);
+	assert_int_equal(err.sys, E2BIG);
 	assert_int_equal(err.code, ERR_ATTACH);
 	assert_int_equal(hotspot_encode(&b, "", "load", args, 2, &err), -1);
 	assert_int_equal(hotspot_encode(&small, "25", "load", args, 2, &err), -1);
