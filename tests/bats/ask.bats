@@ -115,6 +115,15 @@ rows() {
 @test "what Java 21 says about agents" { rows 21; }
 @test "what Java 25 says about agents" { rows 25; }
 
+@test "a system class loader that takes no agent" {
+	for version in 8 17 25; do
+		with_agents "$version" --java -Djava.system.class.loader=OwnLoader
+		row jar "cannot put 'FILE' on its class path" instrument false /app/naughty.jar
+		container working app
+		container stop app
+	done
+}
+
 @test "codes and texts are the releases' own" {
 	with_agents 8
 	answers 0 100 load instrument false /app/none.jar
