@@ -169,15 +169,16 @@ bool module_is_open(const struct agent_request *r)
 	return port && open;
 }
 
-/* What an exception says, without its class and its trace: "java.lang.RuntimeException: Invalid
- * agent state: Agent already started\n\tat ..." */
+/* "java.lang.RuntimeException: Invalid agent state: Agent already started\n\tat ...": what it says,
+ * without the classes in front and the trace behind. */
 static void first_line(const char *text, char *dst, size_t size)
 {
 	size_t len = strcspn(text, "\r\n"), name = strcspn(text, ": ");
 
-	if (name < len && str_starts(text + name, ": ") && memchr(text, '.', name)) {
+	while (name < len && str_starts(text + name, ": ") && memchr(text, '.', name)) {
 		text += name + 2;
 		len -= name + 2;
+		name = strcspn(text, ": ");
 	}
 	snprintf(dst, size, "%.*s", (int)(len < size ? len : size - 1), text);
 }

@@ -4,7 +4,7 @@
 usage: call.py HELPER OPERATION [NAME=JSON...]
        call.py HELPER on PID OPERATION [NAME=JSON...]      with the process reference of PID
        call.py HELPER place PID FILE NAME [NAME=JSON...]   a file into its container
-       call.py HELPER ask PID COMMAND [ARGUMENT...]        prints {"code", "text"}
+       call.py HELPER ask PID COMMAND [ARGUMENT...]        prints the code, and the text behind it
        call.py HELPER dump PID FILE [NAME=JSON...]         begin, watch and fetch, remove
 
 An ERROR goes to stderr as "CODE: MESSAGE" and its hint, with status 1 (of ask: with "errno N" in front).
@@ -27,8 +27,6 @@ def run(helper, verb, arguments):
     if verb == "place":
         with open(arguments[1], "rb") as f:
             return helper.place(int(arguments[0]), arguments[2], f.read(), **parameters(arguments[3:]))
-    if verb == "ask":
-        return helper.ask(int(arguments[0]), *arguments[1:])
     if verb == "on":
         pid = int(arguments[0])
         reference = {"pid": pid, "start_time": wire.start_time(pid), "container": ""}
@@ -42,7 +40,11 @@ def main():
         sys.exit(__doc__)
     with wire.Helper(sys.argv[1]) as helper:
         try:
-            print(json.dumps(run(helper, sys.argv[2], sys.argv[3:])))
+            if sys.argv[2] == "ask":
+                answer = helper.ask(int(sys.argv[3]), *sys.argv[4:])
+                print("%d\n%s" % (answer["code"], answer["text"]), end="")
+            else:
+                print(json.dumps(run(helper, sys.argv[2], sys.argv[3:])))
         except wire.RemoteError as error:
             errno = "errno %s: " % error.errno if sys.argv[2] == "ask" else ""
             sys.exit("%s%s\n%s" % (errno, error, error.hint))

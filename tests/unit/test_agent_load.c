@@ -96,6 +96,9 @@ static void test_module(void **state)
 	check(&management, 21, 1,
 	      "jdk.internal.agent.AgentConfigurationError: Password file not found: /x\n\tat y\n",
 	      ENOEXEC, "management agent: Password file not found: /x");
+	check(&management, 8, 0,
+	      "sun.management.AgentConfigurationError: java.net.UnknownHostException: web: web\n",
+	      ENOEXEC, "management agent: web: web");
 	check(&management, 21, 0, "java.lang.Exception\n", ENOEXEC, "did not start");
 	check(&management, 21, 1,
 	      "java.lang.module.FindException: Module jdk.management.agent not found\n", ENOEXEC,
