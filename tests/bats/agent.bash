@@ -2,10 +2,11 @@
 
 agents_up() {
 	rig_up
-	"$RIG/agents.sh" >/dev/null
+	AGENTS=$("$RIG/agents.sh")
+	export AGENTS
 }
 
-agent() { "$RIG/agents.sh" "$1"; }
+agent() { printf '%s\n' "$AGENTS/$1".*; }
 
 # load STATUS POD [OPTION...]
 load_into() {

@@ -4,8 +4,8 @@ load lib
 
 setup_file() {
 	RIG_RUN=$(mktemp -d "${TMPDIR:-/tmp}/jdiag-rig.XXXXXX")
-	export RIG_RUN
-	"$RIG/agents.sh" >/dev/null
+	AGENTS=$("$RIG/agents.sh")
+	export RIG_RUN AGENTS
 }
 
 teardown() { container stop-all; }
@@ -18,7 +18,8 @@ ask() {
 		ask "$(container pid app)" "$@"
 	printf '$ ask %s\nstatus: %s\n%s\n%s\n' "$*" "$status" "${output:0:1000}" "${stderr:0:1000}"
 	code=${output%%$'\n'*}
-	text=${output#*$'\n'}
+	text=${output:${#code}}
+	text=${text#$'\n'}
 }
 
 # answers STATUS TEXT COMMAND [ARGUMENT...]
@@ -73,7 +74,7 @@ with_agents() {
 	shift
 	container start --image "$version" "$@" app
 	for name in naughty.jar text.jar no-agent-class.jar no-agentmain.jar native.so no-attach.so; do
-		cp "$("$RIG/agents.sh" "${name%.*}")" "$(container root app)/app/$name"
+		cp "$AGENTS/$name" "$(container root app)/app/$name"
 	done
 }
 
