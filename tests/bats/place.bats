@@ -167,6 +167,34 @@ fill_shm() {
 	untouched app
 }
 
+@test "what the container plants where our directory belongs leads nowhere" {
+	local root uid plant
+	container start app
+	root=/proc/$(container pid app)/root
+	uid=$(stat -c %u "/proc/$(container pid app)")
+	for plant in "ln -s /etc" "ln -s /proc/1/root/etc" "mkfifo -m 777" "mkdir -m 700" "install -m 400 -o $uid /dev/null" \
+		"install -d -m 755 -o $uid"; do
+		$plant "$root/tmp/.jdiag-agents"
+		placed app "$JAR" naughty.jar
+		[[ $path == /var/tmp/.jdiag-agents/naughty.jar ]]
+		says "/tmp: '.jdiag-agents' there is not a directory of the JVM's user alone"
+		as_it_should_be app "$JAR"
+		unplaced app "$path"
+		rm -r "$root/tmp/.jdiag-agents"
+	done
+	install -d -m 700 -o "$uid" "$root/tmp/.jdiag-agents"
+	for plant in "ln -s /etc/passwd" "mkfifo -m 777" "mkdir -m 777" "install -m 400 -o $uid /dev/null"; do
+		$plant "$root/tmp/.jdiag-agents/naughty.jar"
+		placed app "$JAR" naughty.jar
+		[[ $path == /var/tmp/.jdiag-agents/naughty.jar ]]
+		says "/tmp: something else has the file's name"
+		unplaced app "$path"
+		rm -r "$root/tmp/.jdiag-agents/naughty.jar"
+	done
+	rmdir "$root/tmp/.jdiag-agents"
+	untouched app
+}
+
 @test "the disk of the container is full" {
 	container start --read-only --tmp-size 1m app
 	head -c 2m /dev/zero >"/proc/$(container pid app)/root/tmp/full" || true
