@@ -209,6 +209,9 @@ static int finish(struct exporter_work *w, const struct exporter_jvm *j, const s
 			     "the exporter is loaded and answers on port %llu, but the pod is "
 			     "not annotated",
 			     (unsigned long long)m->port);
+		/* the next one of its name has no exporter */
+		if (err->sys == ESTALE)
+			return -1;
 		return add_hint("run the same command again: it then only annotates (or use "
 				"--no-annotate)",
 				err);

@@ -137,6 +137,8 @@ answers() {
 	inject 3
 	answers
 	tells "pod 'web' has changed meanwhile: it is another pod of the same name"
+	tells "look at it again, then start over"
+	[[ $stderr != *"run the same command again"* ]]
 	has_no prometheus.io/scrape
 	has_no exporter.jdiag.dev/app
 	[ "$(patches)" = 1 ]
