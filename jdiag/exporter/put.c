@@ -168,12 +168,27 @@ static int tell_loaded(uint16_t port, struct error *err)
 	return add_hint(text, err);
 }
 
+/* The first one takes long where the CPU is scarce: classes are loaded, nothing is compiled yet.
+ * The second one has that behind it. */
+static int first_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		      struct scrape *ret, struct error *err)
+{
+	struct error e = {0};
+
+	if (exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, &e) == 0)
+		return 0;
+	if (e.sys == ETIMEDOUT)
+		return exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, err);
+	*err = e;
+	return -1;
+}
+
 /* 1.0 collects its own metrics before those of the MBeans (PrometheusRegistry.scrape): a page has
  * the jmx_scrape_error of the scrape before, and the first says nothing about itself. */
 static int read_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		     struct scrape *ret, struct error *err)
 {
-	if (exporter_page(w, j, port, "/metrics", LISTEN_MS, ret, err) < 0)
+	if (first_page(w, j, port, ret, err) < 0)
 		return -1;
 	if (w->settings->generation < EXPORTER_1_0)
 		return 0;

@@ -117,6 +117,8 @@ fish_complete() { # LINE
 	[ "$(fish_complete 'jdiag top key')" = key.pem ]
 	[ -z "$(bash_complete jdiag ps key)" ]
 	[ "$(bash_complete jdiag help heap)" = heapdump ]
+	[ "$(bash_complete jdiag exporter in)" = inject ]
+	[ "$(fish_complete 'jdiag exporter in')" = inject ]
 	[ "$(fish_complete 'jdiag -n shop heapd')" = heapdump ]
 	[ "$(fish_complete 'jdiag ps --host-key ' | tr '\n' ' ')" = "accept-new ignore strict " ]
 }

@@ -1,0 +1,114 @@
+# jdiag exporter: several JVMs in a container, several containers in a pod, several pods; whose exporter it is.
+load lib
+load exporter
+
+setup_file() { rig_up; }
+teardown_file() { rig_down; }
+
+teardown() {
+	local dir
+	rm -f "$RIG_RUN/kube/faults.json"
+	for dir in "$RIG_RUN"/container/*; do
+		[[ -d $dir ]] || continue
+		container working "${dir##*/}" || return 1
+		container stop "${dir##*/}"
+	done
+}
+
+# two_up: a pod whose container has two JVMs.
+two_up() {
+	pod_up two -- spawn=1
+	wait_for 20 grep -q '^child ready' "$(container log two)"
+}
+
+@test "two JVMs: listed and refused, --jvm chooses" {
+	two_up
+	inject -s 3 two
+	tells "pod 'two' has 2 JVMs"
+	tells "-c app --jvm 1  Checkout"
+	tells "--all --port 9404-9499"
+	no_agent two
+	inject two --jvm 1 -o json
+	json_lines 'len(x) == 1 and x[0]["state"] == "injected" and x[0]["pid"] == 1'
+}
+
+@test "two JVMs: each with a port of its own" {
+	two_up
+	inject two --all --port 9404-9410 -o json
+	json_lines 'len(x) == 2 and [r["port"] for r in x] == [9404, 9405]'
+	json_lines 'all(r["state"] == "injected" for r in x) and [r["annotated"] for r in x] == [True, False]'
+	tells "is of another JVM in it (pid 1)"
+	metrics two 9404 | grep -q '^jvm_'
+	metrics two 9405 | grep -q '^jvm_'
+	[ "$(annotation two prometheus.io/port)" = 9404 ]
+	run_jdiag -s 0 exporter status two -n shop -o json
+	json_lines '[r["state"] for r in x] == ["injected", "unmarked"]'
+	run_jdiag -s 0 exporter eject two -n shop
+	[ -z "$(files two)" ]
+	not_annotated two
+}
+
+@test "two JVMs and one port: the second is refused, the first has it" {
+	two_up
+	inject -s 10 two --all
+	[[ ${lines[1]} == two*injected*9404* ]]
+	[[ ${lines[2]} == two*failed* ]]
+	tells "port 9404 is in use"
+	metrics two 9404 | grep -q '^jvm_'
+}
+
+@test "two containers: each is injected and marked" {
+	pod_up web
+	container start --image 21 --pod "$(container pod web)" side
+	pod_at_api web --container "side=$(container id side)"
+	inject -s 3 web
+	tells "-c side --jvm 1"
+	inject web -c side -o json
+	json_lines 'len(x) == 1 and x[0]["container"] == "side"'
+	[ -z "$(files web)" ]
+	inject web --all --port 9404-9499 -o json
+	json_lines '{r["container"]: r["state"] for r in x} == {"app": "injected", "side": "unchanged"}'
+	[ -n "$(annotation web exporter.jdiag.dev/app)" ]
+	[ -n "$(annotation web exporter.jdiag.dev/side)" ]
+}
+
+@test "one bad pod never stops the rest" {
+	pod_up good-0 --pod-label=tier=java
+	pod_up good-1 --pod-label=tier=java
+	pod_up bad-0 --pod-label=tier=java --java -XX:+DisableAttachMechanism
+	pod_up none-0 --pod-label=tier=java --exec fakejvm -- plain
+	inject -s 7 -l tier=java
+	[ "${#lines[@]}" = 5 ]
+	[[ ${lines[1]} == bad-0*failed* ]]
+	[[ ${lines[2]} == good-0*injected* && ${lines[3]} == good-1*injected* ]]
+	[[ ${lines[4]} == none-0*no-jvm* ]]
+	tells "bad-0: "
+	tells "DisableAttachMechanism"
+	kube_state pod shop/late --node "$NODE" --container "app=" --label tier=java --phase Pending
+	run_jdiag -s 0 exporter status -l tier=java -n shop -o json
+	json_lines '{r["pod"]: r["state"] for r in x} == {"bad-0": "none", "good-0": "injected", "good-1": "injected", "none-0": "no-jvm", "late": "not-running"}'
+	json_lines 'all(r["reason"] for r in x if r["state"] != "injected")'
+	kube_state remove shop/late
+	container stop none-0
+	local name
+	for name in good-0 good-1 bad-0 none-0; do kube_state remove "shop/$name"; done
+}
+
+@test "somebody else's exporter is left alone: at the start, loaded later" {
+	local dir
+	dir=$(dirname "$(jar 1.0.1)")
+	config start.yaml 'rules: []'
+	pod_up first --bind "$dir:/agents" --bind "$RIG_RUN/out:/config" \
+		--java "-javaagent:/agents/jmx_prometheus_javaagent-1.0.1.jar=9300:/config/start.yaml"
+	inject first -o json
+	json_lines 'x[0]["state"] == "foreign" and x[0]["by"] == "start"'
+	no_agent first
+	run_jdiag -s 0 exporter status first -n shop -o json
+	json_lines 'x[0]["state"] == "foreign"'
+	# by its classes, whatever its jar is called
+	cp "$(jar 0.20.0)" "$RIG_RUN/out/metrics.jar"
+	pod_up later --image 8 --bind "$RIG_RUN/out:/config" --java "-javaagent:/config/metrics.jar=9300:/config/start.yaml"
+	inject later -o json
+	json_lines 'x[0]["state"] == "foreign" and x[0]["by"] == "somebody"'
+	no_agent later
+}

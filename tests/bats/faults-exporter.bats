@@ -1,0 +1,61 @@
+# What goes wrong when an exporter is loaded, and after it: told with how to go on, and nothing is annotated.
+load lib
+load exporter
+
+setup_file() { rig_up; }
+teardown_file() { rig_down; }
+
+# gone NAME: its pod and container.
+gone() {
+	kube_state remove "shop/$1"
+	container stop "$1"
+}
+
+@test "a full disk in the container" {
+	pod_up full --read-only --tmp tmpfs --tmp-size 1m
+	head -c 1M /dev/zero >"/proc/$(container pid full)/root/tmp/fill" || true
+	inject full -o json
+	json_lines 'x[0]["state"] == "injected"'
+	gone full
+}
+
+@test "an agent that ends the JVM all the same" {
+	pod_up doomed
+	JAR=$("$RIG/agents.sh" exporter-exit) inject -s 7 doomed
+	tells "has ended while it loaded the agent: exit status 7"
+	tells "kubectl logs --previous doomed"
+	not_annotated doomed
+	gone doomed
+}
+
+@test "an agent whose start fails" {
+	pod_up sad
+	JAR=$("$RIG/agents.sh" exporter-throw) inject -s 7 sad
+	tells "agentmain threw"
+	tells "nothing was annotated"
+	not_annotated sad
+	container working sad
+	gone sad
+}
+
+@test "pages that are no proof: nothing is annotated, what is loaded is said" {
+	local page n=0
+	for page in html empty error huge junk; do
+		n=$((n + 1))
+		pod_up "p$n"
+		JAR=$("$RIG/agents.sh" "exporter-page-$page") inject -s 1 "p$n"
+		tells "the exporter is loaded, but its metrics are not right"
+		tells "run the same command again"
+		not_annotated "p$n"
+		container working "p$n"
+		gone "p$n"
+	done
+}
+
+@test "a scrape that hangs" {
+	pod_up slow
+	JAR=$("$RIG/agents.sh" exporter-page-hang) inject -s 1 slow
+	tells "the exporter is loaded, but its metrics are not right"
+	not_annotated slow
+	gone slow
+}
