@@ -34,6 +34,16 @@ teardown() { container stop-all; }
 	untouched web
 }
 
+@test "a runtime image without the modules: no jar, no management agent, but a library" {
+	pod_up web --image jlink
+	fails_to_load 7 "the JVM has no module java.instrument" --jar "$(agent naughty)"
+	tells jlink
+	untouched web
+	fails_to_load 7 "the JVM has no jdk.management.agent" --module jdk.management.agent
+	load_into 0 web --native "$(agent native)"
+	log_has web "native: return"
+}
+
 @test "options that are too long, by version" {
 	local long
 	long=return:$(printf '%02000d' 0)
