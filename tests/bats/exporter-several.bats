@@ -112,3 +112,22 @@ two_up() {
 	json_lines 'x[0]["state"] == "foreign" and x[0]["by"] == "somebody"'
 	no_agent later
 }
+
+@test "older exporters: loaded, and their configuration replaced; one without an Agent-Class is refused" {
+	local file
+	pod_up old --image 8
+	pod_up new --image 25
+	JAR=$(jar 0.3.1) inject -s 2 old
+	tells "Agent-Class"
+	file=$(config rule.yaml 'rules:' '- pattern: "java.lang<type=Runtime><>Uptime"' '  name: my_uptime')
+	JAR=$(jar 0.12.0) inject old -o json
+	json_lines 'x[0]["state"] == "injected" and x[0]["version"] == "0.12.0"'
+	JAR=$(jar 0.12.0) inject old -o json --config "$file"
+	json_lines 'x[0]["state"] == "reloaded"'
+	metrics old 9404 | grep -q '^my_uptime'
+	JAR=$(jar 0.20.0) inject new -o json
+	json_lines 'x[0]["state"] == "injected" and x[0]["version"] == "0.20.0"'
+	JAR=$(jar 0.20.0) inject new -o json --config "$file"
+	json_lines 'x[0]["state"] == "reloaded"'
+	metrics new 9404 | grep -q '^my_uptime'
+}

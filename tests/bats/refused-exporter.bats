@@ -127,3 +127,14 @@ print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/listener" 3>&- &
 	tells "DisableAttachMechanism"
 	gone many
 }
+
+@test "too little memory: refused with the numbers, --force goes on" {
+	pod_up tight --java "-Xmx16m -XX:+UseSerialGC" --memory $((48 << 20))
+	refused 10 "of memory are left in the container (limit 48" tight
+	tells "raise the limit, or go on with --force"
+	inject tight --dry-run --force -o json
+	json_lines 'x[0]["state"] == "planned"'
+	tells "--force: little memory is left"
+	no_agent tight
+	gone tight
+}
