@@ -21,10 +21,13 @@
 
 k() { kubectl -n "$SHOP" "$@"; }
 
-# The ClusterRole of the README, under another name.
+# readme_role NAME [jdiag-exporter]: a ClusterRole of the README, under another name.
 readme_role() {
-	awk '/^    apiVersion: rbac/ {on = 1} on && !/^    / {exit} on {print substr($0, 5)}' "$TESTS/../README.md" |
-		sed "s/{name: jdiag}/{name: $1}/"
+	awk -v want="{name: ${2:-jdiag}}" '
+		/^    apiVersion: rbac/ {on = 1; text = ""}
+		on && /^    / {text = text substr($0, 5) "\n"; next}
+		on {on = 0; if (index(text, want)) {printf "%s", text; exit}}' "$TESTS/../README.md" |
+		sed "s/{name: jdiag[a-z-]*}/{name: $1}/"
 }
 
 shop_up() {
