@@ -11,10 +11,11 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_rig import MB, NODE, Broken, Patience, kube_state, read  # noqa: E402
+import bench_exporter  # noqa: E402
 import bench_reach  # noqa: E402
 import bench_rows  # noqa: E402
 
-ROWS = bench_rows.ROWS + bench_reach.ROWS
+ROWS = bench_rows.ROWS + bench_reach.ROWS + bench_exporter.ROWS
 
 
 class Table:
@@ -80,6 +81,7 @@ def main():
     p.add_argument("--heap-mb", type=int, default=1024, help="live objects in the JVMs (1024)")
     p.add_argument("--runs", type=int, default=5, help="that count, of each way (5; where runs are long at most 3)")
     p.add_argument("--sizes", default="64,512,2048", help="heaps of the row memory")
+    p.add_argument("--pods", type=int, default=20, help="at once, in the row exporter (20)")
     p.add_argument("--patience", type=float, default=5, metavar="S",
                    help="wait so long for a quiet machine, before each measurement (5)")
     p.add_argument("--json", metavar="FILE", help="the figures with all samples")

@@ -2,7 +2,8 @@
 # make bench: does jdiag reach its figures? Pauses, the whole job, memory, disk, speed; ratios to what a JVM,
 # a script and other tools reach in the same run.
 #
-#   bench.sh [--alone] [--only ROW]... [--heap-mb N] [--runs N] [--sizes MB,MB,...] [--patience S] [--json FILE]
+#   bench.sh [--alone] [--only ROW]... [--heap-mb N] [--runs N] [--sizes MB,MB,...] [--pods N] [--patience S]
+#            [--json FILE]
 #   bench.sh --help        the rows and their limits
 #
 # One run, everything of its own: sshd, cluster API, bucket server, containers with JVMs (Mixed.java). What

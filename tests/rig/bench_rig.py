@@ -56,8 +56,8 @@ class Jvm:
     """A pod's container with a JVM (Mixed.java) that holds so many megabytes; its /tmp is a directory
     of the container's own overlay, on the disk."""
 
-    def __init__(self, image, megabytes, main="Mixed"):
-        self.name = "m%s" % image
+    def __init__(self, image, megabytes, main="Mixed", name=None):
+        self.name = name or "m%s" % image
         heap = "-Xmx%dm" % (megabytes * 7 // 4 + 128)
         container("start", "--image", str(image), "--main", main, "--tmp", "image", "--java", heap, self.name,
                   "fill=%d" % megabytes)
