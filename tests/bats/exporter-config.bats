@@ -45,32 +45,29 @@ judge() {
 
 probe() { "$PROBE" config "$1" "${@:2}"; }
 
-# verdicts IMAGE DIRECTORY: DIRECTORY.VERSION.judge and .probe, two columns each.
+# verdicts IMAGE good|bad VERSION...: every case of good.txt or bad.txt, by the exporter and by jdiag.
 verdicts() {
-	local version
-	for version in $EXPORTERS; do
-		judge "$1" start "/app/jars/$version.jar" "/app/$2" >"$WORK/$2.$version.judge"
-		probe "$version" "$WORK/$2"/*.yaml >"$WORK/$2.$version.probe"
+	local image=$1 what=$2 version
+	for version in "${@:3}"; do
+		judge "$image" start "/app/jars/$version.jar" "/app/$what" >"$WORK/$what.$version.judge"
+		probe "$version" "$WORK/$what"/*.yaml >"$WORK/$what.$version.probe"
 	done
-}
-
-# compare: every case of good.txt or bad.txt, all versions.
-compare() {
-	python3 - "$WORK/$1" "$CASES/$1.txt" $EXPORTERS <<-'PY'
+	python3 - "$WORK/$what" "$CASES/$what.txt" "${@:3}" <<-'PY'
 		import re, sys
 		what, fixture, versions = sys.argv[1], sys.argv[2], sys.argv[3:]
+		column_of = {"0.3.1": 0, "0.12.0": 1, "0.20.0": 2, "1.0.1": 3}
 		good = what.endswith("good")
-		def column(suffix):
-		    return [dict(line.rstrip("\n").split("\t", 1) for line in open("%s.%s.%s" % (what, v, suffix)))
-		            for v in versions]
-		judged, probed = column("judge"), column("probe")
+		def read(version, suffix):
+		    with open("%s.%s.%s" % (what, version, suffix)) as f:
+		        return dict(line.rstrip("\n").split("\t", 1) for line in f)
 		word = {"o": "ok", "s": "scrape", "t": "throws", "x": "exit"}
 		problems = cases = 0
 		for head in re.findall(r"^=== (.*)", open(fixture).read(), re.M):
 		    name, expected, words = (head.split(" ", 2) + [""])[:3]
 		    cases += 1
-		    for i, version in enumerate(versions):
-		        was, said = judged[i].get(name + ".yaml"), probed[i].get(name + ".yaml", "nothing")
+		    for version in versions:
+		        i = column_of[version]
+		        was, said = read(version, "judge").get(name + ".yaml"), read(version, "probe").get(name + ".yaml", "nothing")
 		        if good and expected == "new" and i < 2:
 		            continue
 		        should = "ok" if good else word[expected[i]]
@@ -95,23 +92,27 @@ never_more_than_java() {
 }
 
 @test "good configurations are taken by the exporter and by jdiag: Java 8" {
-	verdicts 8 good
-	compare good
+	verdicts 8 good $EXPORTERS
 }
 
 @test "good configurations are taken by the exporter and by jdiag: Java 17" {
-	verdicts 17 good
-	compare good
+	verdicts 17 good $EXPORTERS
 }
 
-@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 8" {
-	verdicts 8 bad
-	compare bad
+@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 8, 0.3.1, 0.12.0" {
+	verdicts 8 bad 0.3.1 0.12.0
 }
 
-@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 17" {
-	verdicts 17 bad
-	compare bad
+@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 8, 0.20.0, 1.0.1" {
+	verdicts 8 bad 0.20.0 1.0.1
+}
+
+@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 17, 0.3.1, 0.12.0" {
+	verdicts 17 bad 0.3.1 0.12.0
+}
+
+@test "whatever ends a JVM, throws or fails at a scrape is refused: Java 17, 0.20.0, 1.0.1" {
+	verdicts 17 bad 0.20.0 1.0.1
 }
 
 @test "a JVM without a security manager does die of it" {
