@@ -1,5 +1,8 @@
 # What the test files of exporters share.
 
+# Several pods of a node are worked on one after the other.
+JDIAG_TIMEOUT=110
+
 # An exporter's jar, by its version.
 jar() { "$RIG/exporter.sh" "$1"; }
 

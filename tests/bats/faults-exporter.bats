@@ -38,18 +38,30 @@ gone() {
 	gone sad
 }
 
-@test "pages that are no proof: nothing is annotated, what is loaded is said" {
-	local page n=0
-	for page in html empty error huge junk; do
-		n=$((n + 1))
-		pod_up "p$n"
-		JAR=$("$RIG/agents.sh" "exporter-page-$page") inject -s 1 "p$n"
+# no_proof PAGE...: exporters whose pages are that.
+no_proof() {
+	local page
+	for page; do
+		pod_up "$page"
+		JAR=$("$RIG/agents.sh" "exporter-page-$page") inject -s 1 "$page"
 		tells "the exporter is loaded, but its metrics are not right"
 		tells "run the same command again"
-		not_annotated "p$n"
-		container working "p$n"
-		gone "p$n"
+		not_annotated "$page"
+		container working "$page"
+		gone "$page"
 	done
+}
+
+@test "a page that is none: nothing is annotated, what is loaded is said" {
+	no_proof html junk
+}
+
+@test "a page without metrics, an error instead of it" {
+	no_proof empty error
+}
+
+@test "a page without end" {
+	no_proof huge
 }
 
 @test "a scrape that hangs" {
