@@ -93,8 +93,10 @@ class Processes(Sampler):
 
 
 def page_of(jvm):
-    """The command that prints its metrics page, on the node."""
-    return "nsenter -n -t %d curl -sSf http://127.0.0.1:%s/metrics" % (jvm.pid, PORT)
+    """The command that prints its metrics page, on the node: the second one, since what 1.0 says about a scrape is on
+    the page after it."""
+    url = "http://127.0.0.1:%s/metrics" % PORT
+    return "nsenter -n -t %d curl -sSf -o /dev/null %s %s" % (jvm.pid, url, url)
 
 
 def verified(page, who):
