@@ -19,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(exact, data, size);
 	if (exporter_class_in(exact, size, name) && !*name)
 		abort();
+	if (exporter_library_in(exact, size, name) &&
+	    strncmp(name, "io.prometheus.metrics.", 22) != 0)
+		abort();
 	if (!exporter_jar_version(path, version))
 		return 0;
 	if (!*version || strpbrk(version, "/-= \n"))
