@@ -22,6 +22,9 @@
 #include "remote/base/log.h"
 #include "remote/base/str.h"
 
+/* At the same time: most of it is the JVMs' own work. */
+#define WORKERS_A_NODE 4
+
 struct verb {
 	const char *name;
 	const char *options; /* of the command, that only this verb takes */
@@ -279,8 +282,10 @@ static int work_on_words(struct job *job, char *const *words, struct error *err)
 	if (select_is_single(words, &t, &single, err) < 0 ||
 	    (!single && select_targets(&all, job->o, words, true, err) < 0))
 		return -1;
-	if (all.n > 1)
+	if (all.n > 1) {
+		selection_spread(&all, WORKERS_A_NODE);
 		return work_on_several(job, &all, err);
+	}
 	return work_on_one(job, STEAL(all.kube), single ? &t : &all.targets[0].target, err);
 }
 

@@ -31,7 +31,7 @@ struct selected {
 	size_t node;	      /* its place in nodes */
 };
 
-/* One connection. */
+/* One connection; a node may have several (selection_spread). */
 struct selected_node {
 	struct target target;  /* TARGET_NODE, TARGET_SSH; a pod without a node: TARGET_POD */
 	struct json_t *object; /* owned; NULL for ssh://, or when there is none: then ... */
@@ -55,6 +55,11 @@ int select_targets(struct selection *ret, const struct options *o, char *const *
 /* Whether the words name one target without asking (no workload, no selector): it goes to *ret. */
 int select_is_single(char *const *words, struct target *ret, bool *ret_single,
 		     struct error *err) must_check;
+
+/* For light work, of which one node can do more than one at a time: nodes with many pods stand in
+ * the list up to `most` times, each with its part of them. Pods with hostNetwork stay together. */
+#define SPREAD_MIN 4
+void selection_spread(struct selection *s, size_t most);
 
 void selection_release(struct selection *s);
 

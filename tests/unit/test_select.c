@@ -405,6 +405,38 @@ static void the_best_one(void **state)
 		}
 }
 
+/* 13 pods on one node, every third of which shares the node's network, and one on another. */
+static void spread(void **state)
+{
+	struct selection s = {.n = 14, .n_nodes = 2};
+	size_t of[8] = {0};
+
+	(void)state;
+	s.targets = xcalloc(s.n, sizeof(*s.targets));
+	s.nodes = xcalloc(s.n_nodes, sizeof(*s.nodes));
+	s.nodes[0].object = json_object();
+	s.nodes[1].object = json_object();
+	for (size_t i = 0; i < s.n; i++) {
+		s.targets[i].node = i == 13;
+		s.targets[i].pod = json_pack("{s:{s:b}}", "spec", "hostNetwork", i % 3 == 0);
+	}
+	selection_spread(&s, 3);
+	assert_int_equal(s.n_nodes, 4);
+	for (size_t i = 0; i < s.n; i++) {
+		of[s.targets[i].node]++;
+		if (i % 3 == 0)
+			assert_int_equal(s.targets[i].node, 0);
+	}
+	assert_int_equal(of[0], 5 + 3);
+	assert_int_equal(of[1], 1);
+	assert_int_equal(of[2], 3);
+	assert_int_equal(of[3], 2);
+	assert_ptr_equal(s.nodes[2].object, s.nodes[0].object);
+	selection_spread(&s, 1);
+	assert_int_equal(s.n_nodes, 4);
+	selection_release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +450,7 @@ int main(void)
 		cmocka_unit_test(selectors),
 		cmocka_unit_test(owners),
 		cmocka_unit_test(the_best_one),
+		cmocka_unit_test(spread),
 	};
 
 	return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
