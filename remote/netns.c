@@ -180,7 +180,8 @@ int netns_start(struct netns *n, const struct procfs *p, const struct procref *r
 		const char *address, uint16_t port, struct error *err)
 {
 	static const char *const loopback[] = {"127.0.0.1", "::1"};
-	struct joining j = {.n = address && *address ? 1 : ARRAY_SIZE(loopback)};
+	struct joining j = {.n = address && *address ? 1 : ARRAY_SIZE(loopback),
+			    .ways = {{.fd = -1}, {.fd = -1}}};
 	struct enter_request e = {.run = join_run, .ctx = &j, .timeout_ms = ENTER_MS, .n_fds = 2};
 	auto_fd int ns = -1, theirs = -1;
 	int pair[2];
@@ -224,8 +225,8 @@ static int receive(struct netns *n, struct error *err)
 		return error_set(err, ERR_FAILED, "the helper's child passed no socket");
 	count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 	memcpy(fds, CMSG_DATA(c), count * sizeof(int));
-	for (size_t i = 0; i < n->n; i++)
-		n->ways[i].fd = n->ways[i].fd >= 0 && next < count ? fds[next++] : -1;
+	for (size_t i = 0; i < NETNS_SOCKETS; i++)
+		n->ways[i].fd = i < n->n && n->ways[i].fd >= 0 && next < count ? fds[next++] : -1;
 	return 1;
 }
 

@@ -220,7 +220,7 @@ static struct enter_request request_of(const struct target *t, struct place_job 
 
 	if (j->dir >= 0)
 		r.fds[r.n_fds++] = j->dir;
-	if (j->content.fd > 0)
+	if (j->content.fd >= 0)
 		r.fds[r.n_fds++] = j->content.fd;
 	return r;
 }

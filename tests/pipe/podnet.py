@@ -290,12 +290,14 @@ def check_no_leftovers():
     """However a connection ends, descriptors and children of the helper go with it."""
     with pod.Pod("echo") as p, wire.Helper() as h:
         def held():
-            return (len(os.listdir("/proc/%d/fd" % h.process.pid)),
+            return (sorted(os.listdir("/proc/%d/fd" % h.process.pid)),
+                    os.readlink("/proc/%d/fd/0" % h.process.pid),
                     open("/proc/%d/task/%d/children" % (h.process.pid, h.process.pid)).read())
         h.call("survey", **reference(p.pid))
         before = held()
         for _ in range(20):
             Connection(h, p.pid, p.port).cancel()
+            Connection(h, p.pid, p.port, address="127.0.0.1").cancel()
             id = h.request("connect", port=p.port, **reference(p.pid))
             h.cancel(id)
             try:
@@ -304,6 +306,7 @@ def check_no_leftovers():
                 pass
             fails(lambda: Connection(h, p.pid, 1), "failed", errno.ECONNREFUSED)
         expect(held() == before, "%s, not %s" % (held(), before))
+        h.call("survey", **reference(p.pid))
 
 
 def main():
