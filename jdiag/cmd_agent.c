@@ -198,12 +198,6 @@ static int place(struct job *j, struct error *err)
 	return 0;
 }
 
-/* Is the file of no use to anybody? */
-static bool is_out(const struct error *err)
-{
-	return err->code == ERR_USAGE || (err->code == ERR_ATTACH && err->sys == ENOEXEC);
-}
-
 /* After a failure: what is where. */
 static void clean_up(struct job *j, struct error *err)
 {
@@ -212,15 +206,15 @@ static void clean_up(struct job *j, struct error *err)
 
 	if (!j->is_placed || err->sys == ESRCH)
 		return;
-	if (is_out(err) &&
+	if (agent_is_out(err) &&
 	    agent_unplace(j->session->helper, &j->ref, j->placed.path, &removed, &e) == 0) {
 		j->is_placed = false;
 		return;
 	}
-	if (is_out(err))
+	if (agent_is_out(err))
 		progress_note(j->progress, "warning: '%s' stays in the container: %s",
 			      j->placed.path, e.msg);
-	else if (err->code == ERR_ATTACH)
+	else if (err->code == ERR_ATTACH && err->sys == ECANCELED)
 		progress_note(j->progress, "'%s' stays in the container, the JVM may use it",
 			      j->placed.path);
 	else

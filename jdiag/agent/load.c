@@ -105,6 +105,19 @@ static int not_taken(struct error *err)
 	return -1;
 }
 
+/* Some of it has. */
+static int start_failed(struct error *err)
+{
+	err->sys = ECANCELED;
+	return -1;
+}
+
+bool agent_is_out(const struct error *err)
+{
+	return err->code == ERR_USAGE || err->code == ERR_REFUSED ||
+	       (err->code == ERR_ATTACH && (err->sys == ENOEXEC || err->sys == ENOTCONN));
+}
+
 static int jar_failed(const struct agent_request *r, int n, struct error *err)
 {
 	switch (n) {
@@ -126,10 +139,12 @@ static int jar_failed(const struct agent_request *r, int n, struct error *err)
 		error_set(err, ERR_ATTACH,
 			  "the agent's own start failed: its class cannot be loaded, has no "
 			  "agentmain, or agentmain threw an exception");
-		return error_hint(err, "what it threw is in the log of the JVM (kubectl logs); its "
-				       "classes stay in the JVM until that ends");
+		(void)error_hint(err, "what it threw is in the log of the JVM (kubectl logs); its "
+				      "classes stay in the JVM until that ends");
+		return start_failed(err);
 	default:
-		return error_set(err, ERR_ATTACH, "the JVM could not start the agent: code %d", n);
+		error_set(err, ERR_ATTACH, "the JVM could not start the agent: code %d", n);
+		return start_failed(err);
 	}
 }
 
@@ -141,7 +156,8 @@ static int failed_by_code(const struct agent_request *r, int n, struct error *er
 		return jar_failed(r, n, err);
 	error_set(err, ERR_ATTACH, "the agent's own start failed: its Agent_OnAttach returned %d",
 		  n);
-	return error_hint(err, "what it says is in the log of the JVM (kubectl logs)");
+	(void)error_hint(err, "what it says is in the log of the JVM (kubectl logs)");
+	return start_failed(err);
 }
 
 /* 8 says nothing but -1; 9 to 20 -1 and why; from 21 on 0 and why. */

@@ -33,12 +33,18 @@ int agent_check_allowed(struct helper *h, const struct jvmref *j, bool *ret_warn
  * failed, library missing. err->sys says what became of it:
  *	ENOEXEC    the JVM has taken in nothing of it: its file is of no use any more
  *	ESRCH      the JVM has ended, with its status in the message if the node could tell it
+ *	ENOTCONN   the JVM could not be reached: it was told nothing
  *	ETIMEDOUT  no answer within AGENT_LOAD_MS: it may be loaded, or still be at its start
- *	0          it, or a part of it, is in the JVM
- * ERR_USAGE when the options do not fit; then nothing was asked.
+ *	ECANCELED  its own start failed: a part of it is in the JVM
+ *	0          it is not known
+ * ERR_USAGE when the options do not fit, ERR_REFUSED when somebody else is at work on the JVM; then
+ * nothing was asked.
  */
 int agent_load(struct helper *h, const struct jvmref *j, const struct agent_request *r,
 	       struct error *err) must_check;
+
+/* After a failure of it: is nothing of the agent in the JVM, so that its file is of no use? */
+bool agent_is_out(const struct error *err) must_check;
 
 /* What can be said about it without asking: a path that the JVM would misread, options that are too
  * long, a module that is none. ERR_USAGE. For agent_load, and before anything is copied. */

@@ -111,23 +111,17 @@ static bool has_ended(struct exporter_work *w, const struct exporter_jvm *j)
 	       (e.sys == ESRCH || e.code == ERR_TARGET);
 }
 
-/* Is nothing of it in the JVM? */
-static bool is_not_taken(const struct error *err)
-{
-	return err->code == ERR_USAGE || (err->code == ERR_ATTACH && err->sys == ENOEXEC);
-}
-
 static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, const struct files *f,
 		     struct error *err)
 {
 	if (err->sys == ESRCH)
 		return exporter_tell_end(w, j, err);
-	if (is_not_taken(err)) {
+	if (agent_is_out(err)) {
 		remove_files(w, j, f);
 		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
 				err);
 	}
-	if (err->code == ERR_ATTACH && err->sys != ETIMEDOUT)
+	if (err->code == ERR_ATTACH && err->sys == ECANCELED)
 		return add_hint("a part of the exporter is in the JVM until that ends: the files "
 				"stay, nothing was annotated; restart the container to try again",
 				err);

@@ -1,5 +1,6 @@
 #include "remote/attach/asking.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "remote/base/io.h"
@@ -21,11 +22,17 @@ static int ask(struct asking *a, uint64_t reply_ms, size_t max_reply, struct err
 	return hotspot_start(&a->hotspot, &q, err);
 }
 
-int asking_start(struct asking *a, const struct target *t, const struct question *q,
-		 struct error *err)
+static int not_sent(struct error *err)
 {
-	hotspot_stop(&a->hotspot);
-	a->target = t;
+	if (err->sys != E2BIG)
+		err->sys = ENOTCONN;
+	return -1;
+}
+
+static int start(struct asking *a, const struct question *q, struct error *err)
+{
+	const struct target *t = a->target;
+
 	if (a->tmp < 0)
 		a->tmp = mount_open_tmp(t->root, err);
 	if (a->tmp < 0)
@@ -34,6 +41,14 @@ int asking_start(struct asking *a, const struct target *t, const struct question
 	if (hotspot_encode(&a->request, t->jvm.version, q->command, q->args, q->n_args, err) < 0)
 		return -1;
 	return ask(a, q->reply_ms, q->max_reply, err);
+}
+
+int asking_start(struct asking *a, const struct target *t, const struct question *q,
+		 struct error *err)
+{
+	hotspot_stop(&a->hotspot);
+	a->target = t;
+	return start(a, q, err) < 0 ? not_sent(err) : 0;
 }
 
 int asking_fd(const struct asking *a)
@@ -48,7 +63,9 @@ static int cover_and_retry(struct asking *a, struct error *err)
 
 	hotspot_stop(&a->hotspot);
 	a->cover = mount_tmpfs(a->target, a->tmp, err);
-	return a->cover < 0 ? -1 : ask(a, q.reply_ms, q.max_reply, err);
+	if (a->cover < 0 || ask(a, q.reply_ms, q.max_reply, err) < 0)
+		return not_sent(err);
+	return 0;
 }
 
 int asking_step(struct asking *a, struct hotspot_reply *ret, struct error *err)

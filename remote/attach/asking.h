@@ -34,7 +34,9 @@ struct asking {
 		.cover = -1,                              \
 	})
 
-/* Begin; again after an answer: the next question. */
+/* Begin; again after an answer: the next question. Here and in asking_step err->sys says what
+ * became of it: ENOTCONN or E2BIG (hotspot_encode): the JVM was sent nothing; ETIMEDOUT: no answer.
+ */
 int asking_start(struct asking *a, const struct target *t, const struct question *q,
 		 struct error *err) must_check;
 

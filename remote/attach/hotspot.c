@@ -173,6 +173,25 @@ static int exchange(const struct hotspot_request *q, int fd, struct buf *answer,
 	return read_reply(q, fd, answer, now + q->reply_ms, err);
 }
 
+/* From here on the JVM may have the request: an errno of a security module must not be taken for
+ * that of a /tmp that cannot be written, after which it would be sent once more. */
+static int talk(const struct hotspot_request *q, int fd, struct buf *answer, struct error *err)
+{
+	int rc = exchange(q, fd, answer, err);
+
+	if (rc < 0 && err->sys != ETIMEDOUT)
+		err->sys = 0;
+	return rc;
+}
+
+/* The errno of a /tmp that cannot be written is kept for the helper. */
+static int not_sent(const struct hotspot_request *q, struct error *err)
+{
+	if (!hotspot_tmp_unwritable(q->jvm, err->sys))
+		err->sys = ENOTCONN;
+	return -1;
+}
+
 /* The file that turns SIGQUIT into "start the listener"; JDK 8 wants it to be the JVM user's. */
 static int create_trigger(const struct hotspot_request *q, struct error *err)
 {
@@ -199,6 +218,18 @@ static int enter_tmp(const struct hotspot_request *q, struct error *err)
 	return 0;
 }
 
+static int trigger(const struct hotspot_request *q, struct buf *answer, struct error *err)
+{
+	if (q->jvm->reduced_signals)
+		return error_set(err, ERR_ATTACH,
+				 "the JVM does not take the attach signal (-Xrs), and it does not "
+				 "listen");
+	if (create_trigger(q, err) < 0)
+		return -1;
+	buf_add(answer, (char[]){ANSWER_TRIGGERED}, 1);
+	return 0;
+}
+
 /* Talk if it listens, else leave the trigger file. */
 static int run_first(void *ctx, struct buf *answer, struct error *err)
 {
@@ -207,19 +238,12 @@ static int run_first(void *ctx, struct buf *answer, struct error *err)
 	int rc;
 
 	if (enter_tmp(q, err) < 0)
-		return -1;
+		return not_sent(q, err);
 	rc = try_connect(q, &fd, err);
-	if (rc < 0)
-		return -1;
 	if (rc > 0)
-		return exchange(q, fd, answer, err);
-	if (q->jvm->reduced_signals)
-		return error_set(err, ERR_ATTACH,
-				 "the JVM does not take the attach signal (-Xrs), and it does not "
-				 "listen");
-	if (create_trigger(q, err) < 0)
-		return -1;
-	buf_add(answer, (char[]){ANSWER_TRIGGERED}, 1);
+		return talk(q, fd, answer, err);
+	if (rc < 0 || trigger(q, answer, err) < 0)
+		return not_sent(q, err);
 	return 0;
 }
 
@@ -262,11 +286,11 @@ static int run_triggered(void *ctx, struct buf *answer, struct error *err)
 	int rc;
 
 	if (enter_tmp(q, err) < 0)
-		return -1;
+		return not_sent(q, err);
 	rc = await_socket(q, &fd, err);
 	trigger_name(q, name);
 	(void)unlink(name); /* the JVM does not */
-	return rc < 0 ? -1 : exchange(q, fd, answer, err);
+	return rc < 0 ? not_sent(q, err) : talk(q, fd, answer, err);
 }
 
 static int run_remove_trigger(void *ctx, struct buf *answer, struct error *err)
@@ -380,9 +404,12 @@ int hotspot_step(struct hotspot *a, struct error *err)
 	if (rc == 0)
 		return 0;
 	if (rc < 0) {
-		a->unwritable =
-			a->phase == HOTSPOT_FIRST && hotspot_tmp_unwritable(a->req.jvm, e.sys);
+		bool unwritable = hotspot_tmp_unwritable(a->req.jvm, e.sys);
+
+		a->unwritable = unwritable && a->phase == HOTSPOT_FIRST;
 		*err = e;
+		if (unwritable)
+			err->sys = ENOTCONN;
 		return -1;
 	}
 	if (a->raw.len && a->raw.data[0] == ANSWER_REPLY) {
@@ -395,7 +422,10 @@ int hotspot_step(struct hotspot *a, struct error *err)
 	buf_reset(&a->raw);
 	a->triggered = true;
 	a->phase = HOTSPOT_TRIGGERED;
-	return send_signal(a, err);
+	if (send_signal(a, err) == 0)
+		return 0;
+	err->sys = ENOTCONN;
+	return -1;
 }
 
 /*

@@ -99,7 +99,8 @@ bool hotspot_listens(int tmp, pid_t ns_pid);
 int hotspot_start(struct hotspot *a, const struct hotspot_request *req,
 		  struct error *err) must_check;
 
-/* 1: the whole reply is in a->raw; 0: not yet; -1: failed (ERR_ATTACH). */
+/* 1: the whole reply is in a->raw; 0: not yet; -1: failed (ERR_ATTACH): err->sys is ENOTCONN when
+ * the JVM was sent nothing of the request, ETIMEDOUT when it has not answered in time. */
 int hotspot_step(struct hotspot *a, struct error *err) must_check;
 
 /* End it wherever it is, remove the trigger file, free. The JVM goes on with what it was asked. May

@@ -49,14 +49,14 @@ static void test_jar(void **state)
 	check(&jar, 8, 0, "0", 0, NULL);
 	check(&jar, 8, 0, "100\n", ENOEXEC, "finds no agent in '/tmp/a.jar'");
 	check(&jar, 8, 0, "101\n", ENOEXEC, "class path");
-	check(&jar, 8, 0, "102\n", 0, "the agent's own start failed");
-	check(&jar, 8, 0, "-4\n", 0, "code -4");
+	check(&jar, 8, 0, "102\n", ECANCELED, "the agent's own start failed");
+	check(&jar, 8, 0, "-4\n", ECANCELED, "code -4");
 	check(&jar, 8, -1, "", ENOEXEC, "Java 8 does not say why");
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		check(&jar, later[i], 0, "return code: 0\n", 0, NULL);
 		check(&jar, later[i], 0, "return code: 100\n", ENOEXEC, "finds no agent");
 		check(&jar, later[i], 0, "return code: 101\n", ENOEXEC, "class path");
-		check(&jar, later[i], 0, "return code: 102\n", 0, "agentmain threw");
+		check(&jar, later[i], 0, "return code: 102\n", ECANCELED, "agentmain threw");
 		check(&jar, later[i], 0, "", 0, "does not say whether");
 	}
 	for (int code = -1; code <= 0; code++) {
@@ -77,8 +77,8 @@ static void test_library(void **state)
 	(void)state;
 	check(&library, 8, 0, "0\n", 0, NULL);
 	check(&library, 17, 0, "return code: 0\n", 0, NULL);
-	check(&library, 8, 0, "-1\n", 0, "Agent_OnAttach returned -1");
-	check(&library, 21, 0, "return code: 7\n", 0, "Agent_OnAttach returned 7");
+	check(&library, 8, 0, "-1\n", ECANCELED, "Agent_OnAttach returned -1");
+	check(&library, 21, 0, "return code: 7\n", ECANCELED, "Agent_OnAttach returned 7");
 	check(&library, 8, -1, "", ENOEXEC, "Java 8 does not say why");
 	check(&library, 11, -1, "/tmp/a.so was not loaded.\n", ENOEXEC, "was not loaded");
 	check(&library, 25, 0, "/tmp/a.so was not loaded.\n/tmp/a.so: cannot open\n", ENOEXEC,
@@ -246,6 +246,44 @@ static void test_no_answer(void **state)
 	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
 	assert_int_equal(err.code, ERR_REFUSED);
 	assert_string_equal(err.msg, "another");
+	assert_true(agent_is_out(&err));
+}
+
+static void test_never_reached(void **state)
+{
+	struct buf b = script();
+	struct error err;
+
+	(void)state;
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"attach\",\"errno\":107,\"message\":\"the JVM did not open its attach "
+	       "socket within 10 s\",\"hint\":\"a long pause\"}");
+	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
+	assert_int_equal(err.sys, ENOTCONN);
+	assert_string_equal(err.msg, "the JVM did not open its attach socket within 10 s");
+	assert_true(agent_is_out(&err));
+}
+
+static void out(enum err_code code, int sys, bool is_out)
+{
+	const struct error err = {.code = code, .sys = sys};
+
+	assert_int_equal(agent_is_out(&err), is_out);
+}
+
+static void test_what_is_left(void **state)
+{
+	(void)state;
+	out(ERR_USAGE, 0, true);
+	out(ERR_REFUSED, 0, true);
+	out(ERR_ATTACH, ENOEXEC, true);
+	out(ERR_ATTACH, ENOTCONN, true);
+	out(ERR_ATTACH, ECANCELED, false);
+	out(ERR_ATTACH, ETIMEDOUT, false);
+	out(ERR_ATTACH, ESRCH, false);
+	out(ERR_ATTACH, 0, false);
+	out(ERR_SSH, ENOTCONN, false);
+	out(ERR_INTERRUPTED, 0, false);
 }
 
 /* Nothing is sent that does not fit. */
@@ -332,6 +370,8 @@ int main(void)
 		cmocka_unit_test(test_module_options),
 		cmocka_unit_test(test_end_of_the_jvm),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_never_reached),
+		cmocka_unit_test(test_what_is_left),
 		cmocka_unit_test(test_nothing_is_asked),
 		cmocka_unit_test(test_allowed),
 	};
