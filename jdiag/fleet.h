@@ -1,8 +1,8 @@
 /*
- * Several targets side by side. Each node gets a worker (for light work several: selection_spread), a
- * process of its own with one SSH connection and one helper, which works on its targets one after
- * the other. So nothing is shared that could not be: a node that hangs, lies or makes a worker crash
- * is a matter of its own targets, and of its own time-outs.
+ * Several targets side by side. Each node gets a worker (for light work several: selection_spread),
+ * a process of its own with one SSH connection and one helper, which works on its targets one after
+ * the other. So nothing is shared that could not be: a node that hangs, lies or makes a worker
+ * crash is a matter of its own targets, and of its own time-outs.
  *
  * Two windows: at most --connections workers (32) live at the same time; of those that are
  * connected at most --jobs (8) work, the others wait and keep their connection alive. Until the
