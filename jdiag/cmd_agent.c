@@ -49,6 +49,8 @@ static int resolve(struct job *j, const struct target *t, struct error *err)
 		return error_set(err, ERR_USAGE, "'node/%s' is no pod", t->name);
 	if (t->kind == TARGET_SSH)
 		return j->one_of_many ? 0 : session_resolve_ssh(s, t, err);
+	if (s->o->host_pid)
+		return error_set(err, ERR_USAGE, "--pid goes with ssh://HOST, use --jvm for a pod");
 	memcpy(s->ns, t->ns, sizeof(s->ns));
 	if (!j->one_of_many)
 		return session_resolve_pod(s, t->name, err);

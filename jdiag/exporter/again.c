@@ -63,6 +63,7 @@ static int put_file(struct exporter_work *w, const struct exporter_jvm *j, const
 	const char *name = strrchr(path, '/') + 1;
 	struct placed placed = {0};
 	struct error e = {0};
+	bool removed;
 
 	if (agent_place(w->session->helper, &j->ref, name, s->config, s->config_len,
 			s->config_sha256, false, path, &placed, &e) == 0)
@@ -76,20 +77,48 @@ static int put_file(struct exporter_work *w, const struct exporter_jvm *j, const
 		return -1;
 	if (strcmp(placed.path, path) == 0)
 		return 0;
+	if (agent_unplace(w->session->helper, &j->ref, placed.path, &removed, &e) < 0)
+		progress_note(w->progress, "warning: '%s' stays in the container: %s", placed.path,
+			      e.msg);
 	return error_set(err, ERR_NODE, "'%s' is not there any more, and cannot be put there again",
 			 path);
+}
+
+/* Whatever becomes of this run: no later one may take the configuration for the one that the mark
+ * had. */
+static int forget_config(struct exporter_work *w, const struct exporter_jvm *j,
+			 const struct mark *m, struct error *err)
+{
+	struct mark unknown = *m;
+
+	if (!j->marked || !m->config[0])
+		return 0;
+	if (w->session->o->no_annotate) {
+		error_set(err, ERR_USAGE,
+			  "--no-annotate: the pod's mark would go on to name the configuration "
+			  "that is replaced");
+		return error_hint(err, "leave --no-annotate away; or remove the mark first: eject");
+	}
+	unknown.config[0] = '\0';
+	if (exporter_annotate(w, &unknown, NULL, err) == 0)
+		return 0;
+	return error_prefix(err,
+			    "the configuration is not replaced, as the pod cannot be annotated");
 }
 
 static int replace(struct exporter_work *w, const struct exporter_jvm *j, struct mark *m,
 		   struct scrape *page, struct error *err)
 {
 	const struct exporter_settings *s = w->settings;
-	const struct scrape before = *page;
+	struct scrape before;
 
 	if (!strchr(m->file, '/'))
 		return error_set(err, ERR_FAILED,
 				 "the place of the configuration in the container is not known");
-	if (session_recheck(w->session, err) < 0)
+	/* once more: the first page may have been the first since another change */
+	if (session_recheck(w->session, err) < 0 ||
+	    exporter_page(w, j, (uint16_t)m->port, m->path, 0, &before, err) < 0 ||
+	    forget_config(w, j, m, err) < 0)
 		return -1;
 	progress_phase(w->progress, "place");
 	progress_note(w->progress, "a loaded agent cannot be unloaded: its configuration is "
@@ -100,7 +129,7 @@ static int replace(struct exporter_work *w, const struct exporter_jvm *j, struct
 				  err->hint, err->hint[0] ? "\n" : "");
 	if (exporter_page_reloaded(w, j, (uint16_t)m->port, m->path, &before, page, err) < 0) {
 		if (!err->hint[0])
-			error_hint(err, "the file is replaced, the mark was left as it is: run the "
+			error_hint(err, "the file is replaced, which is not marked yet: run the "
 					"same command again");
 		return -1;
 	}
@@ -140,10 +169,21 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j, const st
 				    json_string("replace the configuration at the same path"));
 }
 
+/* Without --config: whoever gave it one has had a reason. */
+static bool keeps(const struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m)
+{
+	if (w->session->o->config || !j->marked || !m->config[0])
+		return false;
+	if (strcmp(m->config, w->settings->config_sha256) != 0)
+		progress_note(w->progress, "the exporter keeps the configuration that it was given "
+					   "before: for another one --config");
+	return true;
+}
+
 static int settle(struct exporter_work *w, const struct exporter_jvm *j, struct mark *m,
 		  struct scrape *page, struct error *err)
 {
-	bool same = strcmp(m->config, w->settings->config_sha256) == 0;
+	bool same = strcmp(m->config, w->settings->config_sha256) == 0 || keeps(w, j, m);
 	struct mark now;
 
 	tell_what_stays(w, m);
@@ -164,6 +204,7 @@ static int settle(struct exporter_work *w, const struct exporter_jvm *j, struct 
 
 int exporter_again(struct exporter_work *w, const struct exporter_jvm *j, struct error *err)
 {
+	auto_free char *first = NULL;
 	struct mark m = j->mark;
 	struct scrape page;
 
@@ -172,8 +213,11 @@ int exporter_again(struct exporter_work *w, const struct exporter_jvm *j, struct
 	if (err->code == ERR_INTERRUPTED)
 		return -1;
 	error_prefix(err, "the exporter that was loaded before does not answer as it should");
-	return error_hint(err, "it cannot be loaded a second time into this JVM: see its log; "
-			       "restarting the container gives it a new start");
+	first = xstrdup(err->hint);
+	return error_hint(err,
+			  "%s%sit cannot be loaded a second time into this JVM: see its log; "
+			  "restarting the container gives it a new start",
+			  first, *first ? "\n" : "");
 }
 
 /* ---- without a mark ---- */
@@ -202,13 +246,9 @@ static int find_port(struct exporter_work *w, const struct exporter_jvm *j, uint
 /* The configuration lies beside the jar, and is called by its port. */
 static int paths_beside(struct mark *m, const char *jar, struct error *err)
 {
-	const char *slash = strrchr(jar, '/');
-	int n = -1;
+	auto_free char *file = exporter_config_path(jar, (uint16_t)m->port);
 
-	if (slash && str_copy(m->jar, sizeof(m->jar), jar))
-		n = snprintf(m->file, sizeof(m->file), "%.*s/jmx-%llu.yaml", (int)(slash - jar),
-			     jar, (unsigned long long)m->port);
-	if (n < 0 || (size_t)n >= sizeof(m->file))
+	if (!str_copy(m->jar, sizeof(m->jar), jar) || !str_copy(m->file, sizeof(m->file), file))
 		return error_set(err, ERR_FAILED, "the path of the jar is too long");
 	return 0;
 }

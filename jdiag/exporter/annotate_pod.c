@@ -64,10 +64,11 @@ static int try_once(struct exporter_work *w, const struct mark *m, const char *c
 	}
 	if (exporter_work_reread(w, err) < 0)
 		return -1;
-	if (m && !mark_is_current(m, w->pod))
-		return error_set(err, ERR_TARGET, "container '%s' was restarted meanwhile",
-				 m->container);
-	return 0;
+	if (!m || mark_is_current(m, w->pod))
+		return 0;
+	error_set(err, ERR_TARGET, "container '%s' was restarted meanwhile", m->container);
+	err->sys = ESTALE;
+	return error_hint(err, "it is without an exporter again: run the same command once more");
 }
 
 static int change(struct exporter_work *w, const struct mark *m, const char *container, bool *ret,

@@ -31,14 +31,13 @@ static int remove_file(struct exporter_work *w, const struct exporter_jvm *j, co
 static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
 			 struct error *err)
 {
-	const char *jar = j->found.what, *slash = strrchr(jar, '/');
+	const char *jar = j->found.what;
 	const json_t *port;
 	size_t i;
 
 	json_array_foreach (json_at(j->survey, "own"), i, port) {
 		auto_free char *path =
-			xasprintf("%.*s/jmx-%lld.yaml", slash ? (int)(slash - jar) : 0, jar,
-				  (long long)json_integer_value(port));
+			exporter_config_path(jar, (uint16_t)json_integer_value(port));
 
 		if (remove_file(w, j, path, count, err) < 0)
 			return -1;

@@ -76,6 +76,13 @@ static const char *exporter_of(const json_t *paths)
 	return NULL;
 }
 
+char *exporter_config_path(const char *jar, uint16_t port)
+{
+	const char *slash = strrchr(jar, '/');
+
+	return xasprintf("%.*s/jmx-%u.yaml", slash ? (int)(slash - jar) : 0, jar, port);
+}
+
 void exporter_find_seen(const json_t *survey, struct exporter_found *ret)
 {
 	const char *at_start = exporter_of(json_at(survey, "agents")), *other;

@@ -37,6 +37,9 @@ bool exporter_jar_name(char dst[101], const char *version, const char *sha256) m
 /* The version in such a name (of a path its last part); false when it is none of these. */
 bool exporter_jar_version(const char *path, char version[64]) must_check;
 
+/* Where the configuration of such a jar lies, by the port: beside it. jar: absolute. */
+char *exporter_config_path(const char *jar, uint16_t port) must_check;
+
 /* By the survey alone. */
 void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret);
 

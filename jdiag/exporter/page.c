@@ -1,5 +1,6 @@
 #include "jdiag/exporter/page.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <time.h>
@@ -28,14 +29,26 @@ static int check(const struct prom_summary *s, struct error *err)
 	return 0;
 }
 
+int exporter_page_hint(struct error *err)
+{
+	if (err->sys != EFBIG && err->sys != ETIMEDOUT)
+		return -1;
+	return error_hint(err, "too many MBeans? choose some of them in the configuration: "
+			       "includeObjectNames (whitelistObjectNames before 0.17)");
+}
+
 int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		  const char *path, uint64_t wait_ms, struct scrape *ret, struct error *err)
 {
 	struct scrape s = {0};
+	struct error why = {0};
 
 	progress_phase(w->progress, "scrape");
-	if (scrape_pod(w->session->helper, &j->ref, port, path, wait_ms, &s, err) < 0 ||
-	    check(&s.summary, err) < 0)
+	if (scrape_pod(w->session->helper, &j->ref, port, path, wait_ms, &s, &why) < 0) {
+		*err = why;
+		return exporter_page_hint(err);
+	}
+	if (check(&s.summary, err) < 0)
 		return -1;
 	*ret = s;
 	return 0;
@@ -45,6 +58,26 @@ int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_
 static double count(double n)
 {
 	return isnan(n) ? 0 : n;
+}
+
+void exporter_reload_begin(struct exporter_reload *r, const struct prom_summary *before)
+{
+	*r = (struct exporter_reload){.reloads = count(before->reloads)};
+}
+
+enum exporter_reload_state exporter_reload_see(struct exporter_reload *r,
+					       const struct prom_summary *s)
+{
+	double failures = count(s->reload_failures);
+
+	if (count(s->reloads) > r->reloads)
+		return RELOAD_DONE;
+	if (r->has_page && failures > r->failures)
+		return RELOAD_REFUSED;
+	if (!r->has_page)
+		r->failures = failures;
+	r->has_page = true;
+	return RELOAD_WAIT;
 }
 
 static int refused(struct error *err)
@@ -61,17 +94,20 @@ int exporter_page_reloaded(struct exporter_work *w, const struct exporter_jvm *j
 			   const char *path, const struct scrape *before, struct scrape *ret,
 			   struct error *err)
 {
-	const struct prom_summary *old = &before->summary;
 	uint64_t deadline = now_ms() + RELOAD_MS;
+	struct exporter_reload reload;
 
+	exporter_reload_begin(&reload, &before->summary);
 	do {
+		enum exporter_reload_state state;
 		struct scrape s;
 
 		if (exporter_page(w, j, port, path, 0, &s, err) < 0 || interrupt_check(err) < 0)
 			return -1;
-		if (count(s.summary.reload_failures) > count(old->reload_failures))
+		state = exporter_reload_see(&reload, &s.summary);
+		if (state == RELOAD_REFUSED)
 			return refused(err);
-		if (count(s.summary.reloads) > count(old->reloads)) {
+		if (state == RELOAD_DONE) {
 			*ret = s;
 			return 0;
 		}

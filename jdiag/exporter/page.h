@@ -2,6 +2,7 @@
 #ifndef JDIAG_EXPORTER_PAGE_H
 #define JDIAG_EXPORTER_PAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "jdiag/exporter/work.h"
@@ -12,6 +13,27 @@
 int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		  const char *path, uint64_t wait_ms, struct scrape *ret,
 		  struct error *err) must_check;
+
+/* What to do about err, of a scrape, when the page is too large or takes too long. Returns -1. */
+int exporter_page_hint(struct error *err);
+
+/* What pages say about a configuration that was replaced. A counter of 1.0 shows up in the page
+ * after the one at whose making it grew; and while the exporter does not take a file, it tries
+ * again, and its counter of failures grows, with each page. */
+struct exporter_reload {
+	double reloads;	 /* before the file was replaced */
+	double failures; /* of the first page since */
+	bool has_page;
+};
+
+enum exporter_reload_state { RELOAD_WAIT, RELOAD_DONE, RELOAD_REFUSED };
+
+/* before: of a page which is not the first after another change of the file. */
+void exporter_reload_begin(struct exporter_reload *r, const struct prom_summary *before);
+
+/* The next page since it was replaced. */
+enum exporter_reload_state exporter_reload_see(struct exporter_reload *r,
+					       const struct prom_summary *s);
 
 /* The same until it proves that the configuration was read again since `before`: it is read when
  * the page is made. ERR_FAILED: the exporter did not take it, or does not say. */

@@ -11,6 +11,7 @@
 #include "jdiag/exporter/ended.h"
 #include "jdiag/exporter/page.h"
 #include "jdiag/exporter/settings.h"
+#include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/options.h"
 #include "jdiag/progress.h"
@@ -43,15 +44,16 @@ static int place_jar(struct exporter_work *w, const struct exporter_jvm *j, stru
 			   s->jar.data.len, s->jar.sha256, false, NULL, ret, err);
 }
 
+/* Beside the jar, where it is looked for when there is no mark; over what an earlier JVM has left
+ * there. */
 static int place_config(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
-			struct placed *ret, struct error *err)
+			const char *jar, struct placed *ret, struct error *err)
 {
 	const struct exporter_settings *s = w->settings;
-	char name[32];
+	auto_free char *path = exporter_config_path(jar, port);
 
-	snprintf(name, sizeof(name), "jmx-%u.yaml", port);
-	return agent_place(w->session->helper, &j->ref, name, s->config, s->config_len,
-			   s->config_sha256, false, NULL, ret, err);
+	return agent_place(w->session->helper, &j->ref, strrchr(path, '/') + 1, s->config,
+			   s->config_len, s->config_sha256, false, path, ret, err);
 }
 
 /* What is left when it cannot be removed is said. */
@@ -89,7 +91,8 @@ static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t
 {
 	progress_phase(w->progress, "place");
 	remove_outlived(w, j);
-	if (place_jar(w, j, &f->jar, err) == 0 && place_config(w, j, port, &f->config, err) == 0) {
+	if (place_jar(w, j, &f->jar, err) == 0 &&
+	    place_config(w, j, port, f->jar.path, &f->config, err) == 0) {
 		if (f->jar.why[0])
 			progress_note(w->progress, "the files are in '%s': %s", f->jar.path,
 				      f->jar.why);
@@ -196,6 +199,10 @@ static int prove(struct exporter_work *w, const struct exporter_jvm *j, uint16_t
 		return 0;
 	if (err->code == ERR_INTERRUPTED)
 		return tell_loaded(port, err);
+	if (helper_lost(w->session->helper)) {
+		error_prefix(err, "the exporter is loaded; what it answers was not seen");
+		return tell_loaded(port, err);
+	}
 	if (has_ended(w, j)) {
 		error_set(err, ERR_ATTACH,
 			  "the JVM has ended after the exporter was loaded: how is not known");

@@ -1,5 +1,6 @@
 #include "jdiag/exporter/work.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,8 @@ int exporter_work_resolve(struct exporter_work *w, const struct target *t, bool 
 	if (t->kind != TARGET_POD)
 		return error_set(err, ERR_USAGE, "'node/%s' is no pod: exporters belong to pods",
 				 t->name);
+	if (s->o->host_pid)
+		return error_set(err, ERR_USAGE, "--pid goes with ssh://HOST, use --jvm for a pod");
 	if (read_pod(w, t, err) < 0)
 		return -1;
 	if (!has_node)
@@ -85,9 +88,11 @@ int exporter_work_reread(struct exporter_work *w, struct error *err)
 
 	if (kube_get_pod(s->kube, s->pod.ns, s->pod.name, &object, err) < 0)
 		return -1;
-	if (strcmp(json_str_at(object, "metadata.uid", ""), s->pod.uid) != 0)
-		return error_set(err, ERR_TARGET, "pod '%s' was replaced by another one",
-				 s->pod.name);
+	if (strcmp(json_str_at(object, "metadata.uid", ""), s->pod.uid) != 0) {
+		error_set(err, ERR_TARGET, "pod '%s' was replaced by another one", s->pod.name);
+		err->sys = ESTALE;
+		return -1;
+	}
 	json_decref(w->pod);
 	w->pod = STEAL(object);
 	return 0;

@@ -49,6 +49,13 @@ help_options() { "$JDIAG" help $1 | grep -oE '^ +(-[A-Za-z], )?--[a-z-]+' | grep
 	[[ $output == "Usage: jdiag [options] COMMAND"* ]]
 }
 
+@test "--pid is a process behind ssh://: refused for pods, before anything is asked" {
+	for words in "exporter status web-0" "exporter eject web-0" "agent load web-0 --module jdk.management.agent"; do
+		jdiag 2 $words --pid 5
+		[[ $stderr == *"--pid goes with ssh://HOST, use --jvm for a pod"* ]]
+	done
+}
+
 @test "help, manual page and bash completion show the same options for every command" {
 	for verb in '' $(verbs); do
 		help_options "$verb" >help.txt

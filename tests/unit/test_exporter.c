@@ -9,10 +9,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 
 #include "jdiag/exporter/before.h"
 #include "jdiag/exporter/ended.h"
 #include "jdiag/exporter/find.h"
+#include "jdiag/exporter/page.h"
 #include "jdiag/exporter/port.h"
 #include "jdiag/exporter/settings.h"
 #include "jdiag/json.h"
@@ -211,6 +213,80 @@ static void test_library(void **state)
 	assert_false(exporter_library_in("|--io.prometheus.client.Gauge\n", 29, name));
 }
 
+static void test_place_of_the_configuration(void **state)
+{
+	auto_free char *path = exporter_config_path("/tmp/.jdiag-agents/a-1.0.jar", 9404);
+	auto_free char *root = exporter_config_path("/a.jar", 65535);
+
+	(void)state;
+	assert_string_equal(path, "/tmp/.jdiag-agents/jmx-9404.yaml");
+	assert_string_equal(root, "/jmx-65535.yaml");
+}
+
+/* ---- pages ---- */
+
+/* Counters of a page, as they come, and what is made of each: "." wait, "+" done, "-" refused. */
+struct page {
+	double reloads, failures;
+};
+
+static void assert_reload(const struct page *pages, size_t n, const char *want)
+{
+	struct exporter_reload r;
+	struct prom_summary s = {.reloads = pages[0].reloads, .reload_failures = pages[0].failures};
+
+	exporter_reload_begin(&r, &s);
+	assert_int_equal(strlen(want), n - 1);
+	for (size_t i = 1; i < n; i++) {
+		s.reloads = pages[i].reloads;
+		s.reload_failures = pages[i].failures;
+		assert_int_equal(exporter_reload_see(&r, &s), want[i - 1] == '.' ? RELOAD_WAIT
+							      : want[i - 1] == '+'
+								      ? RELOAD_DONE
+								      : RELOAD_REFUSED);
+	}
+}
+
+#define ASSERT_RELOAD(want, ...)                          \
+	assert_reload((const struct page[]){__VA_ARGS__}, \
+		      sizeof((const struct page[]){__VA_ARGS__}) / sizeof(struct page), want)
+
+static void test_reloads(void **state)
+{
+	(void)state;
+	/* 0.20: at once; 1.0: a page later */
+	ASSERT_RELOAD("+", {0, 0}, {1, 0});
+	ASSERT_RELOAD(".+", {0, 0}, {0, 0}, {1, 0});
+	ASSERT_RELOAD(".+", {NAN, NAN}, {NAN, NAN}, {1, NAN});
+	/* refused: each page tries again */
+	ASSERT_RELOAD(".-", {0, 0}, {0, 1}, {0, 2});
+	ASSERT_RELOAD("..-", {0, 0}, {0, 0}, {0, 0}, {0, 1});
+	ASSERT_RELOAD("..-", {NAN, NAN}, {NAN, NAN}, {NAN, NAN}, {NAN, 1});
+	/* an earlier one was refused: what has grown by that is none of this one's */
+	ASSERT_RELOAD(".+", {3, 7}, {3, 8}, {4, 8});
+	ASSERT_RELOAD("+", {3, 7}, {4, 8});
+	ASSERT_RELOAD(".-", {3, 7}, {3, 8}, {3, 9});
+	ASSERT_RELOAD("...", {3, 7}, {3, 7}, {3, 7}, {3, 7});
+}
+
+static void assert_hint(int sys, bool named)
+{
+	struct error e = {.code = ERR_FAILED, .sys = sys, .hint = "look there"};
+
+	assert_int_equal(exporter_page_hint(&e), -1);
+	assert_int_equal(strstr(e.hint, "includeObjectNames") != NULL, named);
+	assert_int_equal(strcmp(e.hint, "look there") == 0, !named);
+}
+
+static void test_large_pages(void **state)
+{
+	(void)state;
+	assert_hint(EFBIG, true);
+	assert_hint(ETIMEDOUT, true);
+	assert_hint(EPROTO, false);
+	assert_hint(ECONNREFUSED, false);
+}
+
 /* ---- versions, options ---- */
 
 static void test_versions(void **state)
@@ -262,11 +338,19 @@ static void test_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranges),	     cmocka_unit_test(test_bad_ranges),
-		cmocka_unit_test(test_free_ports),   cmocka_unit_test(test_names_of_jars),
-		cmocka_unit_test(test_what_is_seen), cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_library),	     cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_options),	     cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_bad_ranges),
+		cmocka_unit_test(test_free_ports),
+		cmocka_unit_test(test_names_of_jars),
+		cmocka_unit_test(test_what_is_seen),
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_library),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_reloads),
+		cmocka_unit_test(test_large_pages),
+		cmocka_unit_test(test_place_of_the_configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
