@@ -22,7 +22,8 @@
 #include "remote/base/str.h"
 
 #define DEFAULT_REFRESH_MS 30000
-#define STALE_FACTOR 3 /* so many refreshes may fail until health is bad */
+#define MIN_REFRESH_MS 1000 /* each is a list of the pods: the API is everybody's */
+#define STALE_FACTOR 3	    /* so many refreshes may fail until health is bad */
 #define TURN_MS 200
 
 struct job {
@@ -209,12 +210,12 @@ static int once(struct job *j, struct error *err)
 
 /* ---- again and again ---- */
 
-static int wait_for_turn(uint64_t until, struct error *err)
+static int wait_for_turn(const struct httpd *httpd, uint64_t until, struct error *err)
 {
 	for (;;) {
 		uint64_t now = now_ms();
 
-		if (interrupt_check(err) < 0)
+		if (interrupt_check(err) < 0 || (httpd && httpd_check(httpd, err) < 0))
 			return -1;
 		if (now >= until)
 			return 0;
@@ -249,7 +250,7 @@ static int try_again(struct job *j, struct error *err)
 static int keep(struct job *j, uint64_t every_ms, struct error *err)
 {
 	for (;;)
-		if (wait_for_turn(now_ms() + every_ms, err) < 0 || try_again(j, err) < 0)
+		if (wait_for_turn(j->httpd, now_ms() + every_ms, err) < 0 || try_again(j, err) < 0)
 			return -1;
 }
 
@@ -258,6 +259,7 @@ static int keep(struct job *j, uint64_t every_ms, struct error *err)
 static int check_options(const struct options *o, struct error *err)
 {
 	const char *what = o->listen ? "--listen" : "--out";
+	bool refreshes = option_given(o, option_find("refresh"));
 
 	if (o->listen && o->out)
 		return error_set(err, ERR_USAGE,
@@ -268,7 +270,9 @@ static int check_options(const struct options *o, struct error *err)
 			  o->listen ? "http_sd" : "file_sd");
 		return error_hint(err, "leave -o away");
 	}
-	if (o->refresh_ms && !o->listen && !o->out) {
+	if (refreshes && o->refresh_ms < MIN_REFRESH_MS)
+		return error_set(err, ERR_USAGE, "--refresh: at most once a second");
+	if (refreshes && !o->listen && !o->out) {
 		error_set(err, ERR_USAGE, "--refresh is for a file or a server");
 		return error_hint(err, "give --out FILE or --listen ADDR:PORT, too");
 	}

@@ -25,7 +25,7 @@ struct httpd {
 	uint64_t life_ms;
 	struct MHD_Daemon *daemon; /* owned */
 	pthread_t thread;
-	atomic_bool stopping;
+	atomic_bool stopping, failed;
 	httpd_answer_fn *answer;
 	void *ctx;
 	struct connection connections[HTTPD_CONNECTIONS];
@@ -78,7 +78,8 @@ static void end_old_connections(struct httpd *h)
 
 /* ---- answers ---- */
 
-static enum MHD_Result send_answer(struct MHD_Connection *c, const struct httpd_answer *a)
+/* The body becomes libmicrohttpd's. */
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct httpd_answer *a)
 {
 	static const char *const headers[][2] = {
 		{MHD_HTTP_HEADER_CONNECTION, "close"},
@@ -86,11 +87,12 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct httpd_
 		{"X-Content-Type-Options", "nosniff"},
 	};
 	struct MHD_Response *r =
-		MHD_create_response_from_buffer(a->body.len, a->body.data, MHD_RESPMEM_MUST_COPY);
+		MHD_create_response_from_buffer(a->body.len, a->body.data, MHD_RESPMEM_MUST_FREE);
 	enum MHD_Result rc;
 
 	if (!r)
 		return MHD_NO;
+	a->body = (struct buf){0};
 	rc = MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
 	for (size_t i = 0; rc == MHD_YES && i < ARRAY_SIZE(headers); i++)
 		rc = MHD_add_response_header(r, headers[i][0], headers[i][1]);
@@ -165,8 +167,13 @@ static void *serve(void *arg)
 {
 	struct httpd *h = arg;
 
-	while (!h->stopping && MHD_run_wait(h->daemon, TURN_MS) == MHD_YES)
+	while (!h->stopping) {
+		if (MHD_run_wait(h->daemon, TURN_MS) != MHD_YES) {
+			h->failed = true;
+			break;
+		}
 		end_old_connections(h);
+	}
 	return NULL;
 }
 
@@ -205,6 +212,12 @@ int httpd_start(struct httpd *h, httpd_answer_fn *answer, void *ctx, struct erro
 	MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
 	return error_sys(err, ERR_FAILED, rc, "cannot serve on '%s'", h->address);
+}
+
+int httpd_check(const struct httpd *h, struct error *err)
+{
+	return h->failed ? error_set(err, ERR_FAILED, "the server on '%s' has failed", h->address)
+			 : 0;
 }
 
 void httpd_close(struct httpd *h)

@@ -42,6 +42,9 @@ void httpd_set_life(struct httpd *h, uint64_t ms);
 /* Begin to answer. No signal is delivered to the server's thread. */
 int httpd_start(struct httpd *h, httpd_answer_fn *answer, void *ctx, struct error *err) must_check;
 
+/* Does it still answer? ERR_FAILED: it cannot any more. */
+int httpd_check(const struct httpd *h, struct error *err) must_check;
+
 /* Connections that are open end at once. NULL is fine. */
 void httpd_close(struct httpd *h);
 

@@ -95,6 +95,9 @@ teardown_file() { rig_down; }
 	refuses 2 targets -A --any
 	refuses 2 targets -A --refresh 5s
 	tells "--refresh is for a file or a server"
+	refuses 2 targets -A --refresh 0s --out "$WORK/t"
+	tells "--refresh: at most once a second"
+	refuses 2 targets -A --refresh 999ms --listen 0
 	refuses 2 targets -A --listen 0 --out "$WORK/t"
 	refuses 2 targets -A --listen 0 -o file_sd
 	refuses 2 targets -A --out "$WORK/t" -o json

@@ -113,6 +113,27 @@ static struct httpd *begin(uint64_t life_ms)
 	return h;
 }
 
+/* What has that as its link becomes a descriptor of something else. */
+static void spoil_descriptor(const char *target)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+	int found = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		char link[64] = "";
+
+		if (readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1) > 0 &&
+		    strcmp(link, target) == 0) {
+			assert_true(dup2(dirfd(d), (int)strtol(e->d_name, NULL, 10)) >= 0);
+			found++;
+		}
+	}
+	closedir(d);
+	assert_int_equal(found, 1);
+}
+
 static size_t open_descriptors(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -346,6 +367,23 @@ static void silent_clients_hold_nobody_up(void **state)
 	httpd_close(h);
 }
 
+/* Nothing that a client does: what it waits with is gone. */
+static void failure_is_told(void **state)
+{
+	struct httpd *h = begin(0);
+	struct error err = {0};
+	uint64_t deadline = now_ms() + PATIENCE_MS;
+
+	(void)state;
+	assert_int_equal(httpd_check(h, &err), 0);
+	spoil_descriptor("anon_inode:[eventpoll]");
+	while (httpd_check(h, &err) == 0 && now_ms() < deadline)
+		poll(NULL, 0, 5);
+	assert_int_equal(err.code, ERR_FAILED);
+	assert_non_null(strstr(err.msg, "has failed"));
+	httpd_close(h);
+}
+
 static void close_ends_connections(void **state)
 {
 	size_t before = open_descriptors();
@@ -381,6 +419,7 @@ int main(void)
 		cmocka_unit_test(slow_reader_is_ended),
 		cmocka_unit_test(silent_clients_hold_nobody_up),
 		cmocka_unit_test(close_ends_connections),
+		cmocka_unit_test(failure_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
