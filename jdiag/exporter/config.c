@@ -43,7 +43,7 @@ int exporter_generation(const char *version, enum exporter_generation *ret, stru
 		return error_set(err, ERR_USAGE, "exporter %s is too old: 0.3 and later are known",
 				 version);
 	if (major > 1 || (major == 1 && minor > 0))
-		log_at(LOG_NOTICE,
+		log_at(LOG_WARN,
 		       "exporter %s is newer than what jdiag knows: its configuration is checked "
 		       "as "
 		       "that of 1.0",

@@ -24,7 +24,7 @@ enum exporter_generation {
 };
 
 /* By Implementation-Version; ERR_USAGE for one that is older than 0.3 or no version. Newer than
- * what is known counts as the newest, with a notice. */
+ * what is known counts as the newest, with a warning. */
 int exporter_generation(const char *version, enum exporter_generation *ret,
 			struct error *err) must_check;
 

@@ -122,8 +122,9 @@ static int find_jar(struct exporter_settings *s, struct error *err)
 	error_set(err, ERR_USAGE,
 		  "no exporter is here: no '" PREFIX "VERSION.jar' in the usual "
 		  "places");
-	return error_hint(err, "get one with scripts/fetch-exporter, into ~/.local/share/jdiag or "
-			       "/usr/share/jdiag, or name one with --jar FILE");
+	return error_hint(err, "put one into ~/.local/share/jdiag or /usr/share/jdiag "
+			       "(scripts/fetch-exporter in jdiag's source does), or name one with "
+			       "--jar FILE");
 }
 
 static int open_jar(struct exporter_settings *s, struct error *err)

@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "remote/base/buf.h"
 #include "remote/base/limits.h"
+#include "remote/base/log.h"
 
 #define ALL 0xf
 #define OF(g) (1u << (g))
@@ -332,6 +334,35 @@ static void versions(void **state)
 	generation("99999999999999999999.0", -1);
 }
 
+/* What is said on stderr about a version. */
+static void says(const char *version, const char *what)
+{
+	int kept = dup(STDERR_FILENO), ends[2];
+	enum exporter_generation g;
+	char text[500] = "";
+	struct error err = {0};
+
+	assert_int_equal(pipe(ends), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	close(ends[1]);
+	assert_int_equal(exporter_generation(version, &g, &err), 0);
+	assert_true(dup2(kept, STDERR_FILENO) >= 0);
+	close(kept);
+	assert_true(read(ends[0], text, sizeof(text) - 1) >= 0);
+	close(ends[0]);
+	if (*what ? !strstr(text, what) : *text)
+		fail_msg("'%s'", text);
+}
+
+static void newer_ones_are_warned_of(void **state)
+{
+	(void)state;
+	assert_int_equal(log_level, LOG_WARN);
+	says("1.0.1", "");
+	says("1.1.0", "exporter 1.1.0 is newer than what jdiag knows");
+	says("2.0", "exporter 2.0 is newer than what jdiag knows");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +376,7 @@ int main(void)
 		cmocka_unit_test(http_server),
 		cmocka_unit_test(values_stay_secret),
 		cmocka_unit_test(versions),
+		cmocka_unit_test(newer_ones_are_warned_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
