@@ -11,6 +11,7 @@
 #include "jdiag/exporter/settings.h"
 #include "jdiag/exporter/status.h"
 #include "jdiag/fleet.h"
+#include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/kube/kube.h"
 #include "jdiag/kube/patch.h"
@@ -43,7 +44,7 @@ struct job {
 	const struct verb *verb;
 	struct exporter_settings *settings; /* of inject */
 	struct table *table;		    /* owned */
-	size_t failed;			    /* of several JVMs of a pod */
+	size_t failed;			    /* JVMs */
 	enum err_code code;		    /* of the first of them */
 	json_t *pods;			    /* owned: read already, with annotations; NULL */
 	/* of several targets */
@@ -191,7 +192,7 @@ static int work_on(struct job *job, struct session *s, const struct target *t, b
 	};
 	int rc = job->verb->work(&w, t, has_node, err);
 
-	if (rc < 0 || !has_node)
+	if (rc < 0 || !has_node || (s->helper && helper_lost(s->helper)))
 		session_disconnect(s);
 	progress_end(w.progress, rc < 0 ? err : NULL);
 	*ret = STEAL(w.results);
@@ -282,6 +283,9 @@ static int work_on_words(struct job *job, char *const *words, struct error *err)
 	if (select_is_single(words, &t, &single, err) < 0 ||
 	    (!single && select_targets(&all, job->o, words, true, err) < 0))
 		return -1;
+	if (all.n > 1 && job->o->host_pid)
+		return error_set(err, ERR_USAGE, "--pid names one JVM, and these are %zu targets",
+				 all.n);
 	if (all.n > 1) {
 		selection_spread(&all, WORKERS_A_NODE);
 		return work_on_several(job, &all, err);
@@ -393,7 +397,8 @@ static int run_job(struct job *job, char *const *words, struct error *err)
 		rc = dispatch(job, words, err);
 	exporter_settings_release(&settings);
 	if (rc == 0 && job->failed)
-		rc = error_set(err, job->code, "%zu JVMs of several failed", job->failed);
+		rc = error_set(err, job->code, "%zu JVM%s failed", job->failed,
+			       job->failed == 1 ? "" : "s");
 	return rc;
 }
 

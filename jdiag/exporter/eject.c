@@ -6,6 +6,7 @@
 
 #include "jdiag/agent/place.h"
 #include "jdiag/exporter/annotate_pod.h"
+#include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/options.h"
 #include "jdiag/progress.h"
@@ -45,11 +46,15 @@ static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, 
 	return remove_file(w, j, jar, count, err);
 }
 
+/* That of the JVM; and what an earlier start of the container has left, where that outlives it (an
+ * emptyDir). */
 static int remove_files(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
 			struct error *err)
 {
-	if (!j->marked)
-		return remove_beside(w, j, count, err);
+	if (!j->marked && j->found.owner == EXPORTER_OURS && remove_beside(w, j, count, err) < 0)
+		return -1;
+	if (!j->marked && !j->outlived)
+		return 0;
 	if (remove_file(w, j, j->mark.file, count, err) < 0)
 		return -1;
 	return remove_file(w, j, j->mark.jar, count, err);
@@ -59,20 +64,24 @@ static int eject_jvm(struct exporter_work *w, const json_t *jvm, struct error *e
 {
 	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
 	unsigned int count = 0;
+	bool loaded;
 	json_t *r;
 
 	if (exporter_jvm_look(w, jvm, &j, err) < 0)
 		return -1;
-	if (!j.marked && j.found.owner != EXPORTER_OURS)
+	loaded = j.marked || j.found.owner == EXPORTER_OURS;
+	if (!loaded && !j.outlived)
 		return 0;
 	if (!w->session->o->dry_run &&
 	    (session_recheck(w->session, err) < 0 || remove_files(w, &j, &count, err) < 0))
 		return -1;
+	if (!loaded && !count)
+		return 0;
 	r = exporter_result(w, &j, w->session->o->dry_run ? "planned" : "ejected");
 	if (j.marked)
 		exporter_result_mark(r, &j.mark);
 	json_object_set_new(r, "removed", json_integer(count));
-	if (!w->session->o->dry_run)
+	if (!w->session->o->dry_run && loaded)
 		progress_note(w->progress,
 			      "an agent cannot be unloaded: the exporter goes on to answer in "
 			      "container '%s' (pid %llu) until the JVM ends",
@@ -107,7 +116,7 @@ static int clear_container(struct exporter_work *w, const char *name, struct err
 	if (!has_mark(w, name))
 		return 0;
 	if (!w->session->o->dry_run && exporter_clear(w, name, &changed, err) < 0)
-		return error_prefix(err, "the files are removed, the annotations are not");
+		return error_prefix(err, "the annotations are not removed");
 	if (!is_told(w, name))
 		json_set_text(
 			exporter_result(w, NULL, w->session->o->dry_run ? "planned" : "ejected"),
@@ -135,13 +144,31 @@ static int clear_all(struct exporter_work *w, struct error *err)
 	return 0;
 }
 
+/* One whose files stay keeps neither the others' nor the annotations. */
+static int eject_all(struct exporter_work *w, const json_t *jvms, struct error *err)
+{
+	const json_t *jvm;
+	size_t i;
+
+	json_array_foreach (jvms, i, jvm) {
+		struct error why = {0};
+
+		if (eject_jvm(w, jvm, &why) == 0 || exporter_jvm_ended(&why))
+			continue;
+		if (why.code == ERR_INTERRUPTED || helper_lost(w->session->helper)) {
+			*err = why;
+			return -1;
+		}
+		exporter_result_failed(w, jvm, &why);
+	}
+	return 0;
+}
+
 int exporter_eject(struct exporter_work *w, const struct target *t, bool has_node,
 		   struct error *err)
 {
 	auto_json json_t *jvms = NULL;
 	struct error why = {0};
-	const json_t *jvm;
-	size_t i;
 
 	if (exporter_work_resolve(w, t, has_node, err) < 0)
 		return -1;
@@ -150,10 +177,7 @@ int exporter_eject(struct exporter_work *w, const struct target *t, bool has_nod
 		*err = why;
 		return -1;
 	}
-	json_array_foreach (jvms, i, jvm)
-		if (eject_jvm(w, jvm, err) < 0)
-			return -1;
-	if (clear_all(w, err) < 0)
+	if (eject_all(w, jvms, err) < 0 || clear_all(w, err) < 0)
 		return -1;
 	if (!json_array_size(w->results))
 		json_set_text(exporter_result(w, NULL, "nothing"), "reason",

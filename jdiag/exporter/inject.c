@@ -71,44 +71,24 @@ static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *
 	return put_new(w, &j, err);
 }
 
-/* Of several: the others go on. */
-static void note_failure(struct exporter_work *w, const json_t *jvm, const struct error *why)
-{
-	struct exporter_jvm j = {.jvm = jvm, .container = w->session->container};
-	json_t *r;
-
-	jvmref_from_json(jvm, &j.ref);
-	r = exporter_result(w, &j, "failed");
-	json_object_set_new(r, "code", json_integer(why->code));
-	json_set_text(r, "reason", why->msg);
-	json_set_text(r, "hint", why->hint);
-}
-
+/* Of several the others go on. */
 static int inject_all(struct exporter_work *w, const json_t *jvms, struct error *err)
 {
-	size_t failed = 0, n = json_array_size(jvms), i;
 	const json_t *jvm;
-	struct error why = {0};
+	size_t i;
 
 	json_array_foreach (jvms, i, jvm) {
-		struct error e = {0};
+		struct error why = {0};
 
-		if (inject_one(w, jvm, &e) == 0)
+		if (inject_one(w, jvm, &why) == 0)
 			continue;
-		if (!failed++)
-			why = e;
-		if (n > 1 && e.code != ERR_INTERRUPTED)
-			note_failure(w, jvm, &e);
-		if (e.code == ERR_INTERRUPTED) {
-			why = e;
-			failed = n;
-			break;
+		if (json_array_size(jvms) == 1 || why.code == ERR_INTERRUPTED) {
+			*err = why;
+			return -1;
 		}
+		exporter_result_failed(w, jvm, &why);
 	}
-	if (failed < n || !n)
-		return 0;
-	*err = why;
-	return -1;
+	return 0;
 }
 
 static bool is_selected(const struct options *o)

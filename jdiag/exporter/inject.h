@@ -13,7 +13,7 @@ struct target;
  * w->results: state "injected", "reinjected" (the container was restarted), "reloaded" (another
  * configuration), "unchanged", "foreign" (somebody else's), "planned" (--dry-run), "no-jvm" (of a
  * pod that a selector has found), and of several
- * JVMs "failed", with code, reason and hint. -1 when there is one JVM and it failed, or all failed.
+ * JVMs "failed", with code, reason and hint. -1 when there is one JVM and it failed.
  */
 int exporter_inject(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err) must_check;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jdiag/exporter/page.h"
+#include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/kube/pod.h"
 #include "jdiag/options.h"
@@ -83,13 +84,44 @@ static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)
 	return 0;
 }
 
+/* The others have their own. */
+static int tell_failure(struct exporter_work *w, const json_t *jvm, const struct error *why,
+			struct error *err)
+{
+	struct exporter_jvm j = {.jvm = jvm, .container = w->session->container};
+
+	if (why->code == ERR_INTERRUPTED || helper_lost(w->session->helper)) {
+		*err = *why;
+		return -1;
+	}
+	if (!exporter_jvm_ended(why)) {
+		exporter_result_failed(w, jvm, why);
+		return 0;
+	}
+	jvmref_from_json(jvm, &j.ref);
+	set_reason(exporter_result(w, &j, "no-jvm"), why->msg);
+	return 0;
+}
+
+static int tell_all(struct exporter_work *w, const json_t *jvms, struct error *err)
+{
+	const json_t *jvm;
+	size_t i;
+
+	json_array_foreach (jvms, i, jvm) {
+		struct error why = {0};
+
+		if (tell(w, jvm, &why) < 0 && tell_failure(w, jvm, &why, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int exporter_status(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err)
 {
 	auto_json json_t *jvms = NULL;
 	struct error why = {0};
-	const json_t *jvm;
-	size_t i;
 
 	if (exporter_work_resolve(w, t, has_node, err) < 0)
 		return -1;
@@ -100,10 +132,7 @@ int exporter_status(struct exporter_work *w, const struct target *t, bool has_no
 		}
 		set_reason(exporter_result(w, NULL, "no-jvm"), why.msg);
 	}
-	json_array_foreach (jvms, i, jvm)
-		if (tell(w, jvm, err) < 0)
-			return -1;
-	return 0;
+	return tell_all(w, jvms, err);
 }
 
 /* ---- by the cluster alone ---- */

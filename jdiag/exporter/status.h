@@ -12,10 +12,14 @@ struct target;
 /*
  * Of one pod, through its node: a result for each JVM, with a word as its state and a sentence as
  * its reason where that is not "injected":
- *	injected    by jdiag, it answers        silent      by jdiag, it does not answer as it
- *should unmarked    by jdiag, not annotated     foreign     by somebody else restarted   the
- *container, since then   none        nobody has loaded one, as far as is seen no-jvm      no JVM
- *runs in the pod
+ *	injected    by jdiag, it answers
+ *	silent      by jdiag, it does not answer as it should
+ *	unmarked    by jdiag, not annotated
+ *	foreign     by somebody else
+ *	restarted   the container, since then
+ *	none        nobody has loaded one, as far as is seen
+ *	no-jvm      no JVM runs in the pod, or this one has just ended
+ *	failed      this JVM could not be looked at, with code, reason and hint
  */
 int exporter_status(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err) must_check;

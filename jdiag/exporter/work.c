@@ -301,6 +301,23 @@ json_t *exporter_result(struct exporter_work *w, const struct exporter_jvm *j, c
 	return r;
 }
 
+void exporter_result_failed(struct exporter_work *w, const json_t *jvm, const struct error *why)
+{
+	struct exporter_jvm j = {.jvm = jvm, .container = container_of(w->session, jvm)};
+	json_t *r;
+
+	jvmref_from_json(jvm, &j.ref);
+	r = exporter_result(w, &j, "failed");
+	json_object_set_new(r, "code", json_integer(why->code));
+	json_set_text(r, "reason", why->msg);
+	json_set_text(r, "hint", why->hint);
+}
+
+bool exporter_jvm_ended(const struct error *why)
+{
+	return why->code == ERR_TARGET || why->sys == ESRCH;
+}
+
 void exporter_result_mark(json_t *r, const struct mark *m)
 {
 	json_object_set_new(r, "by", json_string("jdiag"));

@@ -72,6 +72,14 @@ void exporter_jvm_release(struct exporter_jvm *j);
 struct json_t *exporter_result(struct exporter_work *w, const struct exporter_jvm *j,
 			       const char *state);
 
+/* A result of one that failed while the others go on: "failed", with code, reason and hint. jvm: as
+ * `ps` has it. */
+void exporter_result_failed(struct exporter_work *w, const struct json_t *jvm,
+			    const struct error *why);
+
+/* Does that say that this JVM has ended, and nothing else? */
+bool exporter_jvm_ended(const struct error *why) must_check;
+
 /* The mark's members of a result. */
 void exporter_result_mark(struct json_t *result, const struct mark *m);
 

@@ -316,6 +316,19 @@ static void test_options(void **state)
 
 /* ---- the end of a container ---- */
 
+static void test_ended(void **state)
+{
+	const struct error gone = {.code = ERR_TARGET},
+			   attached = {.code = ERR_ATTACH, .sys = ESRCH},
+			   refused = {.code = ERR_REFUSED}, link = {.code = ERR_SSH};
+
+	(void)state;
+	assert_true(exporter_jvm_ended(&gone));
+	assert_true(exporter_jvm_ended(&attached));
+	assert_false(exporter_jvm_ended(&refused));
+	assert_false(exporter_jvm_ended(&link));
+}
+
 static void test_ends(void **state)
 {
 	auto_json json_t *pod = object(
@@ -348,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_reloads),
 		cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_place_of_the_configuration),
