@@ -37,6 +37,10 @@ void cgroup_read_memory(const struct procfs *p, pid_t pid, const char *root, uin
  * as left. UINT64_MAX: no limit. root as above. */
 uint64_t cgroup_memory_left(const struct procfs *p, pid_t pid, const char *root);
 
+/* How many more processes and threads its cgroup and all above allow; UINT64_MAX: no limit. root as
+ * above. */
+uint64_t cgroup_tasks_left(const struct procfs *p, pid_t pid, const char *root);
+
 /* What the quota of its cgroup and of all above allow, in thousandths of a CPU; 0: no quota. root
  * as above. */
 unsigned int cgroup_millicpus(const struct procfs *p, pid_t pid, const char *root);

@@ -118,6 +118,27 @@ uint64_t cgroup_memory_left(const struct procfs *p, pid_t pid, const char *root)
 	return left;
 }
 
+/* ---- processes and threads ---- */
+
+static int look_at_tasks_left(void *ctx, int dir, bool v2)
+{
+	uint64_t limit = read_number(dir, "pids.max"), now = read_number(dir, "pids.current");
+	uint64_t *left = ctx;
+
+	(void)v2;
+	if (limit && (now >= limit || limit - now < *left))
+		*left = now < limit ? limit - now : 0;
+	return limit || now;
+}
+
+uint64_t cgroup_tasks_left(const struct procfs *p, pid_t pid, const char *root)
+{
+	uint64_t left = UINT64_MAX;
+
+	(void)cgroup_each_level(p, pid, root, "pids", look_at_tasks_left, &left);
+	return left;
+}
+
 /* ---- CPUs ---- */
 
 static uint64_t millicpus(uint64_t quota, uint64_t period)

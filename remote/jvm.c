@@ -361,6 +361,7 @@ static void read_container(const struct procfs *p, const struct proc_status *st,
 		return;
 	}
 	memcpy(j->version, peek.version, sizeof(peek.version));
+	memcpy(j->modules, peek.modules, sizeof(peek.modules));
 	read_hsperf(&hsperf, j, &attach);
 	if (attach == ATTACH_UNSAID)
 		attach = flag_by_options(p, j->pid, &args);

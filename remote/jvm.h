@@ -8,6 +8,7 @@
 
 #include "remote/base/error.h"
 #include "remote/cgroup.h"
+#include "remote/jvm_args.h"
 #include "remote/procfs.h"
 #include "remote/wire/json.h"
 
@@ -20,8 +21,10 @@ struct jvm {
 	char container[CONTAINER_ID_SIZE];
 	uid_t uid; /* effective, host view */
 	gid_t gid;
-	char version[64];   /* "17.0.15"; "" unknown */
-	char vm_name[64];   /* "OpenJDK 64-Bit Server VM"; "" unknown */
+	char version[64]; /* "17.0.15"; "" unknown */
+	char vm_name[64]; /* "OpenJDK 64-Bit Server VM"; "" unknown */
+	/* of its runtime image, with blanks between; "" unknown */
+	char modules[JVM_MODULES_SIZE];
 	char main[256];	    /* main class or jar, without arguments; "" unknown */
 	char libjvm[512];   /* as mapped */
 	char flags[1024];   /* -X and -XX: of its command line, by hsperfdata; "" unknown */

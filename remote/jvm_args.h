@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define JVM_MAIN_SIZE 256
+#define JVM_MODULES_SIZE 8192
 
 /* -XX:[+-]DisableAttachMechanism */
 enum attach_flag { ATTACH_UNSAID, ATTACH_ENABLED, ATTACH_DISABLED };

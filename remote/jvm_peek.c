@@ -88,9 +88,9 @@ static void look_for_hsperf(const struct peek_ctx *c, int tmp, struct buf *b)
 	buf_reset(b);
 }
 
-bool release_version(const char *text, char *dst, size_t size)
+/* key: with =" behind the name. */
+static bool release_value(const char *text, const char *key, char *dst, size_t size)
 {
-	static const char key[] = "JAVA_VERSION=\"";
 	const char *s = strstr(text, key);
 	size_t len;
 
@@ -107,6 +107,16 @@ bool release_version(const char *text, char *dst, size_t size)
 	return true;
 }
 
+bool release_version(const char *text, char *dst, size_t size)
+{
+	return release_value(text, "JAVA_VERSION=\"", dst, size);
+}
+
+bool release_modules(const char *text, char *dst, size_t size)
+{
+	return release_value(text, "MODULES=\"", dst, size);
+}
+
 /* HOME is the third directory above HOME/lib/server/libjvm.so, with JDK 8 the fourth
  * (HOME/lib/amd64/server) or, when it is not only a JRE, the fifth (HOME/jre/lib/amd64/server). */
 static void look_for_release(const struct peek_ctx *c, struct peek *ret)
@@ -121,8 +131,11 @@ static void look_for_release(const struct peek_ctx *c, struct peek *ret)
 		*slash = '\0';
 		snprintf(path, sizeof(path), "%s/release", dir);
 		if (cut >= 3 && rootpath_read(c->root, path, &b, NULL) == 0 &&
-		    release_version(buf_str(&b), ret->version, sizeof(ret->version)))
+		    release_version(buf_str(&b), ret->version, sizeof(ret->version))) {
+			if (!release_modules(buf_str(&b), ret->modules, sizeof(ret->modules)))
+				ret->modules[0] = '\0';
 			return;
+		}
 	}
 }
 
@@ -188,6 +201,7 @@ int jvm_peek(const struct procfs *p, const struct peek_request *r, struct peek *
 		return error_set(err, ERR_FAILED, "the answer of the helper's child is too short");
 	memcpy(ret, answer.data, sizeof(*ret));
 	ret->version[sizeof(ret->version) - 1] = '\0';
+	ret->modules[sizeof(ret->modules) - 1] = '\0';
 	buf_add(hsperf, answer.data + sizeof(*ret), answer.len - sizeof(*ret));
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "remote/base/buf.h"
 #include "remote/base/error.h"
+#include "remote/jvm_args.h"
 #include "remote/procfs.h"
 
 struct peek_request {
@@ -27,6 +28,7 @@ struct peek {
 	int tmp_error; /* 0, or the errno of opening /tmp (ELOOP: it is a symbolic link) */
 	enum peek_socket socket; /* /tmp/.java_pidNSPID: the JVM's own, or what is there instead */
 	char version[64];	 /* JAVA_VERSION of the release file beside libjvm; "" unknown */
+	char modules[JVM_MODULES_SIZE]; /* MODULES of it */
 };
 
 /* hsperf (its maximum is the limit; larger files are ignored) gets a file that belongs to the JVM's
@@ -36,5 +38,8 @@ int jvm_peek(const struct procfs *p, const struct peek_request *r, struct peek *
 
 /* JAVA_VERSION="..." in the text of a release file. */
 bool release_version(const char *text, char *dst, size_t size);
+
+/* The names in MODULES="...", with a blank between them. */
+bool release_modules(const char *text, char *dst, size_t size);
 
 #endif

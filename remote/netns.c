@@ -159,7 +159,7 @@ static int join_run(void *ctx, struct buf *answer, struct error *err)
 
 /* ---- in the helper ---- */
 
-static int open_ns(const struct procfs *p, const struct procref *ref, struct error *err)
+int netns_open(const struct procfs *p, const struct procref *ref, struct error *err)
 {
 	char path[32];
 	int fd;
@@ -189,7 +189,7 @@ int netns_start(struct netns *n, const struct procfs *p, const struct procref *r
 	for (size_t i = 0; i < j.n; i++)
 		if (!way_to(&j.ways[i], j.n == 1 ? address : loopback[i], port))
 			return error_set(err, ERR_USAGE, "'%s' is not an IP address", address);
-	ns = open_ns(p, ref, err);
+	ns = netns_open(p, ref, err);
 	if (ns < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)

@@ -31,6 +31,9 @@ struct netns {
 #define NETNS_INIT \
 	((struct netns){.child = ENTER_CHILD_INIT, .channel = -1, .ways = {{.fd = -1}, {.fd = -1}}})
 
+/* The namespace of a process, as a descriptor; -1. */
+int netns_open(const struct procfs *p, const struct procref *ref, struct error *err) must_check;
+
 /* address NULL or "": 127.0.0.1, then ::1. ERR_USAGE when it is none; ERR_TARGET when the process
  * has ended. Then poll n->child.fd and call netns_collect. */
 int netns_start(struct netns *n, const struct procfs *p, const struct procref *ref,

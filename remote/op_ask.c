@@ -5,6 +5,7 @@
 
 #include "remote/attach/asking.h"
 #include "remote/attach/ending.h"
+#include "remote/attach/unless.h"
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/sha256.h"
@@ -22,6 +23,7 @@ struct work {
 	struct target target;
 	struct asking asking;
 	struct ending ending;
+	struct unless unless;
 	char command[32];
 	char *args[HOTSPOT_MAX_ARGS]; /* owned */
 	size_t n_args;
@@ -77,12 +79,14 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		.target = TARGET_INIT,
 		.asking = ASKING_INIT,
 		.ending = ENDING_INIT,
+		.unless = UNLESS_INIT,
 		.text = BUF_INIT(MAX_REPLY),
 	};
 	r->state = k;
 	if (take_params(k, &r->params, err) < 0 ||
 	    target_open(&k->target, &h->proc, &r->params, err) < 0 ||
-	    capture_lock(&k->target, err) < 0)
+	    capture_lock(&k->target, err) < 0 ||
+	    unless_check(&k->unless, &k->target, &r->params, err) < 0)
 		return -1;
 	ending_watch(&k->ending, &k->target.ref);
 	q = (struct question){
@@ -233,6 +237,7 @@ static void end(struct helper_state *h, struct op_request *r)
 	(void)h;
 	asking_release(&k->asking);
 	ending_release(&k->ending);
+	unless_release(&k->unless);
 	for (size_t i = 0; i < k->n_args; i++) {
 		explicit_bzero(k->args[i], strlen(k->args[i]));
 		free(k->args[i]);

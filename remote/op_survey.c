@@ -12,7 +12,10 @@
 #include "remote/cgroup.h"
 #include "remote/enter.h"
 #include "remote/jvm_args.h"
+#include "remote/netns.h"
 #include "remote/ops.h"
+#include "remote/port_probe.h"
+#include "remote/proc_limits.h"
 #include "remote/proc_net.h"
 #include "remote/target.h"
 
@@ -28,14 +31,22 @@ struct held {
 	bool own;
 };
 
+/* What is asked for besides. */
+struct wish {
+	uint16_t port;	   /* 0: none */
+	int ns;		   /* network namespace, or -1 */
+	char variable[64]; /* "": none */
+};
+
 struct look {
 	const struct procfs *proc;
 	pid_t pid;
+	const struct wish *wish;
 	struct jsonw w;
 	struct held *held; /* owned; sorted once all are there */
-	size_t n_held, n_jars;
+	size_t n_held, n_jars, n_files;
 	char root[PATH_MAX]; /* its root directory as the node sees it; "" when that is "/" */
-	bool security_manager, crowded, truncated;
+	bool security_manager, crowded, truncated, variable;
 };
 
 static void look_release(struct look *l)
@@ -117,6 +128,7 @@ static int take_descriptor(void *ctx, const char *link)
 	struct look *l = ctx;
 	struct held key = {0}, *found = NULL;
 
+	l->n_files++;
 	if (proc_fd_socket(link, &key.inode)) {
 		if (l->n_held)
 			found = bsearch(&key, l->held, l->n_held, sizeof(key), compare_inode);
@@ -198,6 +210,8 @@ static void tell_options(struct look *l)
 		l->truncated = true;
 	if (proc_read_strings(l->proc, l->pid, "cmdline", &cmdline) < 0)
 		l->truncated = true;
+	l->variable = *l->wish->variable &&
+		      jvm_args_env(buf_str(&env), env.len, l->wish->variable) != NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *value = jvm_args_env(buf_str(&env), env.len, names[i]);
 
@@ -209,25 +223,67 @@ static void tell_options(struct look *l)
 	}
 	jsonw_close(&l->w, ']');
 	jsonw_bool(&l->w, "security_manager", l->security_manager);
+	jsonw_bool(&l->w, "variable", l->variable);
 }
 
 static void tell_memory(struct look *l)
 {
-	uint64_t limit = 0, usage = 0;
+	uint64_t limit = 0, usage = 0, left = cgroup_memory_left(l->proc, l->pid, NULL);
 
 	cgroup_read_memory(l->proc, l->pid, NULL, &limit, &usage);
 	jsonw_open(&l->w, "memory", '{');
 	jsonw_u64(&l->w, "limit", limit);
 	jsonw_u64(&l->w, "usage", usage);
+	if (limit)
+		jsonw_u64(&l->w, "left", left);
 	jsonw_close(&l->w, '}');
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Descriptors and threads. */
+static void tell_room(struct look *l)
+{
+	uint64_t files = proc_files_limit(l->proc, l->pid);
+	uint64_t tasks =
+		smaller(cgroup_tasks_left(l->proc, l->pid, NULL), proc_tasks_left(l->proc, l->pid));
+
+	if (files != UINT64_MAX)
+		jsonw_u64(&l->w, "files_left", files - smaller(l->n_files, files));
+	if (tasks != UINT64_MAX)
+		jsonw_u64(&l->w, "tasks_left", tasks);
+}
+
+/* The last: nothing can be read afterwards. */
+static int tell_port(struct look *l, const struct target *t, struct error *err)
+{
+	const struct port_probe p = {l->wish->ns, t->jvm.uid, t->jvm.gid, l->wish->port};
+	int sys = 0;
+
+	if (!p.port)
+		return 0;
+	if (port_probe_here(&p, &sys, err) < 0)
+		return -1;
+	jsonw_u64(&l->w, "bind", (uint64_t)sys);
+	return 0;
+}
+
+struct work {
+	struct target target;
+	struct wish wish;
+	struct enter_child child;
+};
+
 static int look_run(void *ctx, struct buf *answer, struct error *err)
 {
-	const struct target *t = ctx;
+	const struct work *k = ctx;
 	auto_cleanup(look_release) struct look l = {
-		.proc = t->proc,
-		.pid = t->ref.pid,
+		.proc = k->target.proc,
+		.pid = k->target.ref.pid,
+		.wish = &k->wish,
 		.w = {.b = answer},
 		.held = xcalloc(MAX_LISTENING, sizeof(*l.held)),
 	};
@@ -237,17 +293,32 @@ static int look_run(void *ctx, struct buf *answer, struct error *err)
 		return -1;
 	tell_options(&l);
 	tell_memory(&l);
+	tell_room(&l);
+	jsonw_string(&l.w, "modules", k->target.jvm.modules);
 	jsonw_bool(&l.w, "truncated", l.truncated);
+	if (tell_port(&l, &k->target, err) < 0)
+		return -1;
 	jsonw_close(&l.w, '}');
 	return 0;
 }
 
 /* ---- in the helper ---- */
 
-struct work {
-	struct target target;
-	struct enter_child child;
-};
+static int take_wish(struct work *k, const struct jsonr *params, struct error *err)
+{
+	uint64_t port = 0;
+
+	if (jsonr_u64(params, "port", &port, err) < 0 ||
+	    jsonr_string(params, "variable", k->wish.variable, sizeof(k->wish.variable), err) < 0)
+		return -1;
+	if (port > UINT16_MAX)
+		return error_set(err, ERR_FAILED, "'port' is no port");
+	k->wish.port = (uint16_t)port;
+	if (!port)
+		return 0;
+	k->wish.ns = netns_open(k->target.proc, &k->target.ref, err);
+	return k->wish.ns < 0 ? -1 : 0;
+}
 
 static int start(struct helper_state *h, struct op_request *r, struct error *err)
 {
@@ -256,14 +327,17 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		.fds = {h->proc.fd},
 		.n_fds = 1,
 		.run = look_run,
-		.ctx = &k->target,
+		.ctx = k,
 		.timeout_ms = SURVEY_MS,
 	};
 
-	*k = (struct work){.target = TARGET_INIT, .child = ENTER_CHILD_INIT};
+	*k = (struct work){.target = TARGET_INIT, .wish = {.ns = -1}, .child = ENTER_CHILD_INIT};
 	r->state = k;
-	if (target_open(&k->target, &h->proc, &r->params, err) < 0)
+	if (target_open(&k->target, &h->proc, &r->params, err) < 0 ||
+	    take_wish(k, &r->params, err) < 0)
 		return -1;
+	if (k->wish.ns >= 0)
+		e.fds[e.n_fds++] = k->wish.ns;
 	return enter_start(&h->proc, &e, MAX_FRAME_JSON, &k->child, err);
 }
 
@@ -302,6 +376,7 @@ static void end(struct helper_state *h, struct op_request *r)
 
 	(void)h;
 	enter_stop(&k->child);
+	fd_close(&k->wish.ns);
 	target_close(&k->target);
 	free(k);
 	r->state = NULL;

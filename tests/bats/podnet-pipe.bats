@@ -12,6 +12,7 @@ check() {
 
 @test "survey: the ports of the namespace, and the JVM's own" { check survey; }
 @test "survey: a port of another process" { check not-its-own; }
+@test "survey: a port that nobody listens on, and that is not free" { check bind; }
 @test "survey: open jars" { check files; }
 @test "survey: agents, without their options" { check options; }
 @test "survey: 65535 sockets" { check crowd; }

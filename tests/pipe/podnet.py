@@ -127,6 +127,32 @@ def check_not_its_own():
             other.wait()
 
 
+def check_bind():
+    """What is in the way of a listener and is no listener itself: a connection's own end."""
+    with pod.Pod("nobody") as p, wire.Helper() as h:
+        other = subprocess.Popen(
+            ["nsenter", "--net=/proc/%d/ns/net" % p.pid, sys.executable, "-c",
+             "import socket, sys; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); "
+             "c = socket.create_connection(s.getsockname()); "
+             "print(c.getsockname()[1], flush=True); sys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        port = int(other.stdout.readline())
+        try:
+            s = h.call("survey", port=port, **reference(p.pid))
+            expect(port not in [x["port"] for x in s["listening"]], str(s))
+            expect(s["bind"] == errno.EADDRINUSE, str(s))
+            fails(lambda: h.call("ask", command="jcmd", unless_port=port, **reference(p.pid)),
+                  "refused", errno.EADDRINUSE, "cannot listen on port %d" % port)
+        finally:
+            other.stdin.close()
+            other.wait()
+        s = h.call("survey", port=p.port, variable="PATH", **reference(p.pid))
+        expect(s["bind"] == 0 and s["variable"], str(s))
+        s = h.call("survey", variable="PAT", **reference(p.pid))
+        expect("bind" not in s and not s["variable"], str(s))
+        fails(lambda: h.call("survey", port=65536, **reference(p.pid)), "failed", None, "port")
+
+
 def check_files():
     with tempfile.TemporaryDirectory() as d:
         names = [os.path.join(d, n) for n in ("gone.jar", "a b\n.jar", "x.txt", "jar")]

@@ -245,10 +245,40 @@ static void test_memory_that_cannot_be_read(void **state)
 	tree_close(&t);
 }
 
+/* The tightest of all levels. */
+static void test_tasks_left(void **state)
+{
+	char cgroups[300];
+	struct procfs p;
+	struct tree t;
+
+	(void)state;
+	tree_open(&t);
+	tree_text(&t, "proc/7/cgroup", "0::/pod/app\n");
+	tree_text(&t, "cgroup/pod/app/pids.max", "max\n");
+	tree_text(&t, "cgroup/pod/app/pids.current", "90\n");
+	snprintf(cgroups, sizeof(cgroups), "%s/proc", t.path);
+	assert_int_equal(procfs_open(&p, cgroups), 0);
+	snprintf(cgroups, sizeof(cgroups), "%s/cgroup", t.path);
+	assert_true(cgroup_tasks_left(&p, 7, cgroups) == UINT64_MAX);
+	tree_text(&t, "cgroup/pod/pids.max", "100\n");
+	tree_text(&t, "cgroup/pod/pids.current", "95\n");
+	assert_int_equal(cgroup_tasks_left(&p, 7, cgroups), 5);
+	tree_text(&t, "cgroup/pod/pids.current", "101\n");
+	assert_int_equal(cgroup_tasks_left(&p, 7, cgroups), 0);
+	tree_text(&t, "proc/7/cgroup", "5:pids:/small\n0::/\n");
+	tree_text(&t, "cgroup/pids/small/pids.max", "64\n");
+	tree_text(&t, "cgroup/pids/small/pids.current", "4\n");
+	assert_int_equal(cgroup_tasks_left(&p, 7, cgroups), 60);
+	procfs_close(&p);
+	tree_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_shapes),
+		cmocka_unit_test(test_tasks_left),
 		cmocka_unit_test(test_paths_without_a_container),
 		cmocka_unit_test(test_has_finds_each_level),
 		cmocka_unit_test(test_name_that_does_not_fit),

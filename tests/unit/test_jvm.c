@@ -607,6 +607,11 @@ static void test_release_files(void **state)
 	assert_false(release_version("JAVA_VERSION=\"12345678\"", v, sizeof(v)));
 	assert_false(release_version("JAVA_VERSION=17", v, sizeof(v)));
 	assert_false(release_version("", v, sizeof(v)));
+	assert_true(release_modules("JAVA_VERSION=\"17\"\nMODULES=\"a b.c\"\n", v, sizeof(v)));
+	assert_string_equal(v, "a b.c");
+	/* no half of a list */
+	assert_false(release_modules("MODULES=\"a b.c def\"\n", v, sizeof(v)));
+	assert_false(release_modules("JAVA_VERSION=\"17\"\n", v, sizeof(v)));
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 #include "remote/base/buf.h"
 #include "remote/base/limits.h"
 #include "remote/jvm_args.h"
+#include "remote/proc_limits.h"
 #include "remote/proc_net.h"
 #include "tests/unit/tree.h"
 
@@ -240,6 +241,56 @@ static void test_words(void **state)
 	assert_int_equal(b.len, 4095 + 2);
 }
 
+/* ---- limits ---- */
+
+#define LIMITS                                                                             \
+	"Limit                     Soft Limit           Hard Limit           Units     \n" \
+	"Max processes             100                  200                  processes \n" \
+	"Max open files            1024                 4096                 files     \n" \
+	"Max locked memory         unlimited            unlimited            bytes     \n"
+
+static uint64_t limit(const char *text, const char *name)
+{
+	return proc_parse_limit(text, strlen(text), name);
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	assert_int_equal(limit(LIMITS, "Max open files"), 1024);
+	assert_int_equal(limit(LIMITS, "Max processes"), 100);
+	assert_true(limit(LIMITS, "Max locked memory") == UINT64_MAX);
+	assert_true(limit(LIMITS, "Max open") == UINT64_MAX);
+	assert_true(limit("Max open files", "Max open files") == UINT64_MAX);
+	assert_true(limit("Max open files \n", "Max open files") == UINT64_MAX);
+	assert_true(limit("", "Max open files") == UINT64_MAX);
+}
+
+/* All of the user's, wherever they run. */
+static void test_tasks(void **state)
+{
+	struct procfs p;
+	struct tree t;
+
+	(void)state;
+	tree_open(&t);
+	tree_text(&t, "7/limits", LIMITS);
+	tree_text(&t, "7/status", "Name:\tjava\nUid:\t1000\t1000\t1000\t1000\nThreads:\t60\n");
+	tree_text(&t, "8/status", "Name:\tx\nUid:\t1000\t0\t0\t0\nThreads:\t30\n");
+	tree_text(&t, "9/status", "Name:\tx\nUid:\t1001\t0\t0\t0\nThreads:\t30\n");
+	assert_int_equal(procfs_open(&p, t.path), 0);
+	assert_int_equal(proc_tasks_left(&p, 7), 10);
+	assert_int_equal(proc_files_limit(&p, 7), 1024);
+	assert_true(proc_tasks_left(&p, 8) == UINT64_MAX);
+	tree_text(&t, "9/status", "Name:\tx\nUid:\t1000\t0\t0\t0\nThreads:\t30\n");
+	assert_int_equal(proc_tasks_left(&p, 7), 0);
+	/* root has no such limit */
+	tree_text(&t, "7/status", "Name:\tjava\nUid:\t0\t0\t0\t0\nThreads:\t60\n");
+	assert_true(proc_tasks_left(&p, 7) == UINT64_MAX);
+	procfs_close(&p);
+	tree_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_table),	  cmocka_unit_test(test_long_table),
 		cmocka_unit_test(test_links),	  cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_arguments), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_tasks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
