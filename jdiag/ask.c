@@ -18,20 +18,23 @@ void ask_reply_release(struct ask_reply *r)
 	buf_release(&r->text);
 }
 
-static json_t *params_of(const struct jvmref *j, const char *command, const char *const *args,
-			 size_t n_args, uint64_t timeout_ms)
+static json_t *params_of(const struct jvmref *j, const struct ask_request *q, uint64_t timeout_ms)
 {
 	json_t *params = jvmref_params(j), *list = json_array();
 
 	/* Options of an agent are the user's text, which may be no UTF-8; the JVM would take them
 	 * as its platform's encoding, which nobody here knows. */
-	for (size_t i = 0; i < n_args; i++)
-		json_array_append_new(list, json_string(args[i]));
-	if (json_array_size(list) != n_args)
+	for (size_t i = 0; i < q->n_args; i++)
+		json_array_append_new(list, json_string(q->args[i]));
+	if (json_array_size(list) != q->n_args)
 		return json_decref(list), json_decref(params), NULL;
-	json_object_set_new(params, "command", json_string(command));
+	json_object_set_new(params, "command", json_string(q->command));
 	json_object_set_new(params, "args", list);
 	json_object_set_new(params, "timeout", json_integer((json_int_t)timeout_ms));
+	if (q->unless_port)
+		json_object_set_new(params, "unless_port", json_integer(q->unless_port));
+	if (q->unless_jar)
+		json_object_set_new(params, "unless_jar", json_string(q->unless_jar));
 	return params;
 }
 
@@ -108,17 +111,17 @@ static int receive(struct helper *h, uint32_t id, uint64_t timeout_ms, struct as
 	return rc < 0 ? -1 : 0;
 }
 
-int jvm_ask(struct helper *h, const struct jvmref *j, const char *command, const char *const *args,
-	    size_t n_args, uint64_t timeout_ms, struct ask_reply *ret, struct error *err)
+int jvm_ask_if(struct helper *h, const struct jvmref *j, const struct ask_request *q,
+	       struct ask_reply *ret, struct error *err)
 {
-	uint64_t ms = timeout_ms ? timeout_ms : ASK_TIMEOUT_MS;
-	auto_json json_t *params = params_of(j, command, args, n_args, ms);
+	uint64_t ms = q->timeout_ms ? q->timeout_ms : ASK_TIMEOUT_MS;
+	auto_json json_t *params = params_of(j, q, ms);
 	struct ask_reply r = {.text = BUF_INIT(MAX_ASK_REPLY)};
 	uint32_t id;
 
 	if (!params)
 		return error_set(err, ERR_USAGE, "what '%s' is asked with is not UTF-8 text",
-				 command);
+				 q->command);
 	if (helper_request(h, "ask", params, &id, err) < 0)
 		return -1;
 	if (receive(h, id, ms + MARGIN_MS, &r, err) < 0) {
@@ -128,6 +131,19 @@ int jvm_ask(struct helper *h, const struct jvmref *j, const char *command, const
 	ask_reply_release(ret);
 	*ret = r;
 	return 0;
+}
+
+int jvm_ask(struct helper *h, const struct jvmref *j, const char *command, const char *const *args,
+	    size_t n_args, uint64_t timeout_ms, struct ask_reply *ret, struct error *err)
+{
+	const struct ask_request q = {
+		.command = command,
+		.args = args,
+		.n_args = n_args,
+		.timeout_ms = timeout_ms,
+	};
+
+	return jvm_ask_if(h, j, &q, ret, err);
 }
 
 /* "-XX:+Name", "-XX:-Name"; "no such flag 'Name'". */

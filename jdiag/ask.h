@@ -31,6 +31,20 @@ int jvm_ask(struct helper *h, const struct jvmref *j, const char *command, const
 	    size_t n_args, uint64_t timeout_ms, struct ask_reply *ret,
 	    struct error *err) must_check;
 
+/* The same with conditions that the helper checks in the same moment, and holds until the answer.
+ */
+struct ask_request {
+	const char *command;
+	const char *const *args;
+	size_t n_args;
+	uint64_t timeout_ms;
+	uint16_t unless_port; /* 0: none. ERR_REFUSED with the errno that the JVM would get there */
+	const char *unless_jar; /* beginning of a name, or NULL. ERR_REFUSED, EEXIST: it is open */
+};
+
+int jvm_ask_if(struct helper *h, const struct jvmref *j, const struct ask_request *q,
+	       struct ask_reply *ret, struct error *err) must_check;
+
 /* The value of a boolean VM flag by `printflag`: 1, 0, -1 (no such flag: older JVMs), -2 with err.
  */
 int jvm_flag(struct helper *h, const struct jvmref *j, const char *name,

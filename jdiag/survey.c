@@ -1,6 +1,7 @@
 #include "jdiag/survey.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <string.h>
 
 #include "jdiag/helper/helper.h"
@@ -53,16 +54,31 @@ static bool is_survey(const json_t *a)
 	       is_size(json_at(a, "memory.limit")) && is_size(json_at(a, "memory.usage"));
 }
 
-int survey(struct helper *h, const struct jvmref *j, struct json_t **ret, struct error *err)
+int survey_with(struct helper *h, const struct jvmref *j, uint16_t port, const char *variable,
+		struct json_t **ret, struct error *err)
 {
 	auto_json json_t *params = jvmref_params(j), *answer = NULL;
 
+	if (port)
+		json_object_set_new(params, "port", json_integer(port));
+	if (variable)
+		json_object_set_new(params, "variable", json_string(variable));
 	if (helper_call(h, "survey", params, SURVEY_MS, &answer, err) < 0)
 		return -1;
-	if (!is_survey(answer))
+	if (!is_survey(answer) || (port && !is_size(json_object_get(answer, "bind"))))
 		return error_set(err, ERR_FAILED, "protocol error: what 'survey' answered is none");
 	*ret = STEAL(answer);
 	return 0;
+}
+
+int survey(struct helper *h, const struct jvmref *j, struct json_t **ret, struct error *err)
+{
+	return survey_with(h, j, 0, NULL, ret, err);
+}
+
+int survey_bind(const struct json_t *answer)
+{
+	return (int)(json_u64_at(answer, "bind", 0) & INT_MAX);
 }
 
 bool survey_listens(const struct json_t *answer, uint16_t port)

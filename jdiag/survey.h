@@ -15,6 +15,14 @@ struct json_t;
 int survey(struct helper *h, const struct jvmref *j, struct json_t **ret,
 	   struct error *err) must_check;
 
+/* The same, and could the JVM listen on that port (0: any)? Has it that variable in its environment
+ * (NULL: none)? */
+int survey_with(struct helper *h, const struct jvmref *j, uint16_t port, const char *variable,
+		struct json_t **ret, struct error *err) must_check;
+
+/* 0: the JVM could listen on the port that was asked for; else the errno that it would get. */
+int survey_bind(const struct json_t *survey);
+
 /* Anybody, tcp or tcp6; true as well when there are so many that nobody can tell. */
 bool survey_listens(const struct json_t *survey, uint16_t port);
 bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */

@@ -257,12 +257,12 @@ static int no_answer(struct error *err)
 			       "nobody who attaches; see its log (kubectl logs)");
 }
 
-static int ask(struct helper *h, const struct jvmref *j, const char *command,
-	       const char *const *args, size_t n, struct ask_reply *ret, struct error *err)
+static int ask(struct helper *h, const struct jvmref *j, const struct ask_request *q,
+	       struct ask_reply *ret, struct error *err)
 {
 	struct error e = {0};
 
-	if (jvm_ask(h, j, command, args, n, AGENT_LOAD_MS, ret, &e) == 0)
+	if (jvm_ask_if(h, j, q, ret, &e) == 0)
 		return 0;
 	*err = e;
 	if (e.code != ERR_ATTACH)
@@ -286,7 +286,15 @@ static int load(struct helper *h, const struct jvmref *j, const struct agent_req
 		: has_options(r) ? r->options
 				 : "",
 	};
-	int rc = ask(h, j, "load", args, ARRAY_SIZE(args), ret, err);
+	const struct ask_request q = {
+		.command = "load",
+		.args = args,
+		.n_args = ARRAY_SIZE(args),
+		.timeout_ms = AGENT_LOAD_MS,
+		.unless_port = r->unless_port,
+		.unless_jar = r->unless_jar,
+	};
+	int rc = ask(h, j, &q, ret, err);
 
 	if (both)
 		explicit_bzero(both, strlen(both));
@@ -298,8 +306,14 @@ static int start_module(struct helper *h, const struct jvmref *j, const struct a
 {
 	auto_free char *command = module_command(r);
 	const char *args[] = {command};
+	const struct ask_request q = {
+		.command = "jcmd",
+		.args = args,
+		.n_args = ARRAY_SIZE(args),
+		.timeout_ms = AGENT_LOAD_MS,
+	};
 
-	return ask(h, j, "jcmd", args, ARRAY_SIZE(args), ret, err);
+	return ask(h, j, &q, ret, err);
 }
 
 int agent_load(struct helper *h, const struct jvmref *j, const struct agent_request *r,

@@ -6,6 +6,7 @@
 #define JDIAG_AGENT_LOAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "jdiag/jvmref.h"
 #include "remote/base/error.h"
@@ -20,6 +21,9 @@ struct agent_request {
 	enum agent_kind kind;
 	const char *path;    /* as the JVM sees it; of a module its name: "jdk.management.agent" */
 	const char *options; /* "" none; may be a secret: never shown */
+	/* conditions, as of jvm_ask_if; 0 and NULL: none */
+	uint16_t unless_port;
+	const char *unless_jar;
 };
 
 /* May this JVM load agents at all? ERR_ATTACH: EnableDynamicAgentLoading is off (on every version,
@@ -37,8 +41,8 @@ int agent_check_allowed(struct helper *h, const struct jvmref *j, bool *ret_warn
  *	ETIMEDOUT  no answer within AGENT_LOAD_MS: it may be loaded, or still be at its start
  *	ECANCELED  its own start failed: a part of it is in the JVM
  *	0          it is not known
- * ERR_USAGE when the options do not fit, ERR_REFUSED when somebody else is at work on the JVM; then
- * nothing was asked.
+ * ERR_USAGE when the options do not fit, ERR_REFUSED when a condition is against it or somebody
+ * else is at work on the JVM; then nothing was asked.
  */
 int agent_load(struct helper *h, const struct jvmref *j, const struct agent_request *r,
 	       struct error *err) must_check;

@@ -66,7 +66,8 @@ static int open_jar(struct agent_source *a, struct error *err)
 
 int agent_source_open(struct agent_source *ret, const struct options *o, struct error *err)
 {
-	const struct agent_request module = {AGENT_MODULE, o->module, o->agent_options};
+	const struct agent_request module = {
+		.kind = AGENT_MODULE, .path = o->module, .options = o->agent_options};
 
 	if (check_one(o, err) < 0)
 		return -1;

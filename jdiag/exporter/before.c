@@ -12,6 +12,7 @@
 #include "jdiag/options.h"
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
+#include "jdiag/survey.h"
 #include "remote/base/buf.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
@@ -70,10 +71,10 @@ static int check_security(struct looking *l, struct error *err)
 static int check_memory(struct looking *l, struct error *err)
 {
 	uint64_t limit = json_u64_at(l->j->survey, "memory.limit", 0);
-	uint64_t usage = json_u64_at(l->j->survey, "memory.usage", 0);
-	char left[16], need[16], of[16];
+	uint64_t left = json_u64_at(l->j->survey, "memory.left", 0);
+	char has[16], need[16], of[16];
 
-	if (!limit || (usage < limit && limit - usage >= HEADROOM))
+	if (!limit || left >= HEADROOM)
 		return 0;
 	if (l->w->session->o->force) {
 		progress_note(l->w->progress, "--force: little memory is left in the container");
@@ -81,14 +82,39 @@ static int check_memory(struct looking *l, struct error *err)
 	}
 	error_set(err, ERR_REFUSED,
 		  "%s of memory are left in the container (limit %s), the exporter may take %s",
-		  str_format_size(left, usage < limit ? limit - usage : 0),
-		  str_format_size(of, limit), str_format_size(need, HEADROOM));
+		  str_format_size(has, left), str_format_size(of, limit),
+		  str_format_size(need, HEADROOM));
 	return error_hint(err, "raise the limit, or go on with --force");
+}
+
+/* One that nobody has, and that the JVM can have: that is tried. */
+static int try_port(struct looking *l, uint16_t port, struct error *err)
+{
+	auto_json json_t *answer = NULL;
+
+	if (survey_with(l->w->session->helper, &l->j->ref, port, NULL, &answer, err) < 0)
+		return -1;
+	return port_check_bind(port, answer, err);
 }
 
 static int check_port(struct looking *l, struct error *err)
 {
-	return port_choose(&l->w->settings->ports, l->j->survey, l->w->pod, &l->b->port, err);
+	const struct port_range *range = &l->w->settings->ports;
+	struct port_range rest = *range;
+	struct error why = {0};
+
+	for (; port_choose(&rest, l->j->survey, l->w->pod, &l->b->port, &why) == 0; rest.first++) {
+		rest.first = l->b->port;
+		if (try_port(l, l->b->port, &why) == 0)
+			return 0;
+		if (why.code != ERR_REFUSED) {
+			*err = why;
+			return -1;
+		}
+		if (rest.first == rest.last)
+			break;
+	}
+	return port_none(range, &why, err);
 }
 
 /* ---- what the JVM is asked ---- */

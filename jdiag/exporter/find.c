@@ -9,8 +9,7 @@
 #include "jdiag/survey.h"
 #include "remote/base/str.h"
 
-#define PREFIX "jmx_prometheus_javaagent"
-#define OURS PREFIX "-"
+#define OURS EXPORTER_JAR "-"
 #define LIBRARY "io.prometheus.metrics."
 #define DIGEST 12 /* digits of it in a name */
 #define HEX "0123456789abcdef"
@@ -71,7 +70,8 @@ static const char *exporter_of(const json_t *paths)
 	size_t i;
 
 	json_array_foreach (paths, i, path)
-		if (json_is_string(path) && str_starts(base_name(json_string_value(path)), PREFIX))
+		if (json_is_string(path) &&
+		    str_starts(base_name(json_string_value(path)), EXPORTER_JAR))
 			return json_string_value(path);
 	return NULL;
 }

@@ -16,6 +16,8 @@
 struct helper;
 struct json_t;
 
+#define EXPORTER_JAR "jmx_prometheus_javaagent" /* how its jars are called, and ours */
+
 enum exporter_owner {
 	EXPORTER_NONE,
 	EXPORTER_OURS,	   /* a jar that jdiag has placed is open */

@@ -102,6 +102,34 @@ int port_check(uint16_t port, const json_t *survey, const json_t *pod, struct er
 	return 0;
 }
 
+int port_check_bind(uint16_t port, const json_t *survey, struct error *err)
+{
+	int sys = survey_bind(survey);
+
+	if (!sys)
+		return 0;
+	if (sys == EADDRINUSE) {
+		error_set(err, ERR_REFUSED,
+			  "port %u is in use: nobody listens there, but a socket of the pod has it "
+			  "(perhaps a connection that it has opened)",
+			  port);
+		err->sys = sys;
+	} else {
+		error_sys(err, ERR_REFUSED, sys, "the JVM cannot listen on port %u", port);
+	}
+	return hint_other(err);
+}
+
+int port_none(const struct port_range *range, const struct error *why, struct error *err)
+{
+	if (range->first == range->last) {
+		*err = *why;
+		return -1;
+	}
+	error_set(err, ERR_REFUSED, "no port from %u to %u is free", range->first, range->last);
+	return error_hint(err, "the last of them: %s", why->msg);
+}
+
 int port_choose(const struct port_range *range, const json_t *survey, const json_t *pod,
 		uint16_t *ret, struct error *err)
 {
@@ -112,10 +140,5 @@ int port_choose(const struct port_range *range, const json_t *survey, const json
 			*ret = (uint16_t)port;
 			return 0;
 		}
-	if (range->first == range->last) {
-		*err = why;
-		return -1;
-	}
-	error_set(err, ERR_REFUSED, "no port from %u to %u is free", range->first, range->last);
-	return error_hint(err, "the last of them: %s", why.msg);
+	return port_none(range, &why, err);
 }

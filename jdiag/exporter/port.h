@@ -27,7 +27,14 @@ int port_range_parse(const char *text, struct port_range *ret, struct error *err
 int port_check(uint16_t port, const struct json_t *survey, const struct json_t *pod,
 	       struct error *err) must_check;
 
-/* The first one that is free; ERR_REFUSED: of one port why not, of many that none is. */
+/* Of a port that port_check found free, by a survey that was asked for it: could the JVM listen
+ * there? ERR_REFUSED with why not; err->sys the errno that it would get. */
+int port_check_bind(uint16_t port, const struct json_t *survey, struct error *err) must_check;
+
+/* ERR_REFUSED: of one port why not, of many that none is. Returns -1. */
+int port_none(const struct port_range *range, const struct error *why, struct error *err);
+
+/* The first one that is free; as port_none. */
 int port_choose(const struct port_range *range, const struct json_t *survey,
 		const struct json_t *pod, uint16_t *ret, struct error *err) must_check;
 

@@ -10,6 +10,7 @@
 #include "jdiag/exporter/annotate_pod.h"
 #include "jdiag/exporter/ended.h"
 #include "jdiag/exporter/page.h"
+#include "jdiag/exporter/port.h"
 #include "jdiag/exporter/settings.h"
 #include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
@@ -86,18 +87,56 @@ static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
 	session_set_uninterruptible(w->session, false);
 }
 
+/* Where two are at work on the same JVM they place the same files in the same place: those of one
+ * that is told to go away may be what the other one loads. */
+static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
+			const struct files *f, struct error *err)
+{
+	if (err->sys && err->sys != EEXIST) {
+		remove_files(w, j, f);
+		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
+				err);
+	}
+	return add_hint("this run has loaded nothing; run the same command again, it looks at what "
+			"is there",
+			err);
+}
+
+/* Who came in the meantime would make the exporter's start fail, and that ends the JVM; and its
+ * configuration would be replaced. The helper looks once more in the moment of the load; here it
+ * can be told who it is. */
+static int look_again(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		      struct error *err)
+{
+	auto_json json_t *now = NULL;
+	struct exporter_found found;
+
+	if (survey_with(w->session->helper, &j->ref, port, NULL, &now, err) < 0)
+		return -1;
+	exporter_find_seen(now, &found);
+	if (found.owner != EXPORTER_NONE) {
+		error_set(err, ERR_REFUSED, "somebody has loaded an exporter meanwhile: '%s'",
+			  found.what);
+		err->sys = EEXIST;
+		return -1;
+	}
+	return port_check(port, now, w->pod, err) < 0 ? -1 : port_check_bind(port, now, err);
+}
+
 static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		 struct files *f, struct error *err)
 {
 	progress_phase(w->progress, "place");
 	remove_outlived(w, j);
-	if (place_jar(w, j, &f->jar, err) == 0 &&
+	if (place_jar(w, j, &f->jar, err) == 0 && look_again(w, j, port, err) == 0 &&
 	    place_config(w, j, port, f->jar.path, &f->config, err) == 0) {
 		if (f->jar.why[0])
 			progress_note(w->progress, "the files are in '%s': %s", f->jar.path,
 				      f->jar.why);
 		return 0;
 	}
+	if (err->code == ERR_REFUSED)
+		return tell_refused(w, j, f, err);
 	remove_files(w, j, f);
 	return add_hint("nothing was loaded", err);
 }
@@ -119,6 +158,8 @@ static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, cons
 {
 	if (err->sys == ESRCH)
 		return exporter_tell_end(w, j, err);
+	if (err->code == ERR_REFUSED)
+		return tell_refused(w, j, f, err);
 	if (agent_is_out(err)) {
 		remove_files(w, j, f);
 		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
@@ -138,7 +179,13 @@ static int load(struct exporter_work *w, const struct exporter_jvm *j,
 		const struct exporter_before *b, const struct files *f, struct error *err)
 {
 	auto_free char *options = xasprintf("%u:%s", b->port, f->config.path);
-	const struct agent_request r = {AGENT_JAR, f->jar.path, options};
+	const struct agent_request r = {
+		.kind = AGENT_JAR,
+		.path = f->jar.path,
+		.options = options,
+		.unless_port = b->port,
+		.unless_jar = EXPORTER_JAR,
+	};
 
 	progress_phase(w->progress, "load");
 	if (exporter_check_options(options, err) < 0) {

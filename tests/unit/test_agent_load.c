@@ -15,9 +15,12 @@
 
 #define SECRET "hunter2"
 
-static const struct agent_request jar = {AGENT_JAR, "/tmp/a.jar", SECRET};
-static const struct agent_request library = {AGENT_LIBRARY, "/tmp/a.so", SECRET};
-static const struct agent_request management = {AGENT_MODULE, "jdk.management.agent", ""};
+static const struct agent_request jar = {
+	.kind = AGENT_JAR, .path = "/tmp/a.jar", .options = SECRET};
+static const struct agent_request library = {
+	.kind = AGENT_LIBRARY, .path = "/tmp/a.so", .options = SECRET};
+static const struct agent_request management = {
+	.kind = AGENT_MODULE, .path = "jdk.management.agent", .options = ""};
 
 static void check(const struct agent_request *r, unsigned int release, int code, const char *text,
 		  int sys, const char *says)
@@ -124,7 +127,7 @@ static void request(const struct agent_request *r, unsigned int release, const c
 static void test_lengths(void **state)
 {
 	static char text[200000];
-	struct agent_request r = {AGENT_JAR, "/tmp/a.jar", text};
+	struct agent_request r = {.kind = AGENT_JAR, .path = "/tmp/a.jar", .options = text};
 
 	(void)state;
 	memset(text, 'x', 1024 - strlen("/tmp/a.jar="));
@@ -134,11 +137,11 @@ static void test_lengths(void **state)
 	request(&r, 23, "before Java 24");
 	request(&r, 24, NULL);
 	request(&r, 0, NULL); /* the helper may know better */
-	r = (struct agent_request){AGENT_LIBRARY, "/tmp/a.so", text};
+	r = (struct agent_request){.kind = AGENT_LIBRARY, .path = "/tmp/a.so", .options = text};
 	request(&r, 8, NULL);
 	memset(text, 'x', sizeof(text) - 1);
 	request(&r, 25, "a JVM takes 131072 bytes");
-	r = (struct agent_request){AGENT_JAR, "/srv/a=b/a.jar", ""};
+	r = (struct agent_request){.kind = AGENT_JAR, .path = "/srv/a=b/a.jar", .options = ""};
 	request(&r, 17, "would take what follows '='");
 	r.kind = AGENT_LIBRARY;
 	request(&r, 17, NULL);
@@ -146,7 +149,8 @@ static void test_lengths(void **state)
 
 static void command(const char *options, const char *wanted, bool open)
 {
-	struct agent_request r = {AGENT_MODULE, "jdk.management.agent", options};
+	struct agent_request r = {
+		.kind = AGENT_MODULE, .path = "jdk.management.agent", .options = options};
 	char *got;
 
 	request(&r, 17, NULL);
@@ -173,7 +177,8 @@ static void test_module_options(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct agent_request r = {AGENT_MODULE, bad[i].name, bad[i].options};
+		struct agent_request r = {
+			.kind = AGENT_MODULE, .path = bad[i].name, .options = bad[i].options};
 
 		request(&r, 17, bad[i].says);
 	}
@@ -289,7 +294,7 @@ static void test_what_is_left(void **state)
 /* Nothing is sent that does not fit. */
 static void test_nothing_is_asked(void **state)
 {
-	const struct agent_request r = {AGENT_JAR, "/x=y/a.jar", ""};
+	const struct agent_request r = {.kind = AGENT_JAR, .path = "/x=y/a.jar", .options = ""};
 	struct error err;
 
 	(void)state;

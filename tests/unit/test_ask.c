@@ -37,6 +37,27 @@ static void test_reply(void **state)
 	node_stop(&n);
 }
 
+static void test_conditions(void **state)
+{
+	const struct ask_request q = {
+		.command = "load", .unless_port = 9404, .unless_jar = "jmx_prometheus_javaagent"};
+	struct ask_reply r = {0};
+	struct buf b = script();
+	struct error err = {0};
+	struct node n;
+
+	(void)state;
+	say_to(&b, 1, FRAME_ERROR, "{\"code\":\"refused\",\"errno\":98,\"message\":\"in use\"}");
+	node_start(&n, b);
+	assert_int_equal(jvm_ask_if(n.helper, &jvm, &q, &r, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(err.sys, 98);
+	assert_non_null(memmem(n.fake.in.data, n.fake.in.len, "\"unless_port\":9404", 18));
+	assert_non_null(memmem(n.fake.in.data, n.fake.in.len,
+			       "\"unless_jar\":\"jmx_prometheus_javaagent\"", 39));
+	node_stop(&n);
+}
+
 static void test_errors(void **state)
 {
 	struct ask_reply r = {0};
@@ -186,10 +207,10 @@ static void test_reference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reply),	  cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_lies),	  cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_flag),	  cmocka_unit_test(test_release),
-		cmocka_unit_test(test_reference),
+		cmocka_unit_test(test_reply),	   cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_conditions), cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_bytes),	   cmocka_unit_test(test_flag),
+		cmocka_unit_test(test_release),	   cmocka_unit_test(test_reference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

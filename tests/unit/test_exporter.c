@@ -115,6 +115,24 @@ static void test_free_ports(void **state)
 	assert_int_equal(port, 65535);
 }
 
+static void test_ports_that_cannot_be_had(void **state)
+{
+	auto_json json_t *free_one = object("{\"bind\": 0}"), *old = object("{}");
+	auto_json json_t *used = object("{\"bind\": 98}"), *kept = object("{\"bind\": 13}");
+
+	(void)state;
+	assert_int_equal(port_check_bind(9404, free_one, &err), 0);
+	assert_int_equal(port_check_bind(9404, old, &err), 0);
+	assert_int_equal(port_check_bind(9404, used, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(err.sys, EADDRINUSE);
+	assert_non_null(strstr(err.msg, "port 9404 is in use: nobody listens there"));
+	assert_int_equal(port_check_bind(9404, kept, &err), -1);
+	assert_int_equal(err.sys, EACCES);
+	assert_non_null(strstr(err.msg, "the JVM cannot listen on port 9404"));
+	assert_non_null(strstr(err.hint, "--port"));
+}
+
 /* ---- whose it is ---- */
 
 static void test_names_of_jars(void **state)
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_bad_ranges),
 		cmocka_unit_test(test_free_ports),
+		cmocka_unit_test(test_ports_that_cannot_be_had),
 		cmocka_unit_test(test_names_of_jars),
 		cmocka_unit_test(test_what_is_seen),
 		cmocka_unit_test(test_classes),
