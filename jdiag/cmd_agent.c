@@ -206,7 +206,7 @@ static void clean_up(struct job *j, struct error *err)
 	struct error e = {0};
 	bool removed;
 
-	if (!j->is_placed || err->sys == ESRCH)
+	if (!j->is_placed || err->sys == ESRCH || (agent_is_out(err) && j->placed.existed))
 		return;
 	if (agent_is_out(err) &&
 	    agent_unplace(j->session->helper, &j->ref, j->placed.path, &removed, &e) == 0) {

@@ -19,6 +19,7 @@
 #include "remote/upload/curl.h"
 
 #define LINGER_MS 1000
+#define END_MS 3500 /* for all requests together: PROTOCOL.md promises 5 s */
 #define MAX_POLL (3 + WIRE_MAX_REQUESTS * OP_MAX_FDS)
 
 struct helper {
@@ -341,6 +342,7 @@ static int serve(struct helper *h, struct error *err)
 
 static void end_all(struct helper *h)
 {
+	h->state.end_by = now_ms() + END_MS;
 	for (size_t i = 0; i < WIRE_MAX_REQUESTS; i++)
 		if (h->requests[i].op && h->requests[i].op->end)
 			h->requests[i].op->end(&h->state, &h->requests[i]);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "remote/base/io.h"
 #include "remote/base/str.h"
@@ -45,13 +46,38 @@ static bool take_number(const char **p, unsigned long *ret)
 	return true;
 }
 
+/* id, parent, major:minor */
+static bool take_head(const char **line, unsigned long *ret_id, dev_t *ret_dev)
+{
+	char device[32], *minor;
+	unsigned long parent;
+	uint64_t high, low;
+
+	if (!take_number(line, ret_id) || !take_number(line, &parent) ||
+	    !take_field(line, device, sizeof(device)))
+		return false;
+	minor = strchr(device, ':');
+	if (!minor)
+		return false;
+	*minor++ = '\0';
+	if (!str_to_u64(device, UINT32_MAX, &high) || !str_to_u64(minor, UINT32_MAX, &low))
+		return false;
+	*ret_dev = makedev((unsigned int)high, (unsigned int)low);
+	return true;
+}
+
+bool mount_line_dev(const char *line, dev_t *ret)
+{
+	unsigned long id;
+
+	return take_head(&line, &id, ret);
+}
+
 bool mount_line_parse(const char *line, struct mount_line *ret)
 {
-	unsigned long parent;
 	char skipped[512];
 
-	if (!take_number(&line, &ret->id) || !take_number(&line, &parent) ||
-	    !take_field(&line, skipped, sizeof(skipped)) || /* major:minor */
+	if (!take_head(&line, &ret->id, &ret->dev) ||
 	    !take_field(&line, ret->root, sizeof(ret->root)) ||
 	    !take_field(&line, ret->point, sizeof(ret->point)))
 		return false;

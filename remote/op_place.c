@@ -59,6 +59,7 @@ static int step(struct helper_state *h, struct op_request *r, struct error *err)
 	jsonw_string(&w, "path", got.path);
 	jsonw_string(&w, "how", got.mounted ? "mount" : "directory");
 	jsonw_string(&w, "why", got.why);
+	jsonw_bool(&w, "existed", got.existed);
 	jsonw_close(&w, '}');
 	conn_send_json(h->conn, FRAME_RESULT, r->id, &b);
 	return 1;
@@ -81,8 +82,7 @@ static void end(struct helper_state *h, struct op_request *r)
 {
 	struct work *k = r->state;
 
-	(void)h;
-	placing_free(k->placing);
+	placing_free(k->placing, h->end_by);
 	target_close(&k->target);
 	free(k);
 	r->state = NULL;

@@ -25,6 +25,7 @@ struct helper_state {
 	/* Write ends of pipes: a capture without a spool ends when its helper does. */
 	int lifelines[MAX_LIFELINES];
 	unsigned int n_lifelines;
+	uint64_t end_by; /* now_ms() at which it is to have ended; 0: not yet */
 };
 
 struct op_request {

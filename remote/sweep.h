@@ -28,11 +28,15 @@ void sweep_process(const struct procfs *p, pid_t pid, bool dry, sweep_fn *fn, vo
 /* One line of mountinfo. */
 struct mount_line {
 	unsigned long id;
+	dev_t dev;					  /* of its file system */
 	char root[512], point[512], type[32], source[64]; /* unescaped; cut: the line is refused */
 };
 
 /* False when it is not a line of mountinfo, or longer than ours can be. */
 bool mount_line_parse(const char *line, struct mount_line *ret);
+
+/* The file system of a line alone, however long the rest is. */
+bool mount_line_dev(const char *line, dev_t *ret);
 
 /* A mount that only we make, for the time of a command? */
 bool mount_line_is_ours(const struct mount_line *m);

@@ -91,7 +91,8 @@ static int take_result(const json_t *answer, const char *name, const char *repla
 		       struct placed *ret, struct error *err)
 {
 	const char *path = json_str_at(answer, "path", ""), *how = json_str_at(answer, "how", "");
-	struct placed p = {.mounted = strcmp(how, "mount") == 0};
+	struct placed p = {.mounted = strcmp(how, "mount") == 0,
+			   .existed = json_bool_at(answer, "existed", false)};
 	const char *why = json_str_at(answer, "why", "");
 
 	if (!is_path_of(path, name) || (replace && strcmp(path, replace) != 0) ||

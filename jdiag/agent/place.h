@@ -13,7 +13,8 @@ struct helper;
 struct placed {
 	char path[1024]; /* as the JVM sees it */
 	bool mounted;	 /* on a mount of ours */
-	char why[256];	 /* why no better place was taken; "" for the first */
+	bool existed; /* it was there already: somebody else may want it, it is not to be removed */
+	char why[256]; /* why no better place was taken; "" for the first */
 };
 
 /* replace: the path of an earlier one, or NULL. exec: code will be mapped from it. ERR_NODE with

@@ -57,14 +57,17 @@ static int place_config(struct exporter_work *w, const struct exporter_jvm *j, u
 			   s->config_len, s->config_sha256, false, path, ret, err);
 }
 
-/* What is left when it cannot be removed is said. */
-static void remove_file(struct exporter_work *w, const struct exporter_jvm *j, const char *path)
+/* What is left when it cannot be removed is said; what was there before is another JVM's. */
+static void remove_file(struct exporter_work *w, const struct exporter_jvm *j,
+			const struct placed *p)
 {
 	struct error e = {0};
 	bool removed;
 
-	if (*path && agent_unplace(w->session->helper, &j->ref, path, &removed, &e) < 0)
-		progress_note(w->progress, "warning: '%s' stays in the container: %s", path, e.msg);
+	if (*p->path && !p->existed &&
+	    agent_unplace(w->session->helper, &j->ref, p->path, &removed, &e) < 0)
+		progress_note(w->progress, "warning: '%s' stays in the container: %s", p->path,
+			      e.msg);
 }
 
 /* What an earlier start of the container has left, where that outlives it (an emptyDir). */
@@ -82,8 +85,8 @@ static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
 			 const struct files *f)
 {
 	session_set_uninterruptible(w->session, true);
-	remove_file(w, j, f->config.path);
-	remove_file(w, j, f->jar.path);
+	remove_file(w, j, &f->config);
+	remove_file(w, j, &f->jar);
 	session_set_uninterruptible(w->session, false);
 }
 

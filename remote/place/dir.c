@@ -19,6 +19,7 @@
 #define SLACK (256 * KiB) /* what stays free */
 #define OLD_S 300	  /* a child lives a minute at most */
 #define MAX_ENTRIES 4096
+#define LATEST ((time_t)INT64_MAX)
 
 int placedir_check(int dir)
 {
@@ -33,18 +34,29 @@ int placedir_check(int dir)
 	return 0;
 }
 
-int placedir_open(int parent, bool make)
+static int open_checked(int parent)
 {
-	auto_fd int fd = -1;
+	auto_fd int fd = openat(parent, PLACE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int rc;
 
-	if (make && mkdirat(parent, PLACE_DIR, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(parent, PLACE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? -ENOTUNIQ : -errno;
 	rc = placedir_check(fd);
 	return rc < 0 ? rc : STEAL_FD(fd);
+}
+
+int placedir_open(int parent, bool make)
+{
+	bool made = make && mkdirat(parent, PLACE_DIR, 0700) == 0;
+	int fd;
+
+	if (make && !made && errno != EEXIST)
+		return -errno;
+	fd = open_checked(parent);
+	/* Some file systems keep neither owner nor mode (SMB, FUSE), or have others in mind. */
+	if (fd < 0 && made)
+		(void)unlinkat(parent, PLACE_DIR, AT_REMOVEDIR);
+	return fd;
 }
 
 int placedir_fits(int dir, uint64_t size, bool exec)
@@ -202,6 +214,8 @@ static int set_later_time(int dir, const char *temp, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
+	if (S_ISREG(st.st_mode) && st.st_mtime == LATEST)
+		return -EOVERFLOW;
 	if (S_ISREG(st.st_mode) && st.st_mtime >= times[1].tv_sec)
 		times[1].tv_sec = st.st_mtime + 1;
 	return utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
@@ -241,7 +255,7 @@ static bool is_left(int dir, const char *name)
 	struct stat st;
 
 	return str_starts(name, PLACE_TEMP) && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_mtime + OLD_S < time(NULL);
+	       st.st_mtime < time(NULL) - OLD_S;
 }
 
 int placedir_clean(int dir, bool dry)

@@ -21,7 +21,8 @@ struct place_inode {
 	uint64_t dev, ino;
 };
 
-/* Our directory below parent, made if `make`; a descriptor to read it. */
+/* Our directory below parent, made if `make`; a descriptor to read it. Nothing is made on failure.
+ */
 int placedir_open(int parent, bool make) must_check;
 
 /* A directory of the own user's that nobody else can look into? */

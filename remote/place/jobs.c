@@ -11,8 +11,8 @@
 #include "remote/base/io.h"
 
 #define STAGE_MS 60000 /* a slow disk; a network file system that is gone */
+#define COMMIT_MS 30000
 #define SHORT_MS 5000
-#define UNDO_MS 2000 /* a helper that has lost its client is to end within 5 s */
 
 /* ---- in the child ---- */
 
@@ -21,6 +21,10 @@ static const char *why_not(int errnum)
 	switch (errnum) {
 	case ENOTUNIQ:
 		return "'" PLACE_DIR "' there is not a directory of the JVM's user alone";
+	case EPERM:
+		return "others can exchange what lies there";
+	case EXDEV:
+		return "others of the pod may have it, too";
 	case ENOEXEC:
 		return "mounted noexec";
 	case EEXIST:
@@ -58,9 +62,18 @@ static int stage_in(const struct place_job *j, int dir, struct staged *s)
 	return rc < 0 ? rc : placedir_write(dir, j->temp, &j->content, &s->inode);
 }
 
-static int stage_at(const struct place_job *j, const char *path, struct staged *s)
+/* O_PATH of the directory in which ours is, or -errno. */
+static int open_parent(const struct place_job *j, size_t spot)
 {
-	auto_fd int parent = spot_open(path);
+	auto_fd int parent = spot_open(j->spots->list[spot].path);
+	int rc = parent < 0 ? parent : spot_check(j->spots, parent, j->shared);
+
+	return rc < 0 ? rc : STEAL_FD(parent);
+}
+
+static int stage_at(const struct place_job *j, size_t spot, struct staged *s)
+{
+	auto_fd int parent = open_parent(j, spot);
 	auto_fd int dir = parent < 0 ? -1 : placedir_open(parent, true);
 	int rc = parent < 0 ? parent : dir < 0 ? dir : stage_in(j, dir, s);
 
@@ -81,16 +94,20 @@ static int stage_in_dir(const struct place_job *j, struct staged *s)
 static int run_stage(void *ctx, struct buf *answer, struct error *err)
 {
 	const struct place_job *j = ctx;
-	struct staged s = {.worst = EROFS};
+	struct staged s = {.worst = EROFS, .tried = j->tried};
 	size_t n = j->dir >= 0 ? 1 : j->spots->n;
 
 	(void)err;
 	for (size_t i = 0; i < n && !s.found; i++) {
-		int rc =
-			j->dir >= 0 ? stage_in_dir(j, &s) : stage_at(j, j->spots->list[i].path, &s);
+		int rc;
 
+		if (j->tried >> i & 1)
+			continue;
+		rc = j->dir >= 0 ? stage_in_dir(j, &s) : stage_at(j, i, &s);
 		s.spot = i;
 		s.found = rc == 0;
+		if (rc != 0 && rc != -EXDEV)
+			s.tried |= 1u << i;
 		if (rc < 0)
 			note(&s, j->dir >= 0 ? "our mount" : j->spots->list[i].name, -rc);
 	}
@@ -98,40 +115,76 @@ static int run_stage(void *ctx, struct buf *answer, struct error *err)
 	return 0;
 }
 
+/* The JVMs of a container share the directory, and each has its own lock. */
+static int commit_in(const struct place_job *j, int dir, struct committed *c)
+{
+	int rc = placedir_commit(dir, j->temp, &j->inode, j->name, j->replace);
+
+	if (rc != -EEXIST || j->replace)
+		return rc;
+	if (placedir_has(dir, j->name, &j->content, &c->inode) != 1)
+		return rc;
+	c->existed = true;
+	return placedir_remove(dir, j->temp, &j->inode);
+}
+
+static int commit_in_dir(const struct place_job *j, struct committed *c)
+{
+	int rc = placedir_check(j->dir);
+
+	return rc < 0 ? rc : commit_in(j, j->dir, c);
+}
+
+static int commit_at_spot(const struct place_job *j, struct committed *c)
+{
+	auto_fd int parent = open_parent(j, j->spot);
+	auto_fd int dir = parent < 0 ? -1 : placedir_open(parent, false);
+
+	return parent < 0 ? parent : dir < 0 ? dir : commit_in(j, dir, c);
+}
+
+static int verify(const char *path, const struct place_inode *inode, struct error *err)
+{
+	auto_fd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot find '%s' where it was placed",
+				 path);
+	if (st.st_dev != inode->dev || st.st_ino != inode->ino)
+		return error_set(err, ERR_NODE, "'%s' was exchanged while it was placed", path);
+	return 0;
+}
+
 static int run_commit(void *ctx, struct buf *answer, struct error *err)
 {
 	const struct place_job *j = ctx;
-	int rc = placedir_check(j->dir);
+	struct committed c = {.existed = j->existed, .inode = j->inode};
+	int rc = 0;
 
-	(void)answer;
-	if (rc == 0)
-		rc = placedir_commit(j->dir, j->temp, &j->inode, j->name, j->replace);
-	if (rc == 0)
-		return 0;
-	error_set(err, ERR_NODE, "cannot place '%s': %s", j->name, why_not(-rc));
-	err->sys = -rc;
-	return -1;
+	if (!j->existed)
+		rc = j->dir >= 0 ? commit_in_dir(j, &c) : commit_at_spot(j, &c);
+	if (rc < 0) {
+		error_set(err, ERR_NODE, "cannot place '%s': %s", j->name, why_not(-rc));
+		err->sys = -rc;
+		return -1;
+	}
+	buf_add(answer, &c, sizeof(c));
+	return j->path ? verify(j->path, &c.inode, err) : 0;
 }
 
 static int run_verify(void *ctx, struct buf *answer, struct error *err)
 {
 	const struct place_job *j = ctx;
-	auto_fd int fd = open(j->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
 
 	(void)answer;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_sys(err, ERR_NODE, errno, "cannot find '%s' where it was placed",
-				 j->path);
-	if (st.st_dev != j->inode.dev || st.st_ino != j->inode.ino)
-		return error_set(err, ERR_NODE, "'%s' was exchanged while it was placed", j->path);
-	return 0;
+	return verify(j->path, &j->inode, err);
 }
 
 static void undo_in(const struct place_job *j, int dir)
 {
 	(void)!placedir_remove(dir, j->temp, NULL);
-	if (!j->replace && j->inode.ino)
+	if (!j->replace && !j->existed && j->inode.ino)
 		(void)!placedir_remove(dir, j->name, &j->inode);
 }
 
@@ -246,9 +299,28 @@ static int run_short(const struct target *t, const struct place_job *j,
 	return enter_run(t->proc, &r, answer, err);
 }
 
-int job_commit(const struct target *t, const struct place_job *j, struct error *err)
+int job_commit_start(const struct target *t, const struct place_job *j, struct enter_child *ret,
+		     struct error *err)
 {
-	return run_short(t, j, run_commit, SHORT_MS, NULL, err);
+	struct place_job copy = *j;
+	struct enter_request r;
+
+	copy.content.fd = -1;
+	r = request_of(t, &copy, run_commit, COMMIT_MS);
+	return enter_start(t->proc, &r, sizeof(struct committed), ret, err);
+}
+
+int job_commit(const struct target *t, const struct place_job *j, struct committed *ret,
+	       struct error *err)
+{
+	auto_buf struct buf answer = BUF_INIT(sizeof(*ret));
+
+	if (run_short(t, j, run_commit, SHORT_MS, &answer, err) < 0)
+		return -1;
+	if (answer.len != sizeof(*ret))
+		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
+	memcpy(ret, answer.data, sizeof(*ret));
+	return 0;
 }
 
 int job_verify(const struct target *t, const struct place_job *j, struct error *err)
@@ -256,9 +328,10 @@ int job_verify(const struct target *t, const struct place_job *j, struct error *
 	return run_short(t, j, run_verify, SHORT_MS, NULL, err);
 }
 
-int job_undo(const struct target *t, const struct place_job *j, struct error *err)
+int job_undo(const struct target *t, const struct place_job *j, uint64_t timeout_ms,
+	     struct error *err)
 {
-	return run_short(t, j, run_undo, UNDO_MS, NULL, err);
+	return run_short(t, j, run_undo, timeout_ms, NULL, err);
 }
 
 int job_remove(const struct target *t, const struct place_job *j, bool *ret_removed, bool *ret_left,

@@ -6,15 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/enter.h"
 #include "remote/mount.h"
+#include "remote/pass_fd.h"
 #include "remote/place/place.h"
 #include "remote/place/spots.h"
 #include "remote/rootpath.h"
@@ -24,16 +28,70 @@
 #define LEAST_FREE (256 * MiB) /* of the node's memory */
 #define MAX_MOUNTINFO (8 * MiB)
 #define ENTER_MS 2000
+#define MAX_TRIED 2   /* each costs a child; a container can make many */
+#define LOCK_TRIES 20 /* 5 ms each */
 
-/* The place of a mount that mountinfo names is what it says, and the JVM's user's. */
-static int open_mount(const struct target *t, const struct mount_line *line)
+/* ---- one that is there ---- */
+
+struct reach {
+	const struct target *t;
+	const char *point;
+	int channel;
+};
+
+/* It is a tmpfs, and the own user's: the helper can ask that descriptor without waiting. */
+static int run_reach(void *ctx, struct buf *answer, struct error *err)
 {
-	auto_fd int fd = rootpath_open(t->root, line->point, O_PATH | O_DIRECTORY);
+	const struct reach *r = ctx;
+	auto_fd int fd = rootpath_open(r->t->root, r->point, O_PATH | O_DIRECTORY);
 	struct statfs s;
 	struct stat st;
 
-	if (fd < 0 || mount_id(t->proc, fd) != line->id || fstatfs(fd, &s) < 0 ||
-	    s.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0 || st.st_uid != t->jvm.uid)
+	(void)answer;
+	if (fd < 0 || fstatfs(fd, &s) < 0 || s.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0 ||
+	    st.st_uid != geteuid() || pass_fd(r->channel, fd) < 0)
+		return error_set(err, ERR_NODE, "it is not ours");
+	return 0;
+}
+
+/* The container may have mounted on the way what never answers: a child goes there. */
+static int reach(const struct target *t, const char *point)
+{
+	auto_fd int ours = -1, theirs = -1;
+	struct error e = {0};
+	int pair[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
+	ours = pair[0];
+	theirs = pair[1];
+	if (enter_run(t->proc,
+		      &(struct enter_request){
+			      .target = &t->ref,
+			      .take_creds = true,
+			      .uid = t->jvm.uid,
+			      .gid = t->jvm.gid,
+			      .fds = {t->root, theirs},
+			      .n_fds = 2,
+			      .run = run_reach,
+			      .ctx = &(struct reach){t, point, theirs},
+			      .timeout_ms = ENTER_MS,
+		      },
+		      NULL, &e) < 0)
+		return -1;
+	fd = take_fd(ours);
+	return fd < 0 ? -1 : fd;
+}
+
+/* The place of a mount that mountinfo names is what it says. (The numbers of mounts and of file
+ * systems are used again when they are free.) */
+static int open_mount(const struct target *t, const struct mount_line *line)
+{
+	auto_fd int fd = spot_is_plain(line->point) ? reach(t, line->point) : -1;
+	struct stat st;
+
+	if (fd < 0 || mount_id(t->proc, fd) != line->id || fstat(fd, &st) < 0 ||
+	    st.st_dev != line->dev)
 		return -1;
 	return STEAL_FD(fd);
 }
@@ -43,6 +101,7 @@ bool agent_mount_find(const struct target *t, const char *point, struct agent_mo
 	auto_buf struct buf b = BUF_INIT(MAX_MOUNTINFO);
 	struct mount_line line;
 	char path[32], *text, *rest;
+	unsigned int n = 0;
 
 	snprintf(path, sizeof(path), "%d/mountinfo", (int)t->ref.pid);
 	if (io_read_file(t->proc->fd, path, &b) < 0 || !b.len)
@@ -53,15 +112,38 @@ bool agent_mount_find(const struct target *t, const char *point, struct agent_mo
 		if (!mount_line_parse(text, &line) || !mount_line_is_agents(&line) ||
 		    (point && strcmp(point, line.point) != 0))
 			continue;
+		if (n++ == MAX_TRIED)
+			return false;
 		fd = open_mount(t, &line);
 		if (fd < 0)
 			continue;
-		*ret = (struct agent_mount){.fd = fd, .attached = true};
+		*ret = AGENT_MOUNT_INIT;
+		ret->fd = fd;
+		ret->attached = true;
 		snprintf(ret->point, sizeof(ret->point), "%s", line.point);
 		return true;
 	}
 	return false;
 }
+
+int agent_mount_lock(struct agent_mount *m, struct error *err)
+{
+	auto_fd int fd = openat(m->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot open '%s'", m->point);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			m->lock = STEAL_FD(fd);
+			return 0;
+		}
+		(void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	error_set(err, ERR_REFUSED, "another helper is at work on '%s' in the container", m->point);
+	return error_hint(err, "wait until it has ended");
+}
+
+/* ---- a new one ---- */
 
 static int set_number(int fs, const char *key, unsigned int value)
 {
@@ -97,7 +179,9 @@ int agent_mount_make(const struct target *t, struct agent_mount *ret, struct err
 	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (fd < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot make a tmpfs");
-	*ret = (struct agent_mount){.fd = fd, .is_new = true};
+	*ret = AGENT_MOUNT_INIT;
+	ret->fd = fd;
+	ret->is_new = true;
 	return 0;
 }
 
@@ -115,10 +199,13 @@ int agent_mount_writable(const struct agent_mount *m, bool writable, struct erro
 
 static int run_find_empty(void *ctx, struct buf *answer, struct error *err)
 {
-	const char *path = spot_empty_dir();
+	const char *path;
+	int rc = spot_empty_dir(&path);
 
 	(void)ctx;
-	if (!path)
+	if (rc == -ENOSYS)
+		return error_sys(err, ERR_NODE, ENOSYS, "cannot mount there before kernel 5.6");
+	if (rc < 0)
 		return error_sys(err, ERR_NODE, EROFS, "no directory of the image is empty");
 	buf_adds(answer, path);
 	return 0;
@@ -170,5 +257,6 @@ int agent_mount_remove(const struct target *t, struct agent_mount *m, struct err
 
 void agent_mount_close(struct agent_mount *m)
 {
+	fd_close(&m->lock);
 	fd_close(&m->fd);
 }

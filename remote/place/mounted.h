@@ -15,15 +15,20 @@
 
 struct agent_mount {
 	int fd;		 /* O_PATH of its root; -1: none */
+	int lock;	 /* the same, flocked, or -1 */
 	bool attached;	 /* it has its place in the container */
 	bool is_new;	 /* made by us now */
 	char point[512]; /* where */
 };
 
-#define AGENT_MOUNT_INIT ((struct agent_mount){.fd = -1})
+#define AGENT_MOUNT_INIT ((struct agent_mount){.fd = -1, .lock = -1})
 
 /* One that is there already, for this JVM's user: on `point` if not NULL. False: none. */
 bool agent_mount_find(const struct target *t, const char *point, struct agent_mount *ret);
+
+/* The JVMs of a container share it. ERR_REFUSED when another helper is at it; until it is closed.
+ */
+int agent_mount_lock(struct agent_mount *m, struct error *err) must_check;
 
 /* A new one, writable, nowhere yet. */
 int agent_mount_make(const struct target *t, struct agent_mount *ret, struct error *err) must_check;

@@ -2,8 +2,9 @@
  * A file on its way into a container: received in memory, checked, then
  *	staged		under a temporary name in the first directory that takes it (a child that is
  *			polled: disks are slow)
- *	committed	renamed, and looked at by the JVM's path
- * Where no directory takes it the same happens on a tmpfs of ours (mounted.h).
+ *	committed	renamed, and looked at by the JVM's path (another one)
+ * Where no directory takes it that is the container's alone the same happens on a tmpfs of ours
+ * (mounted.h), and without that in a directory that others of the pod may have, too.
  */
 #include "remote/place/place.h"
 
@@ -22,7 +23,9 @@
 #include "remote/place/jobs.h"
 #include "remote/place/mounted.h"
 #include "remote/place/spots.h"
-#include "remote/rootpath.h"
+
+#define UNDO_MS 2000
+#define LEAST_UNDO_MS 100
 
 struct placing {
 	struct target *t; /* borrowed */
@@ -35,11 +38,12 @@ struct placing {
 	struct enter_child child;
 	struct buf answer;
 	struct staged staged;
+	unsigned int tried; /* of the directories */
 	char temp[PLACE_TEMP_SIZE];
 	struct place_result result;
-	int worst; /* of the directories: ENOSPC, EROFS */
-	int dir;   /* where it lies: our directory; borrowed from mount when it is there */
-	enum { RECEIVING, IN_DIRECTORY, IN_MOUNT, DONE } phase;
+	int worst; /* ENOSPC, EROFS */
+	enum { IN_OWN, IN_MOUNT, IN_SHARED } where;
+	enum { RECEIVING, STAGING, COMMITTING, DONE } phase;
 };
 
 int placing_new(struct placing **ret, struct target *t, const struct place_request *r,
@@ -59,7 +63,7 @@ int placing_new(struct placing **ret, struct target *t, const struct place_reque
 		.mount = AGENT_MOUNT_INIT,
 		.child = ENTER_CHILD_INIT,
 		.answer = BUF_INIT(sizeof(struct staged)),
-		.dir = -1,
+		.worst = EROFS,
 	};
 	*ret = p;
 	return 0;
@@ -70,14 +74,18 @@ int placing_new(struct placing **ret, struct target *t, const struct place_reque
 static struct place_job job_of(const struct placing *p)
 {
 	return (struct place_job){
-		.spots = p->phase == IN_DIRECTORY ? &p->spots : NULL,
-		.dir = p->phase == IN_MOUNT ? p->mount.fd : p->dir,
+		.spots = &p->spots,
+		.shared = p->where == IN_SHARED,
+		.tried = p->where == IN_SHARED ? p->tried : 0,
+		.spot = p->staged.spot,
+		.dir = p->where == IN_MOUNT ? p->mount.fd : -1,
 		.name = p->req.name,
 		.temp = p->temp,
 		.content = {p->memory, p->req.size, p->req.sha256},
 		.exec = p->req.exec,
 		.replace = *p->req.path,
-		.inode = p->staged.existed ? (struct place_inode){0} : p->staged.inode,
+		.existed = p->staged.existed,
+		.inode = p->staged.inode,
 		.path = *p->result.path ? p->result.path : NULL,
 	};
 }
@@ -117,7 +125,9 @@ static int choose_temp(struct placing *p, struct error *err)
 
 static int use_mount(struct placing *p, struct error *err)
 {
-	p->phase = IN_MOUNT;
+	if (!p->mount.is_new && agent_mount_lock(&p->mount, err) < 0)
+		return -1;
+	p->where = IN_MOUNT;
 	return p->mount.is_new ? 0 : agent_mount_writable(&p->mount, true, err);
 }
 
@@ -133,7 +143,7 @@ static int find_replaced(struct placing *p, struct error *err)
 		return error_sys(err, ERR_NODE, ENOENT, "nothing of ours is mounted on '%s'", dir);
 	if (!below)
 		return use_mount(p, err);
-	p->phase = IN_DIRECTORY;
+	p->where = IN_SHARED; /* or not: it stays where it is */
 	snprintf(p->spots.list[0].path, PLACE_PATH_SIZE, "%s", dir);
 	p->spots.list[0].name = "its directory";
 	p->spots.n = 1;
@@ -148,13 +158,11 @@ static int begin(struct placing *p, struct error *err)
 		return error_set(err, ERR_TARGET, "process %d has ended", (int)p->t->ref.pid);
 	if (target_lock(p->t, err) < 0)
 		return -1;
-	if (*p->req.path) {
-		if (find_replaced(p, err) < 0)
-			return -1;
-	} else {
+	p->phase = STAGING;
+	if (!*p->req.path)
 		spots_find(p->t, &p->spots);
-		p->phase = IN_DIRECTORY;
-	}
+	else if (find_replaced(p, err) < 0)
+		return -1;
 	return stage(p, err);
 }
 
@@ -174,53 +182,23 @@ int placing_add(struct placing *p, const void *data, size_t len, struct error *e
 
 /* ---- the end ---- */
 
-/* The last possibility is gone, too. */
-static int no_place(struct placing *p, const char *why, struct error *err)
+static void note(struct placing *p, const char *why)
 {
 	size_t len = strlen(p->result.why);
 
-	if (why)
-		snprintf(p->result.why + len, sizeof(p->result.why) - len, "%s%s", len ? "; " : "",
-			 why);
+	snprintf(p->result.why + len, sizeof(p->result.why) - len, "%s%s", len ? "; " : "", why);
+}
+
+/* The last possibility is gone, too. */
+static int no_place(struct placing *p, struct error *err)
+{
 	error_set(err, ERR_NODE, "no place in the container for '%s': %s", p->req.name,
 		  p->result.why);
 	err->sys = p->worst;
-	return error_hint(err, err->sys == ENOSPC ? "make room there, or add an emptyDir volume"
-						  : "add an emptyDir volume at /tmp");
-}
-
-/* Where it lies, held: the path may lead elsewhere at any time. */
-static int open_dir(struct placing *p, const char *path, struct error *err)
-{
-	auto_fd int parent = strcmp(path, "/tmp") == 0
-				     ? rootpath_tmp(p->t->root)
-				     : rootpath_open(p->t->root, path, O_PATH | O_DIRECTORY);
-
-	if (parent >= 0)
-		p->dir = openat(parent, PLACE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (parent < 0 || p->dir < 0)
-		return error_sys(err, ERR_NODE, parent < 0 ? -parent : errno,
-				 "cannot open '%s' in the container", path);
-	return 0;
-}
-
-static int commit(struct placing *p, struct error *err)
-{
-	struct place_job j = job_of(p);
-
-	return p->staged.existed ? 0 : job_commit(p->t, &j, err);
-}
-
-/* By the path that the JVM will use. */
-static int verify(struct placing *p, struct error *err)
-{
-	struct place_job j = job_of(p);
-
-	j.inode = p->staged.inode;
-	if (job_verify(p->t, &j, err) < 0)
-		return -1;
-	p->phase = DONE;
-	return 0;
+	return error_hint(err, p->worst == ENOSPC
+				       ? "make room there"
+				       : "let the JVM's user have a directory that only it can "
+					 "write to: its home, or its working directory");
 }
 
 static int set_path(struct placing *p, const char *dir, const char *below, struct error *err)
@@ -236,28 +214,70 @@ static int set_path(struct placing *p, const char *dir, const char *below, struc
 	return error_sys(err, ERR_NODE, ENAMETOOLONG, "'%s' in the container", dir);
 }
 
-static int finish_in_directory(struct placing *p, struct error *err)
+static int commit_in_directory(struct placing *p, struct error *err)
 {
-	const struct spot *spot = &p->spots.list[p->staged.spot];
+	struct place_job j;
 
-	if (open_dir(p, spot->path, err) < 0 || set_path(p, spot->path, PLACE_DIR, err) < 0 ||
-	    commit(p, err) < 0)
+	if (set_path(p, p->spots.list[p->staged.spot].path, PLACE_DIR, err) < 0)
 		return -1;
-	return verify(p, err);
+	j = job_of(p);
+	p->phase = COMMITTING;
+	buf_reset(&p->answer);
+	return job_commit_start(p->t, &j, &p->child, err);
 }
 
+/* It is a tmpfs, and proved to be: nothing there waits for anybody. */
+static int commit_in_mount(struct placing *p, struct error *err)
+{
+	struct place_job j = job_of(p);
+	struct committed c;
+
+	if (job_commit(p->t, &j, &c, err) < 0)
+		return -1;
+	p->result.existed = p->staged.existed = c.existed;
+	p->staged.inode = c.inode;
+	return agent_mount_writable(&p->mount, false, err);
+}
+
+/* By the path that the JVM will use. */
 static int finish_in_mount(struct placing *p, struct error *err)
 {
-	struct error e = {0};
+	struct place_job j;
 
-	if (commit(p, err) < 0 || agent_mount_writable(&p->mount, false, err) < 0)
-		return -1;
-	if (!p->mount.attached && agent_mount_attach(p->t, &p->mount, &e) < 0)
-		return no_place(p, e.msg, err);
 	if (set_path(p, p->mount.point, NULL, err) < 0)
 		return -1;
 	p->result.mounted = true;
-	return verify(p, err);
+	j = job_of(p);
+	if (job_verify(p->t, &j, err) < 0)
+		return -1;
+	p->phase = DONE;
+	return 1;
+}
+
+static void leave_mount(struct placing *p, uint64_t timeout_ms)
+{
+	struct place_job j = job_of(p);
+	struct error e = {0};
+
+	if (p->mount.is_new) {
+		if (agent_mount_remove(p->t, &p->mount, &e) < 0)
+			log_at(LOG_WARN, "%s", e.msg);
+	} else if (p->mount.fd >= 0) {
+		if (agent_mount_writable(&p->mount, true, &e) < 0 ||
+		    job_undo(p->t, &j, timeout_ms, &e) < 0)
+			log_at(LOG_WARN, "'%s' may be left in the container: %s", p->temp, e.msg);
+		if (agent_mount_writable(&p->mount, false, &e) < 0)
+			log_at(LOG_WARN, "%s", e.msg);
+	}
+	agent_mount_close(&p->mount);
+}
+
+/* The mount is none, either: what others of the pod may have, too. */
+static int go_to_shared(struct placing *p, struct error *err)
+{
+	leave_mount(p, UNDO_MS);
+	p->where = IN_SHARED;
+	return stage(p, err);
 }
 
 /* No directory took it. */
@@ -265,9 +285,24 @@ static int go_to_mount(struct placing *p, struct error *err)
 {
 	struct error e = {0};
 
-	if (!agent_mount_find(p->t, NULL, &p->mount) && agent_mount_make(p->t, &p->mount, &e) < 0)
-		return no_place(p, e.msg, err);
-	return use_mount(p, err) < 0 ? -1 : stage(p, err);
+	if (agent_mount_find(p->t, NULL, &p->mount) || agent_mount_make(p->t, &p->mount, &e) == 0)
+		return use_mount(p, err) < 0 ? -1 : stage(p, err);
+	note(p, e.msg);
+	if (e.sys == ENOSPC)
+		p->worst = ENOSPC;
+	return go_to_shared(p, err);
+}
+
+static int staged_in_mount(struct placing *p, struct error *err)
+{
+	struct error e = {0};
+
+	if (commit_in_mount(p, err) < 0)
+		return -1;
+	if (p->mount.attached || agent_mount_attach(p->t, &p->mount, &e) == 0)
+		return finish_in_mount(p, err);
+	note(p, e.msg);
+	return go_to_shared(p, err);
 }
 
 static int take_staged(struct placing *p, struct error *err)
@@ -276,18 +311,36 @@ static int take_staged(struct placing *p, struct error *err)
 		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
 	memcpy(&p->staged, p->answer.data, sizeof(p->staged));
 	p->staged.why[sizeof(p->staged.why) - 1] = '\0';
+	if (p->staged.why[0])
+		note(p, p->staged.why);
+	if (p->staged.worst == ENOSPC)
+		p->worst = ENOSPC;
+	if (p->where == IN_OWN)
+		p->tried = p->staged.tried;
 	return 0;
 }
 
-static int after_directories(struct placing *p, struct error *err)
+static int after_staging(struct placing *p, struct error *err)
 {
-	snprintf(p->result.why, sizeof(p->result.why), "%s", p->staged.why);
-	p->worst = p->staged.worst;
+	if (take_staged(p, err) < 0)
+		return -1;
 	if (p->staged.found)
-		return finish_in_directory(p, err) < 0 ? -1 : 1;
-	if (*p->req.path)
-		return no_place(p, NULL, err);
-	return go_to_mount(p, err);
+		return p->where == IN_MOUNT ? staged_in_mount(p, err) : commit_in_directory(p, err);
+	if (p->where == IN_SHARED || *p->req.path)
+		return no_place(p, err);
+	return p->where == IN_MOUNT ? go_to_shared(p, err) : go_to_mount(p, err);
+}
+
+static int after_commit(struct placing *p, struct error *err)
+{
+	struct committed c;
+
+	if (p->answer.len != sizeof(c))
+		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
+	memcpy(&c, p->answer.data, sizeof(c));
+	p->result.existed = c.existed;
+	p->phase = DONE;
+	return 1;
 }
 
 int placing_step(struct placing *p, struct place_result *ret, struct error *err)
@@ -297,17 +350,9 @@ int placing_step(struct placing *p, struct place_result *ret, struct error *err)
 	if (p->phase == RECEIVING)
 		return 0;
 	rc = enter_collect(&p->child, &p->answer, err);
-	if (rc == 0)
-		return 0;
-	if (rc < 0 || take_staged(p, err) < 0)
-		return -1;
-	if (p->phase == IN_DIRECTORY)
-		rc = after_directories(p, err);
-	else
-		rc = !p->staged.found		   ? no_place(p, p->staged.why, err)
-		     : finish_in_mount(p, err) < 0 ? -1
-						   : 1;
-	if (rc == 1)
+	if (rc > 0)
+		rc = p->phase == STAGING ? after_staging(p, err) : after_commit(p, err);
+	if (rc > 0)
 		*ret = p->result;
 	return rc;
 }
@@ -317,33 +362,34 @@ int placing_fd(const struct placing *p)
 	return p->child.fd;
 }
 
-static void undo(struct placing *p)
+static uint64_t time_to_undo(uint64_t end_by)
+{
+	uint64_t now = now_ms();
+
+	if (!end_by || end_by > now + UNDO_MS)
+		return UNDO_MS;
+	return end_by > now + LEAST_UNDO_MS ? end_by - now : LEAST_UNDO_MS;
+}
+
+static void undo(struct placing *p, uint64_t timeout_ms)
 {
 	struct place_job j = job_of(p);
 	struct error e = {0};
 
-	if (p->phase == IN_MOUNT && p->mount.is_new) {
-		if (agent_mount_remove(p->t, &p->mount, &e) < 0)
-			log_at(LOG_WARN, "%s", e.msg);
-		return;
-	}
-	if (p->phase == IN_MOUNT && agent_mount_writable(&p->mount, true, &e) < 0)
-		log_at(LOG_WARN, "%s", e.msg);
-	if (job_undo(p->t, &j, &e) < 0)
+	if (p->where == IN_MOUNT)
+		leave_mount(p, timeout_ms);
+	else if (p->spots.n && job_undo(p->t, &j, timeout_ms, &e) < 0)
 		log_at(LOG_WARN, "'%s' may be left in the container: %s", p->temp, e.msg);
-	if (p->phase == IN_MOUNT && agent_mount_writable(&p->mount, false, &e) < 0)
-		log_at(LOG_WARN, "%s", e.msg);
 }
 
-void placing_free(struct placing *p)
+void placing_free(struct placing *p, uint64_t end_by)
 {
 	if (!p)
 		return;
 	enter_stop(&p->child);
-	if (p->phase == IN_DIRECTORY || p->phase == IN_MOUNT)
-		undo(p);
+	if (p->phase == STAGING || p->phase == COMMITTING)
+		undo(p, time_to_undo(end_by));
 	agent_mount_close(&p->mount);
-	fd_close(&p->dir);
 	fd_close(&p->memory);
 	sha256_free(p->digest);
 	buf_release(&p->answer);

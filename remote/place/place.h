@@ -38,6 +38,7 @@ struct place_request {
 struct place_result {
 	char path[PLACE_PATH_SIZE]; /* as the JVM sees it */
 	bool mounted;
+	bool existed;		  /* it was there: whoever put it there may still want it */
 	char why[PLACE_WHY_SIZE]; /* why no better place was taken; "" for the first */
 };
 
@@ -71,8 +72,9 @@ int placing_step(struct placing *p, struct place_result *ret, struct error *err)
 /* The descriptor to wait for, or -1. */
 int placing_fd(const struct placing *p);
 
-/* Undo what was done, unless placing_step gave 1, and free it. NULL is fine. */
-void placing_free(struct placing *p);
+/* Undo what was done, unless placing_step gave 1, and free it. end_by: now_ms() at which the helper
+ * is to have ended, or 0. NULL is fine. */
+void placing_free(struct placing *p, uint64_t end_by);
 
 /* Remove a file that was placed, with the directory or mount when it was the last one there.
  * *ret_removed false: it was not there. ERR_USAGE when the path is none of place's. */

@@ -11,27 +11,36 @@
 
 #define SWEEP_MS 2000
 
+static int remove_from(struct target *t, struct agent_mount *m, struct place_job *j,
+		       bool *ret_removed, struct error *err)
+{
+	struct error e = {0};
+	bool left = true;
+	int rc;
+
+	if (agent_mount_lock(m, err) < 0)
+		return -1;
+	j->dir = m->fd;
+	rc = agent_mount_writable(m, true, err);
+	if (rc == 0)
+		rc = job_remove(t, j, ret_removed, &left, err);
+	if (rc == 0 && !left)
+		rc = agent_mount_remove(t, m, err);
+	else if (agent_mount_writable(m, false, &e) < 0)
+		log_at(LOG_WARN, "%s", e.msg);
+	return rc;
+}
+
 /* Where it is mounted, the tmpfs goes with its last file. */
 static int remove_mounted(struct target *t, const char *dir, struct place_job *j, bool *ret_removed,
 			  struct error *err)
 {
 	struct agent_mount m = AGENT_MOUNT_INIT;
-	struct error e = {0};
-	bool left = true;
-	int rc;
+	int rc = 0;
 
-	if (!agent_mount_find(t, dir, &m)) {
-		*ret_removed = false;
-		return 0;
-	}
-	j->dir = m.fd;
-	rc = agent_mount_writable(&m, true, err);
-	if (rc == 0)
-		rc = job_remove(t, j, ret_removed, &left, err);
-	if (rc == 0 && !left)
-		rc = agent_mount_remove(t, &m, err);
-	else if (agent_mount_writable(&m, false, &e) < 0)
-		log_at(LOG_WARN, "%s", e.msg);
+	*ret_removed = false;
+	if (agent_mount_find(t, dir, &m))
+		rc = remove_from(t, &m, j, ret_removed, err);
 	agent_mount_close(&m);
 	return rc;
 }

@@ -5,14 +5,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
+#include "remote/enter.h"
+#include "remote/place/private.h"
 #include "remote/rootpath.h"
 
-static bool is_plain(const char *path)
+#define HOME_MS 1000
+
+bool spot_is_plain(const char *path)
 {
 	for (const char *p = path; *p; p++)
 		if (*p <= ' ' || *p > '~' || *p == '=')
@@ -27,7 +32,7 @@ static void add(struct spots *s, const char *path, const char *name)
 
 	while (len > 1 && path[len - 1] == '/')
 		len--;
-	if (!is_plain(path) || len >= sizeof(spot->path))
+	if (!spot_is_plain(path) || len >= sizeof(spot->path))
 		return;
 	snprintf(spot->path, sizeof(spot->path), "%.*s", (int)len, path);
 	spot->name = name;
@@ -57,20 +62,44 @@ static void add_cwd(const struct target *t, struct spots *s)
 	add_outside_tmp(s, path, "its working directory");
 }
 
-bool place_home(const struct procfs *p, pid_t pid, char dst[PLACE_PATH_SIZE])
+struct home {
+	const struct procfs *proc;
+	pid_t pid;
+};
+
+static int run_home(void *ctx, struct buf *answer, struct error *err)
 {
 	auto_buf struct buf env = BUF_INIT(MAX_PROC_FILE);
-	const char *home;
+	const struct home *h = ctx;
 
-	if (proc_read_strings(p, pid, "environ", &env) < 0)
-		return false;
+	if (proc_read_strings(h->proc, h->pid, "environ", &env) < 0)
+		return error_set(err, ERR_NODE, "cannot read the environment");
 	for (size_t at = 0; at < env.len; at += strlen(env.data + at) + 1) {
 		if (!str_starts(env.data + at, "HOME="))
 			continue;
-		home = env.data + at + strlen("HOME=");
-		return is_plain(home) && str_copy(dst, PLACE_PATH_SIZE, home);
+		buf_adds(answer, env.data + at + strlen("HOME="));
+		return 0;
 	}
-	return false;
+	return 0;
+}
+
+/* By a child: the memory that it is read from may be one that a file server has to bring, and the
+ * rest of the environment is none of the helper's business. */
+bool place_home(const struct procfs *p, pid_t pid, char dst[PLACE_PATH_SIZE])
+{
+	auto_buf struct buf home = BUF_INIT(PLACE_PATH_SIZE - 1);
+	struct home h = {p, pid};
+	struct enter_request r = {
+		.fds = {p->fd},
+		.n_fds = 1,
+		.run = run_home,
+		.ctx = &h,
+		.timeout_ms = HOME_MS,
+	};
+	struct error unimportant = {0};
+
+	return enter_run(p, &r, &home, &unimportant) == 0 && spot_is_plain(buf_str(&home)) &&
+	       str_copy(dst, PLACE_PATH_SIZE, buf_str(&home));
 }
 
 static void add_home(const struct target *t, struct spots *s)
@@ -89,6 +118,7 @@ void spots_find(const struct target *t, struct spots *ret)
 	add_cwd(t, ret);
 	add_home(t, ret);
 	add(ret, "/dev/shm", "/dev/shm");
+	ret->n_own = private_tmpfs(t->proc, t->ref.pid, ret->own, MAX_OWN_TMPFS);
 }
 
 int spot_open(const char *path)
@@ -101,6 +131,43 @@ int spot_open(const char *path)
 					 : rootpath_open(root, path, O_PATH | O_DIRECTORY);
 }
 
+/* Before 5.8 the kernel does not tell the mount: that of a volume is another file system than an
+ * overlay. */
+static bool same_mount(int a, int b)
+{
+	unsigned int want = STATX_MNT_ID;
+	struct statx x, y;
+
+	if (statx(a, "", AT_EMPTY_PATH, want, &x) < 0 || statx(b, "", AT_EMPTY_PATH, want, &y) < 0)
+		return false;
+	if (x.stx_mask & y.stx_mask & STATX_MNT_ID)
+		return x.stx_mnt_id == y.stx_mnt_id;
+	return x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+}
+
+static bool is_own(const struct spots *s, dev_t dev)
+{
+	for (size_t i = 0; i < s->n_own; i++)
+		if (s->own[i] == dev)
+			return true;
+	return false;
+}
+
+int spot_check(const struct spots *s, int dir, bool shared)
+{
+	auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st, top;
+
+	if (root < 0 || fstat(root, &top) < 0 || fstat(dir, &st) < 0)
+		return -errno;
+	/* In a user namespace root has another uid; it is whoever has "/". */
+	if (st.st_uid != 0 && st.st_uid != top.st_uid && st.st_uid != geteuid())
+		return -EPERM;
+	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
+		return -EPERM;
+	return shared || is_own(s, st.st_dev) || same_mount(root, dir) ? 0 : -EXDEV;
+}
+
 bool spot_join(char dst[PLACE_PATH_SIZE], const char *path, const char *name)
 {
 	const char *slash = strcmp(path, "/") == 0 ? "" : "/";
@@ -108,10 +175,9 @@ bool spot_join(char dst[PLACE_PATH_SIZE], const char *path, const char *name)
 	return snprintf(dst, PLACE_PATH_SIZE, "%s%s%s", path, slash, name) < PLACE_PATH_SIZE;
 }
 
-static bool is_empty(int root, const char *path)
+static bool is_empty(int at)
 {
-	auto_fd int at = rootpath_open_here(root, path);
-	int fd = at < 0 ? -1 : openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 	bool empty = true;
@@ -126,7 +192,7 @@ static bool is_empty(int root, const char *path)
 	return empty;
 }
 
-const char *spot_empty_dir(void)
+int spot_empty_dir(const char **ret)
 {
 	static const char *const list[] = {
 		"/mnt",		 "/media",	 "/srv",
@@ -137,8 +203,15 @@ const char *spot_empty_dir(void)
 	};
 	auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	for (size_t i = 0; root >= 0 && i < ARRAY_SIZE(list); i++)
-		if (is_empty(root, list[i]))
-			return list[i];
-	return NULL;
+	for (size_t i = 0; root >= 0 && i < ARRAY_SIZE(list); i++) {
+		auto_fd int at = rootpath_open_here(root, list[i]);
+
+		if (at == -ENOSYS)
+			return at;
+		if (at < 0 || !is_empty(at))
+			continue;
+		*ret = list[i];
+		return 0;
+	}
+	return -ENOENT;
 }

@@ -4,11 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "remote/place/place.h"
 #include "remote/target.h"
 
 #define MAX_SPOTS 5
+#define MAX_OWN_TMPFS 32
 
 struct spot {
 	char path[PLACE_PATH_SIZE]; /* as the JVM sees it */
@@ -18,6 +20,8 @@ struct spot {
 struct spots {
 	struct spot list[MAX_SPOTS];
 	size_t n;
+	dev_t own[MAX_OWN_TMPFS]; /* tmpfs that no other mount namespace has */
+	size_t n_own;
 };
 
 /* /tmp, /var/tmp, the working directory, the home, /dev/shm. A path with "=" (which ends the name
@@ -27,11 +31,22 @@ void spots_find(const struct target *t, struct spots *ret);
 /* In the child, which has the container's root: O_PATH of that directory, or -errno. */
 int spot_open(const char *path) must_check;
 
+/*
+ * May something of ours lie in it that nobody is to exchange? By the identity that the child has.
+ * -EPERM: it is neither the own user's nor root's, or others can write to it (and it has no sticky
+ * bit). -EXDEV unless `shared`: others may have it as well, as it is neither on the mount of the
+ * container's root nor one of s->own.
+ */
+int spot_check(const struct spots *s, int dir, bool shared) must_check;
+
 /* path + "/" + name; false when it is too long. */
 bool spot_join(char dst[PLACE_PATH_SIZE], const char *path, const char *name) must_check;
 
+/* Can it be told to a JVM as (a part of) the path of an agent? */
+bool spot_is_plain(const char *path);
+
 /* The first empty directory of the image that the own user can look into: in the child with the
- * JVM's credentials. NULL: none. */
-const char *spot_empty_dir(void);
+ * JVM's credentials. 0; -ENOENT: none; -ENOSYS before kernel 5.6. */
+int spot_empty_dir(const char **ret) must_check;
 
 #endif

@@ -94,10 +94,12 @@ def check_pieces():
         data = JAR[:piece * 300]
         with Jvm() as jvm, wire.Helper() as h:
             got = h.place(jvm.pid, "agent.jar", data, piece=piece)
-            expect(got == {"path": DIR + "/agent.jar", "how": "directory", "why": ""}, repr(got))
+            expect(got == {"path": DIR + "/agent.jar", "how": "directory", "why": "", "existed": False}, repr(got))
             expect(jvm.read(got["path"]) == data, "content")
             st = os.lstat(jvm.path(got["path"]))
             expect(st.st_uid == UID and stat.S_IMODE(st.st_mode) == 0o400, "owner and mode")
+            again = h.place(jvm.pid, "agent.jar", data, piece=piece)
+            expect(again == dict(got, existed=True), repr(again))
             expect(unplace(h, jvm.pid, got["path"]) == {"removed": True}, "removed")
             expect(unplace(h, jvm.pid, got["path"]) == {"removed": False}, "once")
             jvm.nothing()
@@ -290,7 +292,7 @@ def check_replace():
             for _ in range(50):
                 seen = jvm.read(path)
                 expect(len(seen) == 5000 and len(set(seen)) == 1, "whole")
-            expect(h.wait(request) == {"path": path, "how": "directory", "why": ""}, "where it was")
+            expect(h.wait(request) == {"path": path, "how": "directory", "why": "", "existed": False}, "where it was")
             now = os.stat(jvm.path(path))
             expect(now.st_mtime > last and now.st_mtime_ns % 10**9 == 0, "the time")
             last = now.st_mtime

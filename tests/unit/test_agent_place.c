@@ -106,6 +106,7 @@ static void placed_and_told(void **state)
 	assert_string_equal(t.placed.path, "/var/tmp/.jdiag-agents/a.jar");
 	assert_string_equal(t.placed.why, "/tmp: \\x1b[31mRead-only file system");
 	assert_false(t.placed.mounted);
+	assert_false(t.placed.existed);
 	request = sent(&t, data, &bytes);
 	assert_int_equal(bytes, 3000000);
 	assert_string_equal(json_str_at(request, "op", ""), "place");
@@ -122,13 +123,14 @@ static void placed_and_told(void **state)
 static void replaced_where_it_was(void **state)
 {
 	static const char *const answer =
-		"{\"path\":\"/mnt/a.jar\",\"how\":\"mount\",\"why\":\"\"}";
+		"{\"path\":\"/mnt/a.jar\",\"how\":\"mount\",\"why\":\"\",\"existed\":true}";
 	struct talk t;
 
 	(void)state;
 	start(&t, FRAME_RESULT, answer);
 	assert_int_equal(place(&t, "abc", 3, "/mnt/a.jar"), 0);
 	assert_true(t.placed.mounted);
+	assert_true(t.placed.existed);
 	stop(&t);
 	start(&t, FRAME_RESULT, answer);
 	assert_int_equal(place(&t, "abc", 3, "/srv/a.jar"), -1);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -209,7 +210,7 @@ static struct placing *begin(struct box *b, const struct file *f)
 		assert_int_equal(placing_add(p, data, f->size - 1, &err), 0);
 	if (placing_add(p, data, 1, &err) == 1)
 		return p;
-	placing_free(p);
+	placing_free(p, 0);
 	return NULL;
 }
 
@@ -222,7 +223,7 @@ static int place(struct box *b, const struct file *f, struct place_result *ret)
 		assert_int_equal(io_wait(placing_fd(p), POLLIN, now_ms() + 30000), 1);
 		rc = placing_step(p, ret, &err);
 	}
-	placing_free(p);
+	placing_free(p, 0);
 	fd_close(&b->target.lock);
 	return rc;
 }
@@ -360,13 +361,13 @@ static void test_other_content(void **state)
 	assert_int_equal(placing_new(&p, &b.target, &q, &err), 0);
 	assert_int_equal(placing_add(p, "xxy", 3, &err), -1);
 	assert_int_equal(err.code, ERR_CAPTURE);
-	placing_free(p);
+	placing_free(p, 0);
 	assert_int_equal(placing_new(&p, &b.target, &q, &err), 0);
 	assert_int_equal(placing_add(p, "xx", 2, &err), 0);
 	assert_int_equal(placing_add(p, "xx", 2, &err), -1);
 	assert_int_equal(err.code, ERR_CAPTURE);
-	placing_free(p);
-	placing_free(NULL);
+	placing_free(p, 0);
+	placing_free(NULL, 0);
 	clean_of_ours(&b);
 	box_stop(&b);
 }
@@ -571,7 +572,7 @@ static void test_no_place_at_all(void **state)
 	assert_int_equal(place(&b, &jar, &r), -1);
 	assert_int_equal(err.code, ERR_NODE);
 	assert_int_equal(err.sys, EROFS);
-	assert_non_null(strstr(err.hint, "emptyDir"));
+	assert_non_null(strstr(err.hint, "its home"));
 	assert_false(mountinfo_has(&b, PLACE_SOURCE));
 	box_stop(&b);
 }
@@ -643,7 +644,7 @@ static void test_given_up(void **state)
 			assert_non_null(p);
 			nanosleep(&(struct timespec){.tv_nsec = i * 1500000}, NULL);
 			rc = i % 3 == 2 ? placing_step(p, &r, &err) : 0;
-			placing_free(p);
+			placing_free(p, 0);
 			fd_close(&b.target.lock);
 			if (rc == 1)
 				assert_true(unplaced(&b, r.path));
@@ -673,7 +674,7 @@ static void test_given_up_in_a_mount(void **state)
 			(void)!io_wait(placing_fd(p), POLLIN, now_ms() + 1);
 			rc = placing_step(p, &r, &err);
 		}
-		placing_free(p);
+		placing_free(p, 0);
 		fd_close(&b.target.lock);
 		if (rc == 1)
 			assert_true(unplaced(&b, r.path));
@@ -724,7 +725,258 @@ static void test_exchanged_directory(void **state)
 	box_stop(&b);
 }
 
+/* ---- others of the pod, and of the container ---- */
+
+static void enter_box(const struct box *b)
+{
+	must(setns(b->target.ns, CLONE_NEWNS) == 0 && fchdir(b->root) == 0 && chroot(".") == 0);
+}
+
+/* Another process of the container, or one with a copy of its mounts. */
+static pid_t beside(const struct box *b, bool copy)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		enter_box(b);
+		must(!copy || unshare(CLONE_NEWNS) == 0);
+		must(write(ends[1], "", 1) == 1);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return pid;
+}
+
+/* Mount that there; without a type: make it read-only. */
+static void in_box(const struct box *b, const char *source, const char *point, const char *type,
+		   const char *options)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		enter_box(b);
+		must(mount(source, point, type, type ? 0 : MS_REMOUNT | MS_RDONLY, options) == 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_open_to_others(void **state)
+{
+	static const char *const bad[] = {"mode=0777", "mode=0775,uid=1234", "mode=1777,uid=4321",
+					  "mode=0700,uid=4321,gid=1234"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct box b;
+
+		box_start(&b, &(struct shape){.tmp = bad[i]});
+		placed(&b, &jar, "/var/tmp" OURS "/agent.jar",
+		       i < 3 ? "/tmp: others can exchange what lies there" : "/tmp: ");
+		assert_int_equal(entries(&b, "/tmp"), 0);
+		box_stop(&b);
+	}
+}
+
+/* The volumes of a pod are in other mount namespaces as well: here a copy of the box's. */
+static void test_volumes(void **state)
+{
+	struct shape s = {.read_only = true, .tmp = "mode=1777", .shm = "mode=1777"};
+	struct box b;
+	pid_t pid;
+
+	(void)state;
+	box_start(&b, &s);
+	placed(&b, &jar, "/tmp" OURS "/agent.jar", NULL);
+	assert_true(unplaced(&b, "/tmp" OURS "/agent.jar"));
+	pid = beside(&b, true);
+	placed(&b, &jar, "/mnt/agent.jar",
+	       "/tmp: others of the pod may have it, too; /var/tmp: Read-only");
+	assert_true(unplaced(&b, "/mnt/agent.jar"));
+	clean_of_ours(&b);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	box_stop(&b);
+
+	s.no_empty = true;
+	box_start(&b, &s);
+	pid = beside(&b, true);
+	placed(&b, &jar, "/tmp" OURS "/agent.jar", "no directory of the image is empty");
+	placed(&b, &library, "/tmp" OURS "/libagent.so", "/tmp: others of the pod");
+	assert_false(mountinfo_has(&b, PLACE_SOURCE));
+	assert_true(unplaced(&b, "/tmp" OURS "/libagent.so"));
+	assert_true(unplaced(&b, "/tmp" OURS "/agent.jar"));
+	clean_of_ours(&b);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	box_stop(&b);
+}
+
+/* Until its child has said all: the next step goes on. */
+static void wait_for(const struct placing *p)
+{
+	assert_int_equal(io_wait(placing_fd(p), 0, now_ms() + 30000), 1);
+}
+
+static void other_jvm(const struct box *b, struct box *ret)
+{
+	*ret = *b;
+	ret->pid = beside(b, false);
+	ret->target = TARGET_INIT;
+	ret->target.jvm.uid = ret->target.jvm.gid = UID;
+	assert_int_equal(target_hold(&ret->target, &proc, ret->pid, 0, &err), 0);
+}
+
+/* Each JVM has its own lock. */
+static void test_two_jvms(void **state)
+{
+	struct place_result r = {.existed = true};
+	struct placing *p, *q;
+	struct box b, c;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	other_jvm(&b, &c);
+	p = begin(&b, &jar);
+	q = begin(&c, &jar);
+	wait_for(p);
+	wait_for(q);
+	assert_int_equal(placing_step(p, &r, &err), 0);
+	wait_for(p);
+	assert_int_equal(placing_step(p, &r, &err), 1);
+	assert_false(r.existed);
+	assert_int_equal(placing_step(q, &r, &err), 0);
+	wait_for(q);
+	if (placing_step(q, &r, &err) != 1)
+		fail_msg("%s", err.msg);
+	assert_true(r.existed);
+	assert_string_equal(r.path, "/tmp" OURS "/agent.jar");
+	placing_free(q, 0);
+	placing_free(p, 0);
+	fd_close(&b.target.lock);
+	fd_close(&c.target.lock);
+	assert_int_equal(entries(&b, "/tmp" OURS), 1);
+	assert_int_equal(place(&c, &jar, &r), 1);
+	assert_true(r.existed);
+	box_stop(&c);
+	box_stop(&b);
+}
+
+static void test_two_jvms_in_a_mount(void **state)
+{
+	struct place_result r;
+	struct placing *p;
+	struct box b, c;
+	bool removed;
+
+	(void)state;
+	box_start(&b, &nowhere);
+	placed(&b, &jar, "/mnt/agent.jar", "");
+	other_jvm(&b, &c);
+	p = begin(&b, &yaml);
+	wait_for(p);
+	assert_int_equal(placing_step(p, &r, &err), 0); /* no directory: it has the mount */
+	assert_int_equal(place(&c, &library, &r), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(place_remove(&c.target, "/mnt/agent.jar", &removed, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	fd_close(&c.target.lock);
+	wait_for(p);
+	assert_int_equal(placing_step(p, &r, &err), 1);
+	placing_free(p, 0);
+	fd_close(&b.target.lock);
+	placed(&c, &library, "/mnt/libagent.so", "");
+	assert_int_equal(entries(&b, "/mnt"), 3);
+	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " ro,"));
+	box_stop(&c);
+	box_stop(&b);
+}
+
+/* A file system whose server never answers. The descriptor of the server; it ends with that. */
+static int mount_dead(const struct box *b, const char *point)
+{
+	int server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char options[100];
+
+	assert_true(server >= 0);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 server);
+	in_box(b, "dead", point, "fuse", options);
+	return server;
+}
+
+static void test_dead_directory(void **state)
+{
+	struct place_result r;
+	struct placing *p;
+	uint64_t before;
+	struct box b;
+	int server;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	p = begin(&b, &jar);
+	wait_for(p);
+	server = mount_dead(&b, "/tmp");
+	before = now_ms();
+	assert_int_equal(placing_step(p, &r, &err), 0);
+	assert_true(now_ms() < before + 1000);
+	placing_free(p, now_ms());
+	assert_true(now_ms() < before + 3500);
+	close(server);
+	box_stop(&b);
+}
+
+/* What says that it is our mount lies where nobody answers. */
+static void test_dead_mount(void **state)
+{
+	uint64_t before;
+	struct box b;
+	int server;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	assert_int_equal(mkdir(in(&b, "/secret/x"), 0755), 0);
+	in_box(&b, PLACE_SOURCE, "/secret/x", "tmpfs", "mode=0700,uid=1234");
+	server = mount_dead(&b, "/secret");
+	in_box(&b, NULL, "/", NULL, NULL);
+	before = now_ms();
+	placed(&b, &jar, "/mnt/agent.jar", "Read-only");
+	assert_true(now_ms() < before + 8000);
+	close(server);
+	box_stop(&b);
+}
+
 /* ---- older kernels, other file systems ---- */
+
+/* A directory that does not become as it was made: by a default ACL here, elsewhere as the file
+ * system keeps no modes. */
+static void test_directory_of_another_mode(void **state)
+{
+	static const unsigned char acl[] = {2,	 0,   0, 0, 1,	 0,   5,   0,	255, 255,
+					    255, 255, 4, 0, 0,	 0,   255, 255, 255, 255,
+					    32,	 0,   0, 0, 255, 255, 255, 255};
+	struct box b;
+
+	(void)state;
+	box_start(&b, &(struct shape){.tmp = "mode=1777"});
+	assert_int_equal(setxattr(in(&b, "/tmp"), "system.posix_acl_default", acl, sizeof(acl), 0),
+			 0);
+	placed(&b, &jar, "/var/tmp" OURS "/agent.jar", "/tmp: '" PLACE_DIR "' there is not");
+	assert_int_equal(entries(&b, "/tmp"), 0);
+	box_stop(&b);
+}
 
 /* With that system call failing: where the file comes to lie, "" nowhere. */
 static void placed_without(const struct shape *s, unsigned int nr, unsigned int errnum,
@@ -877,6 +1129,13 @@ int main(void)
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_given_up_in_a_mount),
 		cmocka_unit_test(test_exchanged_directory),
+		cmocka_unit_test(test_open_to_others),
+		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_two_jvms),
+		cmocka_unit_test(test_two_jvms_in_a_mount),
+		cmocka_unit_test(test_dead_directory),
+		cmocka_unit_test(test_dead_mount),
+		cmocka_unit_test(test_directory_of_another_mode),
 		cmocka_unit_test(test_without_system_calls),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_locked),
