@@ -14,6 +14,7 @@
 
 #define DEFAULT_PATH "/metrics"
 #define MAX_PATH 255
+#define MAX_PAGES (POD_MAX_CONTAINERS * MAX_MARKS + 1) /* of a pod */
 #define MAX_LABEL_VALUE 63
 #define LABEL_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -22,11 +23,10 @@ struct looking {
 	struct targets *t;
 	const json_t *object, *annotations;
 	struct pod pod;
-	char address[INET6_ADDRSTRLEN + 2];  /* with the brackets of IPv6 */
-	uint16_t marked[POD_MAX_CONTAINERS]; /* ports that marks are about, whatever became of them
-					      */
+	char address[INET6_ADDRSTRLEN + 2]; /* with the brackets of IPv6 */
+	uint16_t marked[MAX_PAGES]; /* ports that marks are about, whatever became of them */
 	size_t n_marked;
-	uint16_t taken[POD_MAX_CONTAINERS + 1]; /* ports that are targets */
+	uint16_t taken[MAX_PAGES]; /* ports that are targets */
 	size_t n_taken;
 };
 
@@ -164,12 +164,12 @@ static void add_page(struct looking *l, const struct page *p)
 
 /* ---- what the marks say ---- */
 
-static void take_mark(struct looking *l, const struct pod_container *c)
+static void take_mark(struct looking *l, const struct pod_container *c, const char *name)
 {
 	struct targets *t = l->t;
 	char why[128] = "";
 	struct mark m;
-	int rc = mark_read(l->object, c->name, &m, why);
+	int rc = mark_read(l->object, name, &m, why);
 
 	if (rc == 0 && why[0])
 		note(t, t->problems, "pod '%s/%s': the mark of container '%s' cannot be read: %s",
@@ -192,6 +192,15 @@ static void take_mark(struct looking *l, const struct pod_container *c)
 		     l->pod.ns, l->pod.name, c->name);
 	else
 		add_page(l, &(struct page){c->name, m.path, "http", m.port});
+}
+
+static void take_marks(struct looking *l, const struct pod_container *c)
+{
+	char names[MAX_MARKS][MARK_NAME];
+	size_t n = mark_names(l->object, c->name, names);
+
+	for (size_t i = 0; i < n; i++)
+		take_mark(l, c, names[i]);
 }
 
 /* ---- what prometheus.io/ says ---- */
@@ -273,7 +282,7 @@ static void take_pod(struct targets *t, const json_t *object)
 		return;
 	}
 	for (unsigned int i = 0; i < l.pod.n_containers; i++)
-		take_mark(&l, &l.pod.containers[i]);
+		take_marks(&l, &l.pod.containers[i]);
 	take_annotations(&l);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Scrape targets for Prometheus out of pods: one for each container with jdiag's mark
+ * Scrape targets for Prometheus out of pods: one for each of jdiag's marks of a container
  * (jdiag/exporter/mark.h), and one for a pod that prometheus.io/scrape, port, path and scheme say
  * has a page that no mark is about. Only what is alive: the pod runs, has an address and is not
  * being deleted; the container runs, and is the instance that was marked. prometheus.io/scrape

@@ -142,7 +142,7 @@ static int replace(struct exporter_work *w, const struct exporter_jvm *j, struct
 static int finish(struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m,
 		  const char *state, const struct scrape *page, struct error *err)
 {
-	bool annotate = exporter_annotates(w, j);
+	bool annotate = exporter_annotates(w);
 	json_t *r;
 
 	if (annotate && exporter_annotate(w, m, NULL, err) < 0)

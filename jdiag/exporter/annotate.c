@@ -13,8 +13,8 @@
 /* Whose one of Prometheus's keys is. */
 enum holder {
 	FREE,	 /* the pod does not have it */
-	OURS,	 /* of this container's mark, or of one whose container has gone on */
-	OTHER,	 /* of another container, which is scraped by it */
+	OURS,	 /* of this mark, or of one whose container has gone on */
+	OTHER,	 /* of another mark, whose page is scraped by it */
 	FOREIGN, /* the user's */
 };
 
@@ -71,26 +71,35 @@ static void hold(struct holders *h, const json_t *annotations, const struct mark
 	}
 }
 
-/* The marks of the pod's other containers. */
-static void hold_others(struct holders *h, const json_t *pod, const char *container)
+/* The marks of a container, but for that of a name. */
+static void hold_others_of(struct holders *h, const json_t *pod, const char *container,
+			   const char *name)
 {
-	const json_t *annotations = annotations_of(pod);
+	char names[MAX_MARKS][MARK_NAME];
+	size_t n = mark_names(pod, container, names);
+
+	for (size_t i = 0; i < n; i++) {
+		struct mark_record r;
+		char why[128];
+
+		if (strcmp(names[i], name) != 0 && mark_record_read(pod, names[i], &r, why) == 1)
+			hold(h, annotations_of(pod), &r,
+			     mark_is_current(&r.mark, pod) ? OTHER : OURS);
+	}
+}
+
+static void hold_others(struct holders *h, const json_t *pod, const char *name)
+{
 	struct pod p;
 
 	if (pod_from_json(pod, &p, NULL) != 0)
 		return;
-	for (unsigned int i = 0; i < p.n_containers; i++) {
-		struct mark_record r;
-		char why[128];
-
-		if (strcmp(p.containers[i].name, container) != 0 &&
-		    mark_record_read(pod, p.containers[i].name, &r, why) == 1)
-			hold(h, annotations, &r, mark_is_current(&r.mark, pod) ? OTHER : OURS);
-	}
+	for (unsigned int i = 0; i < p.n_containers; i++)
+		hold_others_of(h, pod, p.containers[i].name, name);
 }
 
-/* own: the container's mark as it is, or NULL. */
-static struct holders find_holders(const json_t *pod, const char *container,
+/* own: the mark of that name as it is, or NULL. */
+static struct holders find_holders(const json_t *pod, const char *name,
 				   const struct mark_record *own)
 {
 	const json_t *annotations = annotations_of(pod);
@@ -100,7 +109,7 @@ static struct holders find_holders(const json_t *pod, const char *container,
 		h.of[k] = json_object_get(annotations, mark_keys[k]) ? FOREIGN : FREE;
 	if (own)
 		hold(&h, annotations, own, OURS);
-	hold_others(&h, pod, container);
+	hold_others(&h, pod, name);
 	return h;
 }
 
@@ -184,11 +193,12 @@ static json_t *patch_or_nothing(json_t *patch)
 json_t *mark_set(const json_t *pod, const struct mark *m, char ret_told[MARK_TOLD])
 {
 	const json_t *annotations = annotations_of(pod);
-	auto_free char *key = xasprintf(MARK_PREFIX "%s", m->container), *text = NULL;
+	char name[MARK_NAME] = "", why[128], value[256];
+	bool named = mark_name(m, name);
+	auto_free char *key = xasprintf(MARK_PREFIX "%s", name), *text = NULL;
 	struct mark_record own, now = {.mark = *m};
-	char why[128], value[256];
-	bool has_own = mark_record_read(pod, m->container, &own, why) == 1;
-	const struct holders h = find_holders(pod, m->container, has_own ? &own : NULL);
+	bool has_own = named && mark_record_read(pod, name, &own, why) == 1;
+	const struct holders h = find_holders(pod, name, has_own ? &own : NULL);
 	json_t *patch = json_object();
 
 	for (size_t k = 0; k < MARK_KEYS; k++) {
@@ -223,10 +233,10 @@ static void tell_kept(const struct holders *h, const struct mark_record *own, ch
 	}
 }
 
-json_t *mark_clear(const json_t *pod, const char *container, char ret_told[MARK_TOLD])
+json_t *mark_clear(const json_t *pod, const char *name, char ret_told[MARK_TOLD])
 {
 	const json_t *annotations = annotations_of(pod);
-	auto_free char *key = xasprintf(MARK_PREFIX "%s", container);
+	auto_free char *key = xasprintf(MARK_PREFIX "%s", name);
 	struct mark_record own;
 	struct holders h;
 	char why[128];
@@ -237,14 +247,14 @@ json_t *mark_clear(const json_t *pod, const char *container, char ret_told[MARK_
 		return NULL;
 	patch = json_object();
 	json_object_set_new(patch, key, json_null());
-	if (mark_record_read(pod, container, &own, why) == 0) {
+	if (mark_record_read(pod, name, &own, why) == 0) {
 		snprintf(ret_told, MARK_TOLD,
 			 "the pod's annotations for Prometheus stay: which of them are jdiag's is "
 			 "not known, as the mark cannot be read: %s",
 			 why);
 		return patch;
 	}
-	h = find_holders(pod, container, &own);
+	h = find_holders(pod, name, &own);
 	for (size_t k = 0; k < MARK_KEYS; k++)
 		if (own.set[k] && h.of[k] == OURS)
 			json_object_set_new(patch, mark_keys[k], json_null());

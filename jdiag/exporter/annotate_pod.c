@@ -36,17 +36,98 @@ struct mark exporter_mark_new(const struct exporter_jvm *j, uint16_t port, const
 	return m;
 }
 
-static json_t *changes(const struct exporter_work *w, const struct mark *m, const char *container,
+/* ---- which mark ---- */
+
+static bool is_of_same_jvm(const struct mark *a, const struct mark *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->restarts == b->restarts && a->ns_pid == b->ns_pid &&
+	       a->start_time == b->start_time;
+}
+
+static void choose(const struct exporter_work *w, struct mark *m)
+{
+	char names[MAX_MARKS][MARK_NAME], why[128];
+	size_t n = mark_names(w->pod, m->container, names);
+	struct mark other;
+
+	for (size_t i = 0; i < n; i++)
+		if (mark_read(w->pod, names[i], &other, why) == 1 && is_of_same_jvm(&other, m)) {
+			m->further = other.further;
+			return;
+		}
+	m->further =
+		mark_read(w->pod, m->container, &other, why) == 1 && exporter_mark_runs(w, &other);
+}
+
+/* What mark_clear makes: all of it removes. */
+static void apply(json_t *pod, json_t *patch)
+{
+	json_t *annotations = json_at(pod, "metadata.annotations"), *v;
+	const char *key;
+
+	json_object_foreach (patch, key, v)
+		if (json_is_null(v))
+			json_object_del(annotations, key);
+}
+
+/* Nobody else would: its pid does not come again. Their keys of Prometheus's are free then. */
+static void drop_ended(const struct exporter_work *w, const char *container, const char *own,
+		       json_t *pod, json_t *patch)
+{
+	char names[MAX_MARKS][MARK_NAME], why[128], told[MARK_TOLD];
+	size_t n = mark_names(pod, container, names);
+
+	for (size_t i = 0; i < n; i++) {
+		auto_json json_t *clear = NULL;
+		struct mark other;
+
+		if (strcmp(names[i], own) == 0 || mark_read(pod, names[i], &other, why) != 1 ||
+		    exporter_mark_runs(w, &other))
+			continue;
+		clear = mark_clear(pod, names[i], told);
+		apply(pod, clear);
+		json_object_update(patch, clear);
+	}
+}
+
+json_t *exporter_mark_patch(const struct exporter_work *w, const struct mark *m,
+			    char ret_told[MARK_TOLD])
+{
+	auto_json json_t *pod = json_deep_copy(w->pod), *set = NULL;
+	json_t *patch = json_object();
+	char name[MARK_NAME];
+	struct mark now = *m;
+
+	choose(w, &now);
+	if (mark_name(&now, name)) {
+		drop_ended(w, now.container, name, pod, patch);
+		set = mark_set(pod, &now, ret_told);
+		json_object_update(patch, set);
+	} else {
+		snprintf(ret_told, MARK_TOLD,
+			 "the pod is not annotated: the name of container '%s' is too long for the "
+			 "marks of more than one JVM",
+			 now.container);
+	}
+	if (json_object_size(patch))
+		return patch;
+	json_decref(patch);
+	return NULL;
+}
+
+/* ---- the pod ---- */
+
+static json_t *changes(const struct exporter_work *w, const struct mark *m, const char *name,
 		       char told[MARK_TOLD])
 {
-	return m ? mark_set(w->pod, m, told) : mark_clear(w->pod, container, told);
+	return m ? exporter_mark_patch(w, m, told) : mark_clear(w->pod, name, told);
 }
 
 /* 1 done, 0 to be tried again, -1. */
-static int try_once(struct exporter_work *w, const struct mark *m, const char *container, bool *ret,
+static int try_once(struct exporter_work *w, const struct mark *m, const char *name, bool *ret,
 		    char told[MARK_TOLD], struct error *err)
 {
-	auto_json json_t *patch = changes(w, m, container, told);
+	auto_json json_t *patch = changes(w, m, name, told);
 	json_t *now = NULL;
 	struct error e = {0};
 
@@ -71,7 +152,7 @@ static int try_once(struct exporter_work *w, const struct mark *m, const char *c
 	return error_hint(err, "it is without an exporter again: run the same command once more");
 }
 
-static int change(struct exporter_work *w, const struct mark *m, const char *container, bool *ret,
+static int change(struct exporter_work *w, const struct mark *m, const char *name, bool *ret,
 		  struct error *err)
 {
 	char told[MARK_TOLD] = "";
@@ -79,7 +160,7 @@ static int change(struct exporter_work *w, const struct mark *m, const char *con
 	int rc = w->pod ? 0 : 1;
 
 	for (int i = 0; rc == 0 && i < TRIES; i++)
-		rc = try_once(w, m, container, &changed, told, err);
+		rc = try_once(w, m, name, &changed, told, err);
 	if (rc == 0)
 		return error_set(err, ERR_API, "the pod is changed all the time, by somebody else");
 	if (rc > 0 && told[0])
@@ -91,21 +172,15 @@ static int change(struct exporter_work *w, const struct mark *m, const char *con
 
 int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret, struct error *err)
 {
-	return change(w, m, m->container, ret, err);
+	return change(w, m, NULL, ret, err);
 }
 
-bool exporter_annotates(const struct exporter_work *w, const struct exporter_jvm *j)
+bool exporter_annotates(const struct exporter_work *w)
 {
-	if (j->beside)
-		progress_note(
-			w->progress,
-			"the pod's mark of container '%s' is of another JVM in it (pid %llu): "
-			"this one is not annotated",
-			j->container->name, (unsigned long long)j->mark.ns_pid);
-	return w->pod && !w->session->o->no_annotate && !j->beside;
+	return w->pod && !w->session->o->no_annotate;
 }
 
-int exporter_clear(struct exporter_work *w, const char *container, bool *ret, struct error *err)
+int exporter_clear(struct exporter_work *w, const char *name, bool *ret, struct error *err)
 {
-	return change(w, NULL, container, ret, err);
+	return change(w, NULL, name, ret, err);
 }

@@ -46,21 +46,60 @@ static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, 
 	return remove_file(w, j, jar, count, err);
 }
 
-/* That of the JVM; and what an earlier start of the container has left, where that outlives it (an
- * emptyDir). */
+static int remove_marked(struct exporter_work *w, const struct exporter_jvm *j,
+			 const struct mark *m, unsigned int *count, struct error *err)
+{
+	if (remove_file(w, j, m->file, count, err) < 0)
+		return -1;
+	return remove_file(w, j, m->jar, count, err);
+}
+
+/* What JVMs of the container have left that have ended, where that outlives them (the container
+ * runs on, an emptyDir). */
+static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *j,
+			    unsigned int *count)
+{
+	char names[MAX_MARKS][MARK_NAME], why[128];
+	size_t n = w->pod ? mark_names(w->pod, j->container->name, names) : 0;
+	struct error e = {0};
+	struct mark m;
+
+	for (size_t i = 0; i < n; i++)
+		if (mark_read(w->pod, names[i], &m, why) == 1 && !exporter_mark_runs(w, &m) &&
+		    remove_marked(w, j, &m, count, &e) < 0)
+			progress_note(w->progress,
+				      "warning: what mark '%s' is about may be left: %s", names[i],
+				      e.msg);
+}
+
 static int remove_files(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
 			struct error *err)
 {
+	if (j->marked && remove_marked(w, j, &j->mark, count, err) < 0)
+		return -1;
 	if (!j->marked && j->found.owner == EXPORTER_OURS && remove_beside(w, j, count, err) < 0)
 		return -1;
-	if (!j->marked && !j->outlived)
-		return 0;
-	if (remove_file(w, j, j->mark.file, count, err) < 0)
-		return -1;
-	return remove_file(w, j, j->mark.jar, count, err);
+	if (!w->session->o->jvm)
+		remove_outlived(w, j, count);
+	else if (j->outlived)
+		return remove_marked(w, j, &j->mark, count, err);
+	return 0;
 }
 
-static int eject_jvm(struct exporter_work *w, const json_t *jvm, struct error *err)
+/* Which are to go with --jvm: its own; the container's, if nobody can say whose that is. */
+static void note_marks(const struct exporter_work *w, const struct exporter_jvm *j, json_t *marks)
+{
+	char name[MARK_NAME], why[128];
+	struct mark m;
+
+	if ((j->marked || j->outlived) && mark_name(&j->mark, name))
+		json_array_append_new(marks, json_string(name));
+	if (w->pod && mark_read(w->pod, j->container->name, &m, why) == 0 && why[0])
+		json_array_append_new(marks, json_string(j->container->name));
+}
+
+/* marks: gets the names of its own. */
+static int eject_jvm(struct exporter_work *w, const json_t *jvm, json_t *marks, struct error *err)
 {
 	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
 	unsigned int count = 0;
@@ -69,8 +108,9 @@ static int eject_jvm(struct exporter_work *w, const json_t *jvm, struct error *e
 
 	if (exporter_jvm_look(w, jvm, &j, err) < 0)
 		return -1;
+	note_marks(w, &j, marks);
 	loaded = j.marked || j.found.owner == EXPORTER_OURS;
-	if (!loaded && !j.outlived)
+	if (!loaded && w->session->o->dry_run)
 		return 0;
 	if (!w->session->o->dry_run &&
 	    (session_recheck(w->session, err) < 0 || remove_files(w, &j, &count, err) < 0))
@@ -102,30 +142,46 @@ static bool is_told(const struct exporter_work *w, const char *container)
 	return false;
 }
 
-static bool has_mark(const struct exporter_work *w, const char *container)
-{
-	auto_free char *key = xasprintf(MARK_PREFIX "%s", container);
-
-	return json_object_get(json_at(w->pod, "metadata.annotations"), key);
-}
-
-static int clear_container(struct exporter_work *w, const char *name, struct error *err)
+static int clear_mark(struct exporter_work *w, const char *container, const char *name,
+		      struct error *err)
 {
 	bool changed = true;
 
-	if (!has_mark(w, name))
-		return 0;
 	if (!w->session->o->dry_run && exporter_clear(w, name, &changed, err) < 0)
 		return error_prefix(err, "the annotations are not removed");
-	if (!is_told(w, name))
+	if (!is_told(w, container))
 		json_set_text(
 			exporter_result(w, NULL, w->session->o->dry_run ? "planned" : "ejected"),
-			"container", name);
+			"container", container);
 	return 0;
 }
 
-/* --jvm: those of one JVM, whose container it is; a mark of another start is nobody's. */
-static int clear_all(struct exporter_work *w, struct error *err)
+static bool has_text(const json_t *list, const char *text)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		if (strcmp(json_string_value(one), text) == 0)
+			return true;
+	return false;
+}
+
+/* --jvm: those of one JVM; a mark of another start is nobody's. */
+static int clear_container(struct exporter_work *w, const char *container, const json_t *marks,
+			   struct error *err)
+{
+	char names[MAX_MARKS][MARK_NAME];
+	size_t n = mark_names(w->pod, container, names);
+
+	for (size_t i = 0; i < n; i++)
+		if ((!w->session->o->jvm || has_text(marks, names[i])) &&
+		    clear_mark(w, container, names[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int clear_all(struct exporter_work *w, const json_t *marks, struct error *err)
 {
 	const struct session *s = w->session;
 
@@ -134,18 +190,15 @@ static int clear_all(struct exporter_work *w, struct error *err)
 	for (unsigned int i = 0; s->has_pod && i < s->pod.n_containers; i++) {
 		const char *name = s->pod.containers[i].name;
 
-		if (s->o->container && strcmp(name, s->o->container) != 0)
-			continue;
-		if (s->o->jvm && !is_told(w, name))
-			continue;
-		if (clear_container(w, name, err) < 0)
+		if ((!s->o->container || strcmp(name, s->o->container) == 0) &&
+		    clear_container(w, name, marks, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* One whose files stay keeps neither the others' nor the annotations. */
-static int eject_all(struct exporter_work *w, const json_t *jvms, struct error *err)
+static int eject_all(struct exporter_work *w, const json_t *jvms, json_t *marks, struct error *err)
 {
 	const json_t *jvm;
 	size_t i;
@@ -153,7 +206,7 @@ static int eject_all(struct exporter_work *w, const json_t *jvms, struct error *
 	json_array_foreach (jvms, i, jvm) {
 		struct error why = {0};
 
-		if (eject_jvm(w, jvm, &why) == 0 || exporter_jvm_ended(&why))
+		if (eject_jvm(w, jvm, marks, &why) == 0 || exporter_jvm_ended(&why))
 			continue;
 		if (why.code == ERR_INTERRUPTED || helper_lost(w->session->helper)) {
 			*err = why;
@@ -167,7 +220,7 @@ static int eject_all(struct exporter_work *w, const json_t *jvms, struct error *
 int exporter_eject(struct exporter_work *w, const struct target *t, bool has_node,
 		   struct error *err)
 {
-	auto_json json_t *jvms = NULL;
+	auto_json json_t *jvms = NULL, *marks = json_array();
 	struct error why = {0};
 
 	if (exporter_work_resolve(w, t, has_node, err) < 0)
@@ -177,7 +230,7 @@ int exporter_eject(struct exporter_work *w, const struct target *t, bool has_nod
 		*err = why;
 		return -1;
 	}
-	if (eject_all(w, jvms, err) < 0 || clear_all(w, err) < 0)
+	if (eject_all(w, jvms, marks, err) < 0 || clear_all(w, marks, err) < 0)
 		return -1;
 	if (!json_array_size(w->results))
 		json_set_text(exporter_result(w, NULL, "nothing"), "reason",

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jdiag/exporter/mark_record.h"
@@ -68,6 +69,63 @@ static bool is_time(const char *s)
 
 	return rfc3339_to_unix(s, &unused);
 }
+
+/* ---- names ---- */
+
+/* "app", "app.17": *ret_pid is 0 for the former. */
+static bool split_name(const char *name, char container[64], uint64_t *ret_pid)
+{
+	const char *dot = strchr(name, '.');
+	size_t len = dot ? (size_t)(dot - name) : strlen(name);
+
+	*ret_pid = 0;
+	if (len >= 64 || strlen(name) >= MARK_NAME)
+		return false;
+	memcpy(container, name, len);
+	container[len] = '\0';
+	if (!name_is_label(container))
+		return false;
+	return !dot || (dot[1] != '0' && str_to_u64(dot + 1, INT32_MAX, ret_pid));
+}
+
+bool mark_name(const struct mark *m, char ret[MARK_NAME])
+{
+	int n = m->further ? snprintf(ret, MARK_NAME, "%s.%llu", m->container,
+				      (unsigned long long)m->ns_pid)
+			   : snprintf(ret, MARK_NAME, "%s", m->container);
+
+	return n > 0 && n < MARK_NAME;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	char container[64];
+	uint64_t x = 0, y = 0;
+
+	if (!split_name(a, container, &x) || !split_name(b, container, &y))
+		return 0;
+	return x < y ? -1 : x > y;
+}
+
+size_t mark_names(const json_t *pod, const char *container, char ret[MAX_MARKS][MARK_NAME])
+{
+	json_t *annotations = json_at(pod, "metadata.annotations"), *v;
+	const char *key;
+	size_t n = 0;
+
+	json_object_foreach (annotations, key, v) {
+		char of[64];
+		uint64_t pid;
+
+		if (n < MAX_MARKS && str_starts(key, MARK_PREFIX) &&
+		    split_name(key + strlen(MARK_PREFIX), of, &pid) && strcmp(of, container) == 0)
+			snprintf(ret[n++], MARK_NAME, "%s", key + strlen(MARK_PREFIX));
+	}
+	qsort(ret, n, sizeof(ret[0]), by_pid);
+	return n;
+}
+
+/* ---- the text ---- */
 
 #define AT(field) offsetof(struct mark, field), sizeof(((struct mark *)0)->field)
 
@@ -138,7 +196,19 @@ static void take_set(const json_t *root, struct mark_record *r)
 				r->set[k] = true;
 }
 
-int mark_parse(const char *text, size_t len, const char *container, struct mark_record *ret,
+static int take_name(const char *name, struct mark *m, char why[128])
+{
+	uint64_t pid;
+
+	if (split_name(name, m->container, &pid) && (!pid || pid == m->ns_pid)) {
+		m->further = pid != 0;
+		return 0;
+	}
+	snprintf(why, 128, "its 'pid' is not that of its name");
+	return -1;
+}
+
+int mark_parse(const char *text, size_t len, const char *name, struct mark_record *ret,
 	       char ret_why[128])
 {
 	auto_json json_t *root = NULL;
@@ -159,8 +229,8 @@ int mark_parse(const char *text, size_t len, const char *container, struct mark_
 		snprintf(ret_why, 128, "it was written by another version of jdiag");
 		return -1;
 	}
-	if (!str_copy(r.mark.container, sizeof(r.mark.container), container) ||
-	    take_texts(root, &r.mark, why) != 0 || take_numbers(root, &r.mark, why) != 0) {
+	if (take_texts(root, &r.mark, why) != 0 || take_numbers(root, &r.mark, why) != 0 ||
+	    take_name(name, &r.mark, why) != 0) {
 		memcpy(ret_why, why, sizeof(why));
 		return -1;
 	}
@@ -201,28 +271,30 @@ char *mark_text(const struct mark_record *r)
 	return json_to_line(root);
 }
 
-int mark_record_read(const json_t *pod, const char *container, struct mark_record *ret,
+int mark_record_read(const json_t *pod, const char *name, struct mark_record *ret,
 		     char ret_why[128])
 {
-	auto_free char *key = xasprintf(MARK_PREFIX "%s", container);
+	auto_free char *key = xasprintf(MARK_PREFIX "%s", name);
 	const json_t *v = json_object_get(json_at(pod, "metadata.annotations"), key);
 
+	char container[64];
+	uint64_t pid;
+
 	ret_why[0] = '\0';
-	if (!v || !name_is_label(container))
+	if (!v || !split_name(name, container, &pid))
 		return 0;
 	if (!json_is_string(v)) {
 		snprintf(ret_why, 128, "it is no text");
 		return 0;
 	}
-	return mark_parse(json_string_value(v), json_string_length(v), container, ret, ret_why) ==
-	       0;
+	return mark_parse(json_string_value(v), json_string_length(v), name, ret, ret_why) == 0;
 }
 
-int mark_read(const json_t *pod, const char *container, struct mark *ret, char ret_why[128])
+int mark_read(const json_t *pod, const char *name, struct mark *ret, char ret_why[128])
 {
 	struct mark_record r;
 
-	if (mark_record_read(pod, container, &r, ret_why) == 0)
+	if (mark_record_read(pod, name, &r, ret_why) == 0)
 		return 0;
 	*ret = r.mark;
 	return 1;

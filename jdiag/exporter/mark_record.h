@@ -17,15 +17,15 @@ struct mark_record {
 	bool set[MARK_KEYS];
 };
 
-/* The text of an annotation: 0, or -1 with what is wrong with it. */
-int mark_parse(const char *text, size_t len, const char *container, struct mark_record *ret,
+/* The text of an annotation of that name: 0, or -1 with what is wrong with it. */
+int mark_parse(const char *text, size_t len, const char *name, struct mark_record *ret,
 	       char ret_why[128]) must_check;
 
 /* The inverse. Free with free(). */
 char *mark_text(const struct mark_record *r) must_check;
 
-/* The record of a container of this pod: 1, 0, as mark_read. */
-int mark_record_read(const struct json_t *pod, const char *container, struct mark_record *ret,
+/* The record of that name of this pod: 1, 0, as mark_read. */
+int mark_record_read(const struct json_t *pod, const char *name, struct mark_record *ret,
 		     char ret_why[128]) must_check;
 
 #endif

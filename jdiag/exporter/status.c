@@ -151,23 +151,34 @@ static json_t *row(const json_t *pod, const char *container, const char *state, 
 	return r;
 }
 
-static void tell_container(const json_t *pod, const char *name, json_t *results)
+static void tell_mark(const json_t *pod, const char *container, const char *name, json_t *results)
 {
 	struct mark m;
 	char why[128];
 	json_t *r;
 
 	if (mark_read(pod, name, &m, why) != 1) {
-		r = row(pod, name, "none", results);
-		set_reason(r, *why ? why : "jdiag has loaded no exporter");
-	} else if (mark_is_current(&m, pod)) {
-		r = row(pod, name, "injected", results);
+		set_reason(row(pod, container, "none", results), why);
+		return;
+	}
+	r = row(pod, container, mark_is_current(&m, pod) ? "injected" : "restarted", results);
+	json_object_set_new(r, "pid", json_integer((json_int_t)m.ns_pid));
+	if (mark_is_current(&m, pod))
 		exporter_result_mark(r, &m);
-	} else {
-		r = row(pod, name, "restarted", results);
+	else
 		set_reason(r,
 			   "the container was restarted since it was injected: run inject again");
-	}
+}
+
+static void tell_container(const json_t *pod, const char *container, json_t *results)
+{
+	char names[MAX_MARKS][MARK_NAME];
+	size_t n = mark_names(pod, container, names);
+
+	for (size_t i = 0; i < n; i++)
+		tell_mark(pod, container, names[i], results);
+	if (!n)
+		set_reason(row(pod, container, "none", results), "jdiag has loaded no exporter");
 }
 
 /* As select.h takes them: whatever else is in the way is found out with the others. */

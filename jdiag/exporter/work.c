@@ -232,26 +232,48 @@ static bool is_of_mark(const json_t *jvm, const struct mark *m)
 	       json_u64_at(jvm, "ns_pid", 0) == m->ns_pid;
 }
 
-static bool runs_beside(const struct exporter_work *w, const struct exporter_jvm *j)
+bool exporter_mark_runs(const struct exporter_work *w, const struct mark *m)
 {
 	const json_t *jvm;
 	size_t i;
 
 	json_array_foreach (json_at(w->answer, "jvms"), i, jvm)
-		if (container_of(w->session, jvm) == j->container && is_of_mark(jvm, &j->mark))
-			return true;
+		if (strcmp(json_str_at(jvm, "container", ""), m->id) == 0 && is_of_mark(jvm, m))
+			return mark_is_current(m, w->pod);
 	return false;
 }
 
-static void look_at_mark(const struct exporter_work *w, struct exporter_jvm *j)
+/* One of the container's marks. */
+static void take_mark(const struct exporter_work *w, struct exporter_jvm *j, const struct mark *m)
 {
-	if (!w->pod || mark_read(w->pod, j->container->name, &j->mark, j->mark_why) != 1)
+	if (mark_is_current(m, w->pod) && is_of_mark(j->jvm, m)) {
+		j->mark = *m;
+		j->marked = true;
 		return;
-	if (mark_is_current(&j->mark, w->pod)) {
-		j->marked = is_of_mark(j->jvm, &j->mark);
-		j->beside = !j->marked && runs_beside(w, j);
 	}
-	j->outlived = !j->marked && !j->beside;
+	/* its own is better than the container's */
+	if (exporter_mark_runs(w, m) || (m->ns_pid != j->ref.ns_pid && (m->further || j->outlived)))
+		return;
+	j->mark = *m;
+	j->outlived = true;
+}
+
+static void look_at_marks(const struct exporter_work *w, struct exporter_jvm *j)
+{
+	char names[MAX_MARKS][MARK_NAME], why[128];
+	size_t n = w->pod ? mark_names(w->pod, j->container->name, names) : 0;
+	struct mark m;
+
+	for (size_t i = 0; i < n && !j->marked; i++) {
+		if (mark_read(w->pod, names[i], &m, why) == 1)
+			take_mark(w, j, &m);
+		else if (!j->mark_why[0])
+			snprintf(j->mark_why, sizeof(j->mark_why), "%s", why);
+	}
+	if (j->marked) {
+		j->outlived = false;
+		j->mark_why[0] = '\0';
+	}
 }
 
 int exporter_jvm_look(struct exporter_work *w, const json_t *jvm, struct exporter_jvm *ret,
@@ -263,7 +285,7 @@ int exporter_jvm_look(struct exporter_work *w, const json_t *jvm, struct exporte
 	jvmref_from_json(jvm, &ret->ref);
 	ret->container = container_of(s, jvm);
 	s->container = ret->container;
-	look_at_mark(w, ret);
+	look_at_marks(w, ret);
 	if (survey(s->helper, &ret->ref, &ret->survey, err) < 0)
 		return -1;
 	exporter_find_seen(ret->survey, &ret->found);

@@ -37,8 +37,8 @@ struct exporter_jvm {
 	struct exporter_found found;	       /* by what can be seen */
 	struct mark mark;
 	bool marked;	    /* the mark is of this very JVM */
-	bool outlived;	    /* there is one, of a JVM that has ended since */
-	bool beside;	    /* there is one, of another JVM of the container, which runs */
+	bool outlived;	    /* it is of one that has ended since: of the same pid, or the
+			       container's own */
 	char mark_why[128]; /* there is one that cannot be read; else "" */
 };
 
@@ -66,6 +66,9 @@ int exporter_work_ambiguous(const struct exporter_work *w, const struct json_t *
 int exporter_jvm_look(struct exporter_work *w, const struct json_t *jvm, struct exporter_jvm *ret,
 		      struct error *err) must_check;
 void exporter_jvm_release(struct exporter_jvm *j);
+
+/* Does the JVM that it is of run? */
+bool exporter_mark_runs(const struct exporter_work *w, const struct mark *m) must_check;
 
 /* A new result: where it is, and the state: "injected" ... Goes into w->results as well; borrowed.
  * j NULL: of the pod. */

@@ -36,16 +36,28 @@ two_up() {
 	two_up
 	inject two --all --port 9404-9410 -o json
 	json_lines 'len(x) == 2 and [r["port"] for r in x] == [9404, 9405]'
-	json_lines 'all(r["state"] == "injected" for r in x) and [r["annotated"] for r in x] == [True, False]'
-	tells "is of another JVM in it (pid 1)"
+	json_lines 'all(r["state"] == "injected" and r["annotated"] for r in x)'
+	tells "does not scrape port 9405 of container 'app' (jdiag targets has it)"
 	metrics two 9404 | grep -q '^jvm_'
 	metrics two 9405 | grep -q '^jvm_'
 	[ "$(annotation two prometheus.io/port)" = 9404 ]
 	run_jdiag -s 0 exporter status two -n shop -o json
-	json_lines '[r["state"] for r in x] == ["injected", "unmarked"]'
+	json_lines '[(r["state"], r["port"]) for r in x] == [("injected", 9404), ("injected", 9405)]'
+	run_jdiag -s 0 exporter status -A --no-scrape -o json
+	json_lines '[(r["state"], r["port"]) for r in x if r["pod"] == "two"] == [("injected", 9404), ("injected", 9405)]'
+	run_jdiag -s 0 targets two -n shop -o name
+	[[ ${lines[0]} == *:9404 && ${lines[1]} == *:9405 && ${#lines[@]} == 2 ]]
+	inject two --all --port 9404-9410 -o json
+	json_lines '[(r["state"], r["port"]) for r in x] == [("unchanged", 9404), ("unchanged", 9405)]'
+	run_jdiag -s 0 exporter eject two -n shop --jvm 1
+	[ -z "$(annotation two exporter.jdiag.dev/app)" ]
+	run_jdiag -s 0 exporter status two -n shop -o json
+	json_lines '[r["state"] for r in x] == ["unmarked", "injected"]'
 	run_jdiag -s 0 exporter eject two -n shop
 	[ -z "$(files two)" ]
 	not_annotated two
+	run_jdiag -s 0 exporter status -A --no-scrape -o json
+	json_lines '[r["state"] for r in x if r["pod"] == "two"] == ["none"]'
 }
 
 @test "two JVMs and one port: the second is refused, the first has it" {

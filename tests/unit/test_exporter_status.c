@@ -95,6 +95,109 @@ static void test_known_states(void **state)
 	assert_rows(object, &app, true, "app=none");
 }
 
+/* ---- several JVMs of a container ---- */
+
+static const char *id_of(const json_t *object, const char *container, struct pod *pod)
+{
+	const struct pod_container *c;
+
+	assert_int_equal(pod_from_json(object, pod, NULL), 0);
+	c = pod_pick_container(pod, container, NULL);
+	assert_non_null(c);
+	return c->id;
+}
+
+static void add_jvm(struct exporter_work *w, const char *id, int pid, int start)
+{
+	json_array_append_new(json_at(w->answer, "jvms"),
+			      json_pack("{s:s, s:i, s:i, s:i}", "container", id, "pid", 1000 + pid,
+					"ns_pid", pid, "start_time", start));
+}
+
+static void remove_first_jvm(struct exporter_work *w)
+{
+	json_array_remove(json_at(w->answer, "jvms"), 0);
+}
+
+/* A JVM of app is injected; the pod's marks are then these. */
+static void mark_jvm(struct exporter_work *w, const struct pod *pod, int pid, int start, int port,
+		     const char *want)
+{
+	struct exporter_jvm j = {
+		.ref = {.ns_pid = (unsigned int)pid, .start_time = (uint64_t)start},
+		.container = pod_pick_container(pod, "app", NULL)};
+	const struct mark m = exporter_mark_new(&j, (uint16_t)port, "1.0.1", DIGEST);
+	char told[MARK_TOLD], names[MAX_MARKS][MARK_NAME], why[128];
+	auto_json json_t *patch = exporter_mark_patch(w, &m, told);
+	auto_free char *got = xstrdup("");
+	const char *key;
+	json_t *v;
+	size_t n;
+
+	json_object_foreach (patch, key, v)
+		if (json_is_null(v))
+			json_object_del(json_at(w->pod, "metadata.annotations"), key);
+		else
+			json_object_set(json_at(w->pod, "metadata.annotations"), key, v);
+	n = mark_names(w->pod, "app", names);
+	for (size_t i = 0; i < n; i++) {
+		struct mark one;
+		char *longer;
+
+		assert_int_equal(mark_read(w->pod, names[i], &one, why), 1);
+		assert_true(exporter_mark_runs(w, &one));
+		longer = xasprintf("%s%s%s=%d", got, i ? " " : "", names[i], (int)one.port);
+		free(got);
+		got = longer;
+	}
+	assert_string_equal(got, want);
+}
+
+static void assert_scraped(const json_t *object, const char *port)
+{
+	const json_t *v =
+		json_object_get(json_at(object, "metadata.annotations"), "prometheus.io/port");
+
+	assert_string_equal(json_string_value(v), port);
+}
+
+static void test_whose_mark(void **state)
+{
+	auto_json json_t *object = recorded();
+	struct exporter_work w = {.pod = object, .answer = json_pack("{s:[]}", "jvms")};
+	struct options o = {0};
+	struct pod pod;
+	const char *id = id_of(object, "app", &pod);
+
+	(void)state;
+	add_jvm(&w, id, 1, 77);
+	add_jvm(&w, id, 31, 78);
+	mark_jvm(&w, &pod, 1, 77, 9404, "app=9404");
+	mark_jvm(&w, &pod, 31, 78, 9405, "app=9404 app.31=9405");
+	/* again: the same */
+	mark_jvm(&w, &pod, 31, 78, 9405, "app=9404 app.31=9405");
+	mark_jvm(&w, &pod, 1, 77, 9404, "app=9404 app.31=9405");
+	assert_scraped(object, "9404");
+	assert_rows(object, &o, true, "app=injected app=injected sidecar=none");
+	/* the first has ended: its mark goes, or is taken by one that comes */
+	remove_first_jvm(&w);
+	add_jvm(&w, id, 40, 99);
+	mark_jvm(&w, &pod, 40, 99, 9406, "app=9406 app.31=9405");
+	assert_scraped(object, "9406");
+	/* the same pid, another JVM */
+	remove_first_jvm(&w);
+	add_jvm(&w, id, 31, 100);
+	mark_jvm(&w, &pod, 31, 100, 9407, "app=9406 app.31=9407");
+	remove_first_jvm(&w);
+	mark_jvm(&w, &pod, 31, 100, 9407, "app.31=9407");
+	assert_scraped(object, "9407");
+	/* a further one that has ended goes, too */
+	remove_first_jvm(&w);
+	add_jvm(&w, id, 55, 200);
+	mark_jvm(&w, &pod, 55, 200, 9407, "app=9407");
+	json_decref(w.answer);
+}
+
 static void test_pods_that_do_not_run(void **state)
 {
 	auto_json json_t *object = recorded();
@@ -117,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_states),
+		cmocka_unit_test(test_whose_mark),
 		cmocka_unit_test(test_pods_that_do_not_run),
 	};
 

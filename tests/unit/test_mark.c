@@ -333,6 +333,109 @@ static void keys_of_a_container_that_restarted(void **state)
 	has(object, NULL, NULL, NULL);
 }
 
+/* ---- several JVMs of a container ---- */
+
+static struct mark further_of(const json_t *object, uint64_t pid, uint64_t port)
+{
+	struct mark m = mark_of(object, "app", port);
+
+	m.further = true;
+	m.ns_pid = pid;
+	return m;
+}
+
+static void assert_names(const json_t *object, const char *container, const char *want)
+{
+	char names[MAX_MARKS][MARK_NAME], got[MAX_MARKS * MARK_NAME] = "";
+	size_t n = mark_names(object, container, names);
+
+	for (size_t i = 0; i < n; i++) {
+		strcat(got, names[i]);
+		strcat(got, " ");
+	}
+	assert_string_equal(got, want);
+}
+
+static void several_jvms(void **state)
+{
+	auto_json json_t *object = pod(), *before = pod();
+	const struct mark first = mark_of(object, "app", 9404),
+			  second = further_of(object, 107, 9405),
+			  third = further_of(object, 18, 9406);
+	struct mark now;
+	char told[MARK_TOLD], why[128];
+
+	(void)state;
+	set(object, &second, told);
+	has(object, "true", "9405", "/metrics");
+	set(object, &first, told);
+	assert_non_null(strstr(told, PORT " '9405' is for container 'app', and is left alone"));
+	set(object, &third, told);
+	assert_names(object, "app", "app app.18 app.107 ");
+	assert_names(object, "sidecar", "");
+	assert_int_equal(mark_read(object, "app.107", &now, why), 1);
+	assert_string_equal(now.container, "app");
+	assert_true(now.further && now.ns_pid == 107 && now.port == 9405);
+	assert_true(mark_is_current(&now, object));
+	assert_int_equal(mark_read(object, "app", &now, why), 1);
+	assert_true(!now.further && now.port == 9404);
+	assert_null(mark_set(object, &second, told));
+	/* each removes its own */
+	apply(object, mark_clear(object, "app", told));
+	has(object, "true", "9405", "/metrics");
+	assert_names(object, "app", "app.18 app.107 ");
+	apply(object, mark_clear(object, "app.107", told));
+	has(object, NULL, NULL, NULL);
+	apply(object, mark_clear(object, "app.18", told));
+	assert_true(json_equal(object, before));
+}
+
+static void names_that_are_none(void **state)
+{
+	static const char *const bad[] = {"app.",   "app.0", "app.01", "app.x",		  "app.1.2",
+					  "app.-1", ".17",   "App",    "app.99999999999", "app. 1"};
+	auto_json json_t *object = pod();
+	struct mark m = further_of(object, 17, 9405);
+	char told[MARK_TOLD], why[128], name[MARK_NAME];
+	const char *text;
+
+	(void)state;
+	set(object, &m, told);
+	text = json_string_value(json_object_get(annotations(object), MARK_PREFIX "app.17"));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		auto_free char *key = xasprintf(MARK_PREFIX "%s", bad[i]);
+
+		annotate(object, key, text);
+		if (mark_read(object, bad[i], &m, why) != 0)
+			fail_msg("'%s'", bad[i]);
+	}
+	assert_names(object, "app", "app.17 ");
+	/* the pid in the text counts */
+	annotate(object, MARK_PREFIX "app.18", text);
+	assert_int_equal(mark_read(object, "app.18", &m, why), 0);
+	assert_string_equal(why, "its 'pid' is not that of its name");
+
+	memset(m.container, 'a', sizeof(m.container) - 1);
+	m.container[sizeof(m.container) - 1] = '\0';
+	assert_false(mark_name(&m, name));
+	m.further = false;
+	assert_true(mark_name(&m, name));
+}
+
+static void no_more_names_than_that(void **state)
+{
+	auto_json json_t *object = pod();
+	char names[MAX_MARKS][MARK_NAME];
+
+	(void)state;
+	for (int i = 1; i < 100; i++) {
+		auto_free char *key = xasprintf(MARK_PREFIX "app.%d", i);
+
+		annotate(object, key, "{}");
+	}
+	assert_int_equal(mark_names(object, "app", names), MAX_MARKS);
+}
+
 static void current_is_this_instance(void **state)
 {
 	auto_json json_t *object = pod();
@@ -488,6 +591,9 @@ int main(void)
 		cmocka_unit_test(removed_keys_come_back),
 		cmocka_unit_test(two_containers),
 		cmocka_unit_test(keys_of_a_container_that_restarted),
+		cmocka_unit_test(several_jvms),
+		cmocka_unit_test(names_that_are_none),
+		cmocka_unit_test(no_more_names_than_that),
 		cmocka_unit_test(current_is_this_instance),
 		cmocka_unit_test(hostile_marks_are_not_read),
 		cmocka_unit_test(hostile_marks_take_nothing_along),

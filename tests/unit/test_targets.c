@@ -167,6 +167,32 @@ static void several_containers(void **state)
 			       "10.0.0.7:9405", WEB0("\"container\":\"side\",")) "\n]\n");
 }
 
+/* Names of marks: the container's, and with the pid those of further JVMs in it. */
+static void several_jvms_of_a_container(void **state)
+{
+	json_t *p = pod("web-0");
+
+	(void)state;
+	mark(p, "app.1", ID_A, 2, 9406, "/metrics");
+	mark(p, "app", ID_A, 2, 9404, "/metrics");
+	mark(p, "app.7", ID_A, 2, 9405, "/metrics"); /* says that it is of pid 1 */
+	scraped_at(p, "9406");
+	{
+		auto_json json_t *pods = json_pack("[o]", p);
+		auto_buf struct buf b = BUF_INIT(1 << 20);
+		struct targets t;
+
+		targets_from_pods(&t, pods);
+		targets_to_text(&t, &b);
+		assert_string_equal(buf_str(&b), "[\n" LINE("10.0.0.7:9404", WEB0(APP)) ",\n" LINE(
+							 "10.0.0.7:9406", WEB0(APP)) "\n]\n");
+		assert_int_equal(json_array_size(t.problems), 1);
+		assert_non_null(strstr(json_string_value(json_array_get(t.problems, 0)),
+				       "its 'pid' is not that of its name"));
+		targets_release(&t);
+	}
+}
+
 static void annotations_of_others(void **state)
 {
 	json_t *p = pod("web-0");
@@ -644,6 +670,7 @@ int main(void)
 		cmocka_unit_test(a_mark),
 		cmocka_unit_test(a_mark_with_a_path),
 		cmocka_unit_test(several_containers),
+		cmocka_unit_test(several_jvms_of_a_container),
 		cmocka_unit_test(annotations_of_others),
 		cmocka_unit_test(the_same_pods_give_the_same_text),
 		cmocka_unit_test(the_name_of_the_app),
