@@ -88,7 +88,7 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	    capture_lock(&k->target, err) < 0 ||
 	    unless_check(&k->unless, &k->target, &r->params, err) < 0)
 		return -1;
-	ending_watch(&k->ending, &k->target.ref);
+	ending_watch(&k->ending, &k->target.ref, strcmp(k->command, "load") == 0);
 	q = (struct question){
 		.command = k->command,
 		.args = (const char *const *)k->args,

@@ -138,7 +138,7 @@ static bool is_triggered(int dir)
 		listens = listens || (str_starts(e->d_name, ".java_pid") && e->d_type == DT_SOCK);
 		trigger = trigger || (str_starts(e->d_name, ".attach_pid") &&
 				      fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-				      st.st_mtime + OLD_TRIGGER_S > time(NULL));
+				      st.st_mtime > time(NULL) - OLD_TRIGGER_S);
 	}
 	closedir(d);
 	return trigger && !listens;
@@ -318,7 +318,7 @@ static void handle_trigger(struct sweep *s, struct target *t, int tmp, pid_t ns_
 
 	snprintf(name, sizeof(name), ".attach_pid%d", (int)ns_pid);
 	if (tmp < 0 || fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_size || st.st_mtime + OLD_TRIGGER_S > time(NULL) || in_use(s))
+	    st.st_size || st.st_mtime > time(NULL) - OLD_TRIGGER_S || in_use(s))
 		return;
 	snprintf(what, sizeof(what), "file '/tmp/%s' in the container of process %d", name,
 		 (int)t->ref.pid);

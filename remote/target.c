@@ -109,7 +109,7 @@ int target_lock(struct target *t, struct error *err)
 			return error_sys(err, ERR_NODE, errno, "cannot lock process %s", pid);
 		(void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
-	error_set(err, ERR_REFUSED, "another capture of JVM %s is under way on this node", pid);
+	error_set(err, ERR_REFUSED, "another helper is at work on JVM %s of this node", pid);
 	return error_hint(err, "wait until it has ended");
 }
 

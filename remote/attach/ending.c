@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,18 +76,39 @@ static int say(int fd, enum proc_cn_mcast_op op)
 	return send(fd, &m, sizeof(m), MSG_NOSIGNAL) == (ssize_t)sizeof(m) ? 0 : -1;
 }
 
-void ending_watch(struct ending *e, const struct procref *ref)
+bool ending_can_listen(const char *release)
+{
+	unsigned int major, minor;
+
+	return sscanf(release, "%3u.%5u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 6));
+}
+
+static bool can_listen(void)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 && ending_can_listen(u.release);
+}
+
+static void listen_to_events(struct ending *e, const struct procref *ref)
 {
 	struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
 	auto_fd int fd =
 		socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
 
-	e->ref = ref;
 	if (fd < 0 || filter_events(fd, ref->pid) < 0 ||
 	    bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0 ||
 	    say(fd, PROC_CN_MCAST_LISTEN) < 0)
 		return;
 	e->events = STEAL_FD(fd);
+}
+
+void ending_watch(struct ending *e, const struct procref *ref, bool events)
+{
+	e->ref = ref;
+	if (events && can_listen())
+		listen_to_events(e, ref);
 }
 
 static bool read_event(int fd, int *ret)
@@ -135,7 +157,7 @@ const char *ending_text(int status, char *dst, size_t size)
 
 void ending_release(struct ending *e)
 {
-	/* Before 6.6 the kernel counts its listeners by what they say, not by what they close. */
+	/* The kernel has counted its listeners by what they say. */
 	if (e->events >= 0)
 		say(e->events, PROC_CN_MCAST_IGNORE);
 	fd_close(&e->events);

@@ -20,6 +20,7 @@
 #include "remote/base/io.h"
 #include "remote/base/log.h"
 #include "remote/base/str.h"
+#include "remote/capture/holder.h"
 #include "remote/place/jobs.h"
 #include "remote/place/mounted.h"
 #include "remote/place/spots.h"
@@ -156,7 +157,7 @@ static int begin(struct placing *p, struct error *err)
 		return -1;
 	if (!procref_alive(p->t->proc, &p->t->ref))
 		return error_set(err, ERR_TARGET, "process %d has ended", (int)p->t->ref.pid);
-	if (target_lock(p->t, err) < 0)
+	if (capture_lock(p->t, err) < 0)
 		return -1;
 	p->phase = STAGING;
 	if (!*p->req.path)

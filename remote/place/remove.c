@@ -4,6 +4,7 @@
 
 #include "remote/base/io.h"
 #include "remote/base/log.h"
+#include "remote/capture/holder.h"
 #include "remote/enter.h"
 #include "remote/place/jobs.h"
 #include "remote/place/mounted.h"
@@ -54,7 +55,7 @@ int place_remove(struct target *t, const char *path, bool *ret_removed, struct e
 
 	if (!place_path_split(path, dir, name, &below))
 		return error_set(err, ERR_USAGE, "'%s' is nothing that was placed", path);
-	if (target_lock(t, err) < 0)
+	if (capture_lock(t, err) < 0)
 		return -1;
 	if (!below)
 		return remove_mounted(t, dir, &j, ret_removed, err);

@@ -67,9 +67,10 @@ static int end_of(bool by_events, int sig, int wanted)
 	assert_int_equal(procref_open(&proc, pid, 0, &ref, &err), 0);
 	if (by_events)
 		fd_close(&ref.pidfd);
-	ending_watch(&e, &ref);
+	ending_watch(&e, &ref, by_events);
 	assert_false(ending_status(&e, &status));
 	assert_int_equal(status, -1);
+	assert_int_equal(e.events >= 0, by_events);
 	if (sig)
 		assert_int_equal(kill(pid, sig), 0);
 	fd_close(&go);
@@ -115,7 +116,7 @@ static void test_others(void **state)
 
 	(void)state;
 	assert_int_equal(procref_open(&proc, pid, 0, &ref, &err), 0);
-	ending_watch(&e, &ref);
+	ending_watch(&e, &ref, true);
 	for (int i = 0; i < 5; i++)
 		(void)end_of(true, 0, i);
 	assert_false(ending_status(&e, &status));
@@ -139,13 +140,28 @@ static void test_unwatched(void **state)
 	ending_release(&e);
 }
 
+/* Those that would count a killed listener for ever are not asked. */
+static void test_kernels(void **state)
+{
+	static const char *const good[] = {"6.6.0",  "6.6",	  "6.18.44-fc",
+					   "6.10.1", "7.0.0-rc1", "10.2"};
+	static const char *const bad[] = {
+		"6.5.13-x", "5.15.0-91-generic", "4.18.0-553.el8_10.x86_64", "5.6.6", "6", "",
+		"x6.6"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(ending_can_listen(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(ending_can_listen(bad[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exit_status),
-		cmocka_unit_test(test_signal),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_unwatched),
+		cmocka_unit_test(test_exit_status), cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_others),	    cmocka_unit_test(test_unwatched),
+		cmocka_unit_test(test_kernels),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -605,6 +605,34 @@ static void test_replace(void **state)
 	box_stop(&b);
 }
 
+/* Times are the container's. */
+static void test_times_to_come(void **state)
+{
+	static const char *const path = "/tmp" OURS "/jmx-9404.yaml",
+				 *const left = "/tmp" OURS "/.new-0123456789abcdef";
+	struct timespec last[2] = {{.tv_sec = INT64_MAX}, {.tv_sec = INT64_MAX}};
+	struct file next = again(&yaml, 'z', path);
+	struct place_result r;
+	struct box b;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	placed(&b, &yaml, path, NULL);
+	assert_int_equal(utimensat(AT_FDCWD, in(&b, path), last, 0), 0);
+	assert_int_equal(stat_of(&b, path).st_mtime, INT64_MAX);
+	plant_file(in(&b, left), 0400, UID, 'x', 10);
+	assert_int_equal(utimensat(AT_FDCWD, in(&b, left), last, 0), 0);
+	assert_int_equal(place(&b, &next, &r), -1);
+	assert_int_equal(err.code, ERR_NODE);
+	assert_int_equal(err.sys, EOVERFLOW);
+	assert_int_equal(entries(&b, "/tmp" OURS), 2);
+	last[1].tv_sec--;
+	assert_int_equal(utimensat(AT_FDCWD, in(&b, path), last, 0), 0);
+	placed(&b, &next, path, NULL);
+	assert_int_equal(stat_of(&b, path).st_mtime, INT64_MAX);
+	box_stop(&b);
+}
+
 static void test_replace_what_is_gone(void **state)
 {
 	struct file next = again(&yaml, 'z', "/tmp" OURS "/jmx-9404.yaml");
@@ -1125,6 +1153,7 @@ int main(void)
 		cmocka_unit_test(test_mount_of_a_user),
 		cmocka_unit_test(test_no_place_at_all),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_times_to_come),
 		cmocka_unit_test(test_replace_what_is_gone),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_given_up_in_a_mount),
