@@ -45,16 +45,17 @@ static int place_jar(struct exporter_work *w, const struct exporter_jvm *j, stru
 			   s->jar.data.len, s->jar.sha256, false, NULL, ret, err);
 }
 
-/* Beside the jar, where it is looked for when there is no mark; over what an earlier JVM has left
- * there. */
+/* Never over one that is there: another run may be about to load it. Then it is placed elsewhere.
+ */
 static int place_config(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
-			const char *jar, struct placed *ret, struct error *err)
+			struct placed *ret, struct error *err)
 {
 	const struct exporter_settings *s = w->settings;
-	auto_free char *path = exporter_config_path(jar, port);
+	char name[32];
 
-	return agent_place(w->session->helper, &j->ref, strrchr(path, '/') + 1, s->config,
-			   s->config_len, s->config_sha256, false, path, ret, err);
+	snprintf(name, sizeof(name), "jmx-%u.yaml", port);
+	return agent_place(w->session->helper, &j->ref, name, s->config, s->config_len,
+			   s->config_sha256, false, NULL, ret, err);
 }
 
 /* What is left when it cannot be removed is said; what was there before is another JVM's. */
@@ -126,13 +127,35 @@ static int look_again(struct exporter_work *w, const struct exporter_jvm *j, uin
 	return port_check(port, now, w->pod, err) < 0 ? -1 : port_check_bind(port, now, err);
 }
 
+/* Without a mark the configuration is looked for beside the jar. Where it could not lie there the
+ * jar goes where it lies; or stays, and only the mark knows. */
+static void follow_config(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+			  struct files *f)
+{
+	const struct exporter_settings *s = w->settings;
+	auto_free char *beside = exporter_config_path(f->jar.path, port), *path = NULL;
+	const char *config = f->config.path;
+	struct placed jar = {0};
+	struct error unimportant;
+
+	if (strcmp(beside, config) == 0)
+		return;
+	path = xasprintf("%.*s/%s", (int)(strrchr(config, '/') - config), config, s->place_name);
+	if (agent_place(w->session->helper, &j->ref, s->place_name, buf_str(&s->jar.data),
+			s->jar.data.len, s->jar.sha256, false, path, &jar, &unimportant) < 0)
+		return;
+	remove_file(w, j, &f->jar);
+	f->jar = jar;
+}
+
 static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		 struct files *f, struct error *err)
 {
 	progress_phase(w->progress, "place");
 	remove_outlived(w, j);
 	if (place_jar(w, j, &f->jar, err) == 0 && look_again(w, j, port, err) == 0 &&
-	    place_config(w, j, port, f->jar.path, &f->config, err) == 0) {
+	    place_config(w, j, port, &f->config, err) == 0) {
+		follow_config(w, j, port, f);
 		if (f->jar.why[0])
 			progress_note(w->progress, "the files are in '%s': %s", f->jar.path,
 				      f->jar.why);
