@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +99,7 @@ static int check_own(struct netns_way *w, struct error *err)
 	if (getifaddrs(&all) < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot list the addresses of the pod");
 	for (struct ifaddrs *i = all; i && !found && n < MAX_INTERFACES; i = i->ifa_next, n++)
-		found = same_address(w, i->ifa_addr);
+		found = i->ifa_flags & IFF_UP && same_address(w, i->ifa_addr);
 	freeifaddrs(all);
 	return found ? 0
 		     : error_sys(err, ERR_FAILED, EADDRNOTAVAIL, "cannot connect to '%s'",

@@ -1,7 +1,9 @@
 /*
  * TCP sockets that belong to another process's network namespace: a child joins it, makes them
- * there and passes them back. Only its own loopback and its own interfaces' addresses are given
- * out: a request reaches the pod itself and nobody else through it.
+ * there and passes them back. Only to its own loopback and to the addresses of its own interfaces
+ * that are up: what routes there is the namespace itself. (With the node's network that is the node
+ * and all that its rules redirect; kube-proxy's kube-ipvs0 has the addresses of all services, and
+ * is down.)
  */
 #ifndef REMOTE_NETNS_H
 #define REMOTE_NETNS_H

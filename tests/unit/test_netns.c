@@ -1,14 +1,21 @@
 /* remote */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -111,6 +118,58 @@ static void test_address_of_others(void **state)
 	assert_input_is_open(g);
 }
 
+/* A process in a network namespace of its own, where the only interface has this address. */
+static pid_t start_net(const char *address, bool up)
+{
+	struct ifreq r = {.ifr_name = "lo"};
+	struct sockaddr_in *a = (struct sockaddr_in *)&r.ifr_addr;
+	int ends[2], fd;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		a->sin_family = AF_INET;
+		if (unshare(CLONE_NEWNET) < 0 || inet_pton(AF_INET, address, &a->sin_addr) != 1)
+			_exit(2);
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (ioctl(fd, SIOCSIFADDR, &r) < 0)
+			_exit(3);
+		r.ifr_flags = IFF_UP;
+		if ((up && ioctl(fd, SIOCSIFFLAGS, &r) < 0) || write(ends[1], "", 1) != 1)
+			_exit(4);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return pid;
+}
+
+/* An interface that is down has addresses that are others' (kube-ipvs0). */
+static void test_interfaces(void **state)
+{
+	struct rig *g = *state;
+
+	for (int up = 0; up < 2; up++) {
+		struct rig there = {.proc = g->proc, .ref = PROCREF_INIT};
+		pid_t pid = start_net("10.9.8.7", up);
+		struct netns n = NETNS_INIT;
+		struct error e = {0};
+
+		assert_int_equal(procref_open(&g->proc, pid, 0, &there.ref, NULL), 0);
+		assert_int_equal(get_sockets(&there, "10.9.8.7", &n, &e), up ? 1 : -1);
+		assert_int_equal(e.sys, up ? 0 : EADDRNOTAVAIL);
+		netns_stop(&n);
+		procref_close(&there.ref);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 static void test_stopped_at_once(void **state)
 {
 	struct rig *g = *state;
@@ -124,9 +183,8 @@ static void test_stopped_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_address),
-		cmocka_unit_test(test_loopback),
-		cmocka_unit_test(test_address_of_others),
+		cmocka_unit_test(test_one_address),	  cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_address_of_others), cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_stopped_at_once),
 	};
 
