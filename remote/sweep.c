@@ -180,8 +180,10 @@ static void handle_mount(struct sweep *s, struct target *t, const struct mount_l
 
 	snprintf(what, sizeof(what), "mount on '%s' in the container of process %d", m->point,
 		 (int)t->ref.pid);
-	if (mount_line_is_agents(m))
+	if (mount_line_is_agents(m) && (in_use(s) || !place_sweep_mount(t, m, s->dry)))
 		s->fn(s->ctx, what, sweep_stays);
+	else if (mount_line_is_agents(m))
+		s->fn(s->ctx, what, NULL);
 	else if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
 	else if (!s->dry && undo_mount(s, t, m, &e) < 0)

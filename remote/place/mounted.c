@@ -36,6 +36,7 @@
 struct reach {
 	const struct target *t;
 	const char *point;
+	bool anybodys;
 	int channel;
 };
 
@@ -49,13 +50,13 @@ static int run_reach(void *ctx, struct buf *answer, struct error *err)
 
 	(void)answer;
 	if (fd < 0 || fstatfs(fd, &s) < 0 || s.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0 ||
-	    st.st_uid != geteuid() || pass_fd(r->channel, fd) < 0)
+	    (!r->anybodys && st.st_uid != geteuid()) || pass_fd(r->channel, fd) < 0)
 		return error_set(err, ERR_NODE, "it is not ours");
 	return 0;
 }
 
 /* The container may have mounted on the way what never answers: a child goes there. */
-static int reach(const struct target *t, const char *point)
+static int reach(const struct target *t, const char *point, bool anybodys)
 {
 	auto_fd int ours = -1, theirs = -1;
 	struct error e = {0};
@@ -68,13 +69,13 @@ static int reach(const struct target *t, const char *point)
 	if (enter_run(t->proc,
 		      &(struct enter_request){
 			      .target = &t->ref,
-			      .take_creds = true,
+			      .take_creds = !anybodys,
 			      .uid = t->jvm.uid,
 			      .gid = t->jvm.gid,
 			      .fds = {t->root, theirs},
 			      .n_fds = 2,
 			      .run = run_reach,
-			      .ctx = &(struct reach){t, point, theirs},
+			      .ctx = &(struct reach){t, point, anybodys, theirs},
 			      .timeout_ms = ENTER_MS,
 		      },
 		      NULL, &e) < 0)
@@ -85,9 +86,9 @@ static int reach(const struct target *t, const char *point)
 
 /* The place of a mount that mountinfo names is what it says. (The numbers of mounts and of file
  * systems are used again when they are free.) */
-static int open_mount(const struct target *t, const struct mount_line *line)
+static int open_mount(const struct target *t, const struct mount_line *line, bool anybodys)
 {
-	auto_fd int fd = spot_is_plain(line->point) ? reach(t, line->point) : -1;
+	auto_fd int fd = spot_is_plain(line->point) ? reach(t, line->point, anybodys) : -1;
 	struct stat st;
 
 	if (fd < 0 || mount_id(t->proc, fd) != line->id || fstat(fd, &st) < 0 ||
@@ -114,7 +115,7 @@ bool agent_mount_find(const struct target *t, const char *point, struct agent_mo
 			continue;
 		if (n++ == MAX_TRIED)
 			return false;
-		fd = open_mount(t, &line);
+		fd = open_mount(t, &line, false);
 		if (fd < 0)
 			continue;
 		*ret = AGENT_MOUNT_INIT;
@@ -124,6 +125,24 @@ bool agent_mount_find(const struct target *t, const char *point, struct agent_mo
 		return true;
 	}
 	return false;
+}
+
+bool agent_mount_open(struct target *t, const struct mount_line *line, struct agent_mount *ret)
+{
+	int fd = open_mount(t, line, true);
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	*ret = AGENT_MOUNT_INIT;
+	ret->fd = fd;
+	ret->attached = true;
+	snprintf(ret->point, sizeof(ret->point), "%s", line->point);
+	if (fstat(fd, &st) < 0)
+		return false;
+	t->jvm.uid = st.st_uid;
+	t->jvm.gid = st.st_gid;
+	return true;
 }
 
 int agent_mount_lock(struct agent_mount *m, struct error *err)

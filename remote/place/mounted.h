@@ -26,6 +26,12 @@ struct agent_mount {
 /* One that is there already, for this JVM's user: on `point` if not NULL. False: none. */
 bool agent_mount_find(const struct target *t, const char *point, struct agent_mount *ret);
 
+struct mount_line;
+
+/* The one of a line of mountinfo, whoever's it is: t->jvm.uid and gid become its owner's. Close it
+ * in any case. */
+bool agent_mount_open(struct target *t, const struct mount_line *line, struct agent_mount *ret);
+
 /* The JVMs of a container share it. ERR_REFUSED when another helper is at it; until it is closed.
  */
 int agent_mount_lock(struct agent_mount *m, struct error *err) must_check;

@@ -89,4 +89,10 @@ bool place_home(const struct procfs *p, pid_t pid, char dst[PLACE_PATH_SIZE]);
  * when that would be so. */
 bool place_sweep(const struct target *t, int parent, bool dry);
 
+struct mount_line;
+
+/* For tidy: our tmpfs, of anybody in the container. True: nothing of others is in it, and it is
+ * removed (or would be, if dry); else it is read-only, if not dry. t->jvm gets its owner. */
+bool place_sweep_mount(struct target *t, const struct mount_line *line, bool dry);
+
 #endif

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "remote/base/limits.h"
+#include "remote/place/mounted.h"
 #include "remote/place/place.h"
 #include "remote/sweep.h"
 #include "tests/unit/container.h"
@@ -1121,6 +1122,39 @@ static void test_sweep(void **state)
 	box_stop(&b);
 }
 
+/* A helper that was killed left it writable, or empty. */
+static void test_sweep_mount(void **state)
+{
+	struct agent_mount m = AGENT_MOUNT_INIT;
+	struct told told = {0};
+	struct box b;
+
+	(void)state;
+	box_start(&b, &nowhere);
+	placed(&b, &jar, "/mnt/agent.jar", "");
+	assert_true(agent_mount_find(&b.target, NULL, &m));
+	assert_int_equal(agent_mount_writable(&m, true, &err), 0);
+	sweep_process(&proc, b.pid, true, tell, &told);
+	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " rw,"));
+	sweep_process(&proc, b.pid, false, tell, &told);
+	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " ro,"));
+	assert_int_equal(told.stay, 2);
+	assert_int_equal(agent_mount_writable(&m, true, &err), 0);
+	assert_int_equal(unlink(in(&b, "/mnt/agent.jar")), 0);
+	assert_int_equal(agent_mount_lock(&m, &err), 0);
+	sweep_process(&proc, b.pid, false, tell, &told); /* somebody is at it */
+	assert_int_equal(told.stay, 3);
+	agent_mount_close(&m);
+	sweep_process(&proc, b.pid, true, tell, &told);
+	assert_true(mountinfo_has(&b, PLACE_SOURCE));
+	sweep_process(&proc, b.pid, false, tell, &told);
+	assert_false(mountinfo_has(&b, PLACE_SOURCE));
+	assert_int_equal(told.stay, 3);
+	assert_int_equal(told.removed, 2);
+	assert_int_equal(told.other, 0);
+	box_stop(&b);
+}
+
 static void test_locked(void **state)
 {
 	auto_target struct target other = TARGET_INIT;
@@ -1167,6 +1201,7 @@ int main(void)
 		cmocka_unit_test(test_directory_of_another_mode),
 		cmocka_unit_test(test_without_system_calls),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sweep_mount),
 		cmocka_unit_test(test_locked),
 	};
 
