@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "jdiag/agent/load.h"
+#include "jdiag/exporter/before_asked.h"
 #include "jdiag/exporter/settings.h"
 #include "jdiag/json.h"
 #include "jdiag/jvmpick.h"
@@ -20,13 +20,8 @@
 /* Classes, code, buffers of a scrape and the threads of its server: 15 to 25 MiB were seen. */
 #define HEADROOM (32 * MiB)
 
-struct looking {
-	struct exporter_work *w;
-	struct exporter_jvm *j;
-	struct exporter_before *b;
-};
-
-typedef int check(struct looking *l, struct error *err);
+/* Descriptors and threads, for its server, for what it reads and for what the JVM does besides. */
+#define ROOM 32
 
 void exporter_before_release(struct exporter_before *b)
 {
@@ -46,7 +41,7 @@ static int check_vm(struct looking *l, struct error *err)
 	return error_hint(err, "start it with the agent: -javaagent:JAR=PORT:FILE");
 }
 
-static int check_java(struct looking *l, struct error *err)
+int before_check_java(struct looking *l, struct error *err)
 {
 	const struct agent_jar *jar = &l->w->settings->jar;
 	unsigned int release = jvmref_release(&l->j->ref);
@@ -66,6 +61,39 @@ static int check_security(struct looking *l, struct error *err)
 		  "the JVM has a security manager: where that does not let the exporter listen, "
 		  "the exporter ends the JVM");
 	return error_hint(err, "grant it its permissions, and start the JVM with the agent");
+}
+
+/* By which the library in 1.0 is told of a file. */
+static int check_variable(struct looking *l, struct error *err)
+{
+	if (l->w->settings->generation < EXPORTER_1_0 ||
+	    !json_bool_at(l->j->survey, "variable", false))
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "the JVM has %s in its environment, which exporter 1.0 takes for itself: it ends "
+		  "the JVM where it does not know what is in that file, or cannot read it",
+		  EXPORTER_VARIABLE);
+	return error_hint(err, "take an exporter that does not look there: --jar FILE with 0.20.0");
+}
+
+static int check_room_of(struct looking *l, const char *name, const char *what, const char *limit,
+			 struct error *err)
+{
+	uint64_t left = json_u64_at(l->j->survey, name, UINT64_MAX);
+
+	if (left >= ROOM)
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "%llu %s are left for the JVM (%s): the exporter ends it where it gets none",
+		  (unsigned long long)left, what, limit);
+	return error_hint(err, "raise the limit");
+}
+
+static int check_room(struct looking *l, struct error *err)
+{
+	return check_room_of(l, "tasks_left", "threads", "pids.max, or the user's limit", err) < 0
+		       ? -1
+		       : check_room_of(l, "files_left", "open files", "RLIMIT_NOFILE", err);
 }
 
 static int check_memory(struct looking *l, struct error *err)
@@ -130,27 +158,6 @@ static bool may_be_asked(struct looking *l)
 	return check_vm(l, NULL) == 0 && check_attach(l, NULL) == 0;
 }
 
-static int check_allowed(struct looking *l, struct error *err)
-{
-	return agent_check_allowed(l->w->session->helper, &l->j->ref, &l->b->warns, err);
-}
-
-/* 0.20 and older have what they use under names of their own. */
-static int check_library(struct looking *l, struct error *err)
-{
-	const struct exporter_settings *s = l->w->settings;
-
-	if (!l->b->found.library[0] || s->generation < EXPORTER_1_0)
-		return 0;
-	error_set(
-		err, ERR_REFUSED,
-		"the program has a library that exporter %s brings with it, too: it would end the "
-		"JVM where that is of another version or has the same metrics (%s)",
-		s->jar.version, l->b->found.library);
-	return error_hint(err, "take an exporter that shares nothing with it: --jar FILE with "
-			       "0.20.0; or let the program serve its metrics itself");
-}
-
 /* ---- all of it ---- */
 
 static bool is_reason(enum err_code code)
@@ -159,7 +166,7 @@ static bool is_reason(enum err_code code)
 }
 
 /* -1: it could not be found out. */
-static int run(struct looking *l, check *const *checks, size_t n, struct error *err)
+int before_run(struct looking *l, before_check *const *checks, size_t n, struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct error why = {0};
@@ -214,26 +221,22 @@ static int tell(const struct looking *l, struct error *err)
 int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct exporter_before *ret,
 		    struct error *err)
 {
-	static check *const outside[] = {check_vm,	 check_attach, check_java,
-					 check_security, check_memory, check_port};
-	static check *const asked[] = {check_allowed};
-	static check *const classes[] = {check_library};
-	struct looking l = {w, j, ret};
+	static before_check *const outside[] = {
+		check_vm,	check_attach, check_variable, before_check_java,
+		check_security, check_memory, check_room,     check_port,
+	};
+	auto_cleanup(before_forget) struct looking l = {.w = w, .j = j, .b = ret};
 
 	ret->against = json_array();
-	if (run(&l, outside, ARRAY_SIZE(outside), err) < 0)
-		goto failed;
-	if (may_be_asked(&l) &&
-	    (session_recheck(w->session, err) < 0 || run(&l, asked, ARRAY_SIZE(asked), err) < 0 ||
-	     exporter_find_classes(w->session->helper, &j->ref, &ret->found, err) < 0 ||
-	     run(&l, classes, ARRAY_SIZE(classes), err) < 0))
-		goto failed;
+	if (before_run(&l, outside, ARRAY_SIZE(outside), err) < 0 ||
+	    (may_be_asked(&l) &&
+	     (session_recheck(w->session, err) < 0 || before_ask(&l, err) < 0))) {
+		json_decref(STEAL(ret->against));
+		return -1;
+	}
 	if (ret->found.owner != EXPORTER_NONE || json_array_size(ret->against) == 0)
 		return 0;
 	return tell(&l, err);
-failed:
-	json_decref(STEAL(ret->against));
-	return -1;
 }
 
 int exporter_check_options(const char *options, struct error *err)

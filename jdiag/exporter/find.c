@@ -11,6 +11,8 @@
 
 #define OURS EXPORTER_JAR "-"
 #define LIBRARY "io.prometheus.metrics."
+#define COLLECTOR "io.prometheus.jmx."
+#define MANAGER "java.lang.SecurityManager"
 #define DIGEST 12 /* digits of it in a name */
 #define HEX "0123456789abcdef"
 #define WORD "0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
@@ -124,9 +126,55 @@ static bool ends_with_mark(const char *name, size_t len)
 	return false;
 }
 
+static bool begins(const char *name, size_t len, const char *with)
+{
+	return len > strlen(with) && memcmp(name, with, strlen(with)) == 0;
+}
+
+static bool is(const char *name, size_t len, const char *what)
+{
+	return len == strlen(what) && memcmp(name, what, len) == 0;
+}
+
 static bool is_library(const char *name, size_t len)
 {
-	return len > strlen(LIBRARY) && memcmp(name, LIBRARY, strlen(LIBRARY)) == 0;
+	return begins(name, len, LIBRARY);
+}
+
+static bool is_collector(const char *name, size_t len)
+{
+	return begins(name, len, COLLECTOR);
+}
+
+static bool is_string(const char *name, size_t len)
+{
+	return is(name, len, "java.lang.String");
+}
+
+/* SecurityManager.getClassContext was the way to the stack (log4j, slf4j, Groovy ...). */
+static bool looks_at_callers(const char *name, size_t len)
+{
+	static const char *const parts[] = {"ClassContext", "PrivateSecurityManager", "Caller",
+					    "StackTrace", "CallStack"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (memmem(name, len, parts[i], strlen(parts[i])))
+			return true;
+	return false;
+}
+
+static bool is_policy(const char *name, size_t len)
+{
+	return is(name, len, "sun.security.provider.PolicyFile");
+}
+
+/* In a histogram, which has no hierarchy, only what has instances. */
+static bool is_called_manager(const char *name, size_t len)
+{
+	static const char end[] = "SecurityManager";
+
+	return len >= strlen(end) && memcmp(name + len - strlen(end), end, strlen(end)) == 0 &&
+	       !looks_at_callers(name, len);
 }
 
 /* The first class whose name passes. */
@@ -159,20 +207,100 @@ bool exporter_library_in(const char *text, size_t len, char name[256])
 	return class_in(text, len, is_library, name);
 }
 
+bool exporter_collector_in(const char *text, size_t len, char name[256])
+{
+	return class_in(text, len, is_collector, name);
+}
+
+bool exporter_is_class_list(const char *text, size_t len)
+{
+	char name[256];
+
+	return class_in(text, len, is_string, name);
+}
+
+/* ---- a security manager ---- */
+
+/* "|  |--a.b.C/0x1": how deep, and the name; false: another line. */
+static bool take_branch(const char *line, size_t len, size_t *ret_depth, const char **ret_name,
+			size_t *ret_len)
+{
+	const char *dash = memmem(line, len, "|--", 3);
+
+	if (!dash || strspn(line, "| ") < (size_t)(dash - line))
+		return false;
+	*ret_depth = (size_t)(dash - line);
+	*ret_name = dash + 3;
+	*ret_len = strspn(dash + 3, CLASS_CHARACTERS);
+	return true;
+}
+
+/* The tree below it. 1 found, 0 not, -1: this is no hierarchy. */
+static int manager_in_hierarchy(const char *text, char name[256])
+{
+	bool below = false, seen = false;
+	size_t top = 0, depth, n, len;
+	const char *class;
+
+	for (const char *line = text; *line; line += len + (line[len] == '\n')) {
+		len = strcspn(line, "\n");
+		if (!take_branch(line, len, &depth, &class, &n))
+			continue;
+		seen = true;
+		if (below && depth <= top)
+			break;
+		if (below && !looks_at_callers(class, n)) {
+			snprintf(name, 256, "%.*s", (int)(n < 255 ? n : 255), class);
+			return 1;
+		}
+		if (!below && is(class, n, MANAGER)) {
+			below = true;
+			top = depth;
+		}
+	}
+	return seen ? 0 : -1;
+}
+
+bool exporter_manager_in(const char *text, size_t len, char name[256])
+{
+	auto_free char *copy = xstrndup(text, len);
+	int rc = manager_in_hierarchy(copy, name);
+
+	return rc > 0 || class_in(text, len, is_policy, name) ||
+	       (rc < 0 && class_in(text, len, is_called_manager, name));
+}
+
+/* ---- all of it ---- */
+
+static void look_for_program(const char *text, size_t len, struct exporter_found *ret)
+{
+	if (!exporter_library_in(text, len, ret->library))
+		ret->library[0] = '\0';
+	if (!exporter_collector_in(text, len, ret->collector))
+		ret->collector[0] = '\0';
+	if (!exporter_manager_in(text, len, ret->manager))
+		ret->manager[0] = '\0';
+}
+
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
 			  struct error *err)
 {
 	bool old = jvmref_release(j) && jvmref_release(j) < 9;
 	const char *const args[] = {old ? "GC.class_histogram -all" : "VM.class_hierarchy"};
 	auto_cleanup(ask_reply_release) struct ask_reply r = {0};
+	const char *text;
 	char name[256];
 
 	if (jvm_ask(h, j, "jcmd", args, 1, 0, &r, err) < 0)
 		return -1;
+	text = buf_str(&r.text);
+	if (!exporter_is_class_list(text, r.text.len))
+		return error_set(err, ERR_ATTACH, "the JVM does not tell its classes: '%.60s'",
+				 text);
 	*ret = (struct exporter_found){0};
-	if (exporter_class_in(buf_str(&r.text), r.text.len, name))
+	if (exporter_class_in(text, r.text.len, name))
 		found(ret, EXPORTER_SOMEBODY, name);
-	else if (exporter_library_in(buf_str(&r.text), r.text.len, name))
-		snprintf(ret->library, sizeof(ret->library), "%s", name);
+	else
+		look_for_program(text, r.text.len, ret);
 	return 0;
 }

@@ -27,9 +27,12 @@ enum exporter_owner {
 
 struct exporter_found {
 	enum exporter_owner owner;
-	char what[1024];   /* the jar's path as the JVM sees it, or the class; "" */
-	char version[64];  /* of ours, by the name of the jar; "" */
-	char library[256]; /* a class of io.prometheus.metrics, under that name; "" */
+	char what[1024];  /* the jar's path as the JVM sees it, or the class; "" */
+	char version[64]; /* of ours, by the name of the jar; "" */
+	/* of the program, each "" when there is none */
+	char library[256];   /* a class of io.prometheus.metrics, under that name */
+	char collector[256]; /* a class of io.prometheus.jmx, the same */
+	char manager[256];   /* a class by which a security manager is known */
 };
 
 /* "jmx_prometheus_javaagent-1.0.1-0123456789ab.jar": how jdiag calls a jar of that version and
@@ -45,10 +48,14 @@ char *exporter_config_path(const char *jar, uint16_t port) must_check;
 /* By the survey alone. */
 void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret);
 
-/* By the classes of the JVM: `GC.class_histogram -all` of Java 8, `VM.class_hierarchy` since. Asks
- * the JVM. ERR_ATTACH. */
+/* By the classes of the JVM: `GC.class_histogram -all` of Java 8, for which it stands still while
+ * it walks through its heap (walk.h); `VM.class_hierarchy` since. Asks the JVM. ERR_ATTACH: also
+ * when what it answers is no list of classes. */
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
 			  struct error *err) must_check;
+
+/* Is that text a list of classes at all? Each JVM has java.lang.String. */
+bool exporter_is_class_list(const char *text, size_t len) must_check;
 
 /* The class in the text of one of both that only an exporter as an agent has; false: none. */
 bool exporter_class_in(const char *text, size_t len, char name[256]) must_check;
@@ -57,5 +64,13 @@ bool exporter_class_in(const char *text, size_t len, char name[256]) must_check;
  * has it, too, the exporter finds the program's, of another version or with the same metrics
  * registered, and ends the JVM. */
 bool exporter_library_in(const char *text, size_t len, char name[256]) must_check;
+
+/* The same of the collector, whose classes are under names of their own up to 0.16. */
+bool exporter_collector_in(const char *text, size_t len, char name[256]) must_check;
+
+/* A class of the program that says that it has, or had, a security manager: of the hierarchy a
+ * subclass of java.lang.SecurityManager, of a histogram one that is called so; the policy that one
+ * asks. Subclasses that libraries only have to see who calls them do not count. */
+bool exporter_manager_in(const char *text, size_t len, char name[256]) must_check;
 
 #endif

@@ -286,7 +286,7 @@ int exporter_jvm_look(struct exporter_work *w, const json_t *jvm, struct exporte
 	ret->container = container_of(s, jvm);
 	s->container = ret->container;
 	look_at_marks(w, ret);
-	if (survey(s->helper, &ret->ref, &ret->survey, err) < 0)
+	if (survey_with(s->helper, &ret->ref, 0, EXPORTER_VARIABLE, &ret->survey, err) < 0)
 		return -1;
 	exporter_find_seen(ret->survey, &ret->found);
 	return 0;

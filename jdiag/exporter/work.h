@@ -11,6 +11,8 @@
 #include "jdiag/jvmref.h"
 #include "remote/base/error.h"
 
+#define EXPORTER_VARIABLE "PROMETHEUS_CONFIG" /* asked for by a survey of exporter_jvm_look */
+
 struct exporter_settings;
 struct json_t;
 struct pod_container;
