@@ -7,12 +7,14 @@
 
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
+#include "remote/enter.h"
 #include "remote/hsperf.h"
 #include "remote/jvm_args.h"
 #include "remote/jvm_peek.h"
 #include "remote/keeper.h"
 
 #define MAX_STRINGS (256 * KiB) /* what is read of a command line or an environment */
+#define READ_MS 1000
 #define MAX_GENERATIONS 4
 #define MAX_SPACES 8
 #define PAGE_MASK 4095ull
@@ -205,10 +207,20 @@ static void read_hsperf(const struct buf *b, struct jvm *j, enum attach_flag *at
 
 /* ---- what the command line and the environment say ---- */
 
+struct strings {
+	const struct procfs *proc;
+	pid_t pid;
+};
+
+struct said {
+	struct jvm_args args;
+	enum attach_flag attach; /* by both */
+};
+
 /* As much as fits, or nothing: then less is known. */
-static void read_strings(const struct procfs *p, pid_t pid, const char *file, struct buf *b)
+static void read_strings(const struct strings *s, const char *file, struct buf *b)
 {
-	int r = proc_read_strings(p, pid, file, b);
+	int r = proc_read_strings(s->proc, s->pid, file, b);
 
 	if (r < 0 && r != -EFBIG)
 		buf_reset(b);
@@ -222,32 +234,55 @@ static enum attach_flag env_flag(const struct buf *env, const char *name)
 }
 
 /* In the order in which the JVM reads them: the last that says something counts. */
-static enum attach_flag flag_by_options(const struct procfs *p, pid_t pid,
-					const struct jvm_args *args)
+static enum attach_flag flag_by_options(const struct buf *env, const struct jvm_args *args)
 {
-	struct buf env = BUF_INIT(MAX_STRINGS);
-	enum attach_flag flags[4], last = ATTACH_UNSAID;
+	enum attach_flag flags[] = {
+		env_flag(env, "JAVA_TOOL_OPTIONS"),
+		env_flag(env, "JDK_JAVA_OPTIONS"),
+		args->attach,
+		env_flag(env, "_JAVA_OPTIONS"),
+	};
+	enum attach_flag last = ATTACH_UNSAID;
 
-	read_strings(p, pid, "environ", &env);
-	flags[0] = env_flag(&env, "JAVA_TOOL_OPTIONS");
-	flags[1] = env_flag(&env, "JDK_JAVA_OPTIONS");
-	flags[2] = args->attach;
-	flags[3] = env_flag(&env, "_JAVA_OPTIONS");
-	if (env.data)
-		explicit_bzero(env.data, env.len); /* the secrets of the application */
-	buf_release(&env);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (flags[i] != ATTACH_UNSAID)
 			last = flags[i];
 	return last;
 }
 
-static void read_cmdline(const struct procfs *p, pid_t pid, struct jvm_args *args)
+static int run_read(void *ctx, struct buf *answer, struct error *err)
 {
-	auto_buf struct buf b = BUF_INIT(MAX_STRINGS);
+	auto_buf struct buf cmdline = BUF_INIT(MAX_STRINGS), env = BUF_INIT(MAX_STRINGS);
+	const struct strings *s = ctx;
+	struct said ret = {.attach = ATTACH_UNSAID};
 
-	read_strings(p, pid, "cmdline", &b);
-	jvm_args_cmdline(buf_str(&b), b.len, args);
+	(void)err;
+	read_strings(s, "cmdline", &cmdline);
+	jvm_args_cmdline(buf_str(&cmdline), cmdline.len, &ret.args);
+	read_strings(s, "environ", &env);
+	ret.attach = flag_by_options(&env, &ret.args);
+	buf_add(answer, &ret, sizeof(ret));
+	return 0;
+}
+
+/* They are read from the memory of the process, which a file server of the container may have to
+ * bring: by a child. The environment, with the secrets of the application, ends with it. */
+static void read_said(const struct procfs *p, pid_t pid, struct said *ret)
+{
+	auto_buf struct buf answer = BUF_INIT(sizeof(*ret));
+	struct strings s = {p, pid};
+	struct enter_request r = {
+		.fds = {p->fd},
+		.n_fds = 1,
+		.run = run_read,
+		.ctx = &s,
+		.timeout_ms = READ_MS,
+	};
+	struct error unknown = {0};
+
+	*ret = (struct said){.attach = ATTACH_UNSAID};
+	if (enter_run(p, &r, &answer, &unknown) == 0 && answer.len == sizeof(*ret))
+		memcpy(ret, answer.data, sizeof(*ret));
 }
 
 /* ---- can it be attached to? ---- */
@@ -351,11 +386,11 @@ static void read_container(const struct procfs *p, const struct proc_status *st,
 	};
 	enum attach_flag attach = ATTACH_UNSAID;
 	struct error err = {0};
-	struct jvm_args args;
+	struct said said;
 	struct peek peek;
 
-	read_cmdline(p, j->pid, &args);
-	memcpy(j->main, args.main, sizeof(args.main));
+	read_said(p, j->pid, &said);
+	memcpy(j->main, said.args.main, sizeof(said.args.main));
 	if (jvm_peek(p, &r, &peek, &hsperf, &err) < 0) {
 		snprintf(j->reason, sizeof(j->reason), "%.*s", (int)sizeof(j->reason) - 1, err.msg);
 		return;
@@ -364,8 +399,8 @@ static void read_container(const struct procfs *p, const struct proc_status *st,
 	memcpy(j->modules, peek.modules, sizeof(peek.modules));
 	read_hsperf(&hsperf, j, &attach);
 	if (attach == ATTACH_UNSAID)
-		attach = flag_by_options(p, j->pid, &args);
-	judge(j, st, proc_signal_blocked(p, j->pid, SIGQUIT) == 1, &peek, attach, &args);
+		attach = said.attach;
+	judge(j, st, proc_signal_blocked(p, j->pid, SIGQUIT) == 1, &peek, attach, &said.args);
 }
 
 int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error *err)
