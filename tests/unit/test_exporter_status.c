@@ -10,11 +10,16 @@
 #include <jansson.h>
 
 #include "jdiag/exporter/annotate_pod.h"
+#include "jdiag/exporter/inject.h"
+#include "jdiag/exporter/settings.h"
 #include "jdiag/exporter/status.h"
 #include "jdiag/json.h"
 #include "jdiag/kube/pod.h"
 #include "jdiag/options.h"
+#include "jdiag/progress.h"
+#include "jdiag/session.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/scripted_node.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -198,6 +203,96 @@ static void test_whose_mark(void **state)
 	json_decref(w.answer);
 }
 
+/* ---- several JVMs, of which one is not as it was ---- */
+
+#define NOTHING_THERE                                                      \
+	"{\"listening\":[],\"own\":[],\"jars\":[],\"agents\":[],"          \
+	"\"security_manager\":false,\"memory\":{\"limit\":0,\"usage\":0}," \
+	"\"truncated\":false}"
+#define ENDED "{\"code\":\"target\",\"errno\":0,\"message\":\"process 1031 has ended\"}"
+#define BROKEN "{\"code\":\"node\",\"errno\":5,\"message\":\"cannot read\",\"hint\":\"ask\"}"
+
+typedef int work_fn(struct exporter_work *w, const struct target *t, bool has_node,
+		    struct error *err);
+
+/* Two JVMs of app, and what the node says about the first and the second. The states. */
+static int work_on_two(work_fn *work, const char *first, const char *second, json_t **ret,
+		       struct error *err)
+{
+	json_t *object = recorded();
+	struct exporter_work w = {.pod = object, .answer = json_pack("{s:[]}", "jvms")};
+	const struct options o = {.all = true, .quiet = true};
+	const struct target t = {.kind = TARGET_SSH};
+	struct exporter_settings settings = {.o = &o};
+	struct session s = {.o = &o, .has_pod = true};
+	auto_free char *answer = NULL;
+	struct buf b = script();
+	struct node n;
+	int rc;
+
+	add_jvm(&w, id_of(object, "app", &s.pod), 1, 77);
+	add_jvm(&w, id_of(object, "app", &s.pod), 31, 78);
+	answer = json_to_line(w.answer);
+	say_to(&b, 1, FRAME_RESULT, answer);
+	say_to(&b, 2, *first == '{' && first[2] == 'l' ? FRAME_RESULT : FRAME_ERROR, first);
+	say_to(&b, 3, *second == '{' && second[2] == 'l' ? FRAME_RESULT : FRAME_ERROR, second);
+	n.fake = (struct fake){0};
+	node_start(&n, b);
+	s.helper = n.helper;
+	w.session = &s;
+	w.settings = &settings;
+	w.progress = progress_new(PROGRESS_NONE, true);
+	rc = work(&w, &t, true, err);
+	progress_end(w.progress, NULL);
+	node_stop(&n);
+	*ret = json_incref(w.results);
+	exporter_work_release(&w);
+	return rc;
+}
+
+static void assert_result(const json_t *results, size_t i, int pid, const char *state,
+			  const char *reason)
+{
+	const json_t *r = json_array_get(results, i);
+
+	assert_int_equal(json_u64_at(r, "pid", 0), pid);
+	assert_string_equal(json_str_at(r, "container", ""), "app");
+	assert_string_equal(json_str_at(r, "state", ""), state);
+	assert_string_equal(json_str_at(r, "reason", ""), reason);
+}
+
+static void test_one_that_ends_stops_no_status(void **state)
+{
+	auto_json json_t *ended = NULL, *broken = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(work_on_two(exporter_status, ENDED, NOTHING_THERE, &ended, &err), 0);
+	assert_int_equal(json_array_size(ended), 2);
+	assert_result(ended, 0, 1, "no-jvm", "process 1031 has ended");
+	assert_result(ended, 1, 31, "none", "nobody has loaded an exporter");
+	assert_int_equal(work_on_two(exporter_status, NOTHING_THERE, BROKEN, &broken, &err), 0);
+	assert_int_equal(json_array_size(broken), 2);
+	assert_result(broken, 0, 1, "none", "nobody has loaded an exporter");
+	assert_result(broken, 1, 31, "failed", "cannot read");
+	assert_int_equal(json_u64_at(json_array_get(broken, 1), "code", 0), ERR_NODE);
+}
+
+static void test_each_failure_is_told_once(void **state)
+{
+	auto_json json_t *results = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(work_on_two(exporter_inject, BROKEN, ENDED, &results, &err), 0);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(json_array_size(results), 2);
+	assert_result(results, 0, 1, "failed", "cannot read");
+	assert_string_equal(json_str_at(json_array_get(results, 0), "hint", ""), "ask");
+	assert_result(results, 1, 31, "failed", "process 1031 has ended");
+	assert_int_equal(json_u64_at(json_array_get(results, 1), "code", 0), ERR_TARGET);
+}
+
 static void test_pods_that_do_not_run(void **state)
 {
 	auto_json json_t *object = recorded();
@@ -221,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_states),
 		cmocka_unit_test(test_whose_mark),
+		cmocka_unit_test(test_one_that_ends_stops_no_status),
+		cmocka_unit_test(test_each_failure_is_told_once),
 		cmocka_unit_test(test_pods_that_do_not_run),
 	};
 
