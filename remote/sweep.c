@@ -252,18 +252,17 @@ static bool seen_before(struct sweep *s, const struct stat *st)
 	return false;
 }
 
-static void handle_agents(struct sweep *s, struct target *t, int parent, const char *place)
+static void handle_agents(struct sweep *s, struct target *t, int parent, const struct stat *st,
+			  const char *place)
 {
 	char what[PLACE_PATH_SIZE + 64];
-	struct stat st;
 
-	if (fstatat(parent, PLACE_DIR, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
-	    seen_before(s, &st))
+	if (seen_before(s, st))
 		return;
 	snprintf(what, sizeof(what), "directory '%s/%s' in the container of process %d", place,
 		 PLACE_DIR, (int)t->ref.pid);
-	t->jvm.uid = st.st_uid;
-	t->jvm.gid = st.st_gid;
+	t->jvm.uid = st->st_uid;
+	t->jvm.gid = st->st_gid;
 	if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
 	else if (place_sweep(t, parent, s->dry))
@@ -272,13 +271,13 @@ static void handle_agents(struct sweep *s, struct target *t, int parent, const c
 		s->fn(s->ctx, what, sweep_stays);
 }
 
-/* parent is an O_PATH descriptor, closed here; -1 is fine. */
-static void scan_agents(struct sweep *s, struct target *t, int parent, const char *place)
+static void scan_agents(struct sweep *s, struct target *t, const char *path)
 {
-	auto_fd int dir = parent;
+	struct stat st;
+	auto_fd int dir = place_find(t, path, &st);
 
 	if (dir >= 0)
-		handle_agents(s, t, dir, place);
+		handle_agents(s, t, dir, &st, path);
 }
 
 /* parent is an O_PATH descriptor, closed here; -1 is fine. */
@@ -288,6 +287,7 @@ static void scan_dir(struct sweep *s, struct target *t, int parent, const char *
 	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	struct stat st;
 
 	if (!d) {
 		fd_close(&fd);
@@ -297,7 +297,8 @@ static void scan_dir(struct sweep *s, struct target *t, int parent, const char *
 		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
 			handle_dir(s, t, dir, place, e->d_name);
 	closedir(d);
-	handle_agents(s, t, dir, place);
+	if (fstatat(dir, PLACE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		handle_agents(s, t, dir, &st, place);
 }
 
 static int open_cwd(const struct procfs *p, pid_t pid)
@@ -352,7 +353,7 @@ static void sweep_namespace(struct sweep *s, pid_t pid)
 	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp");
 	s->found = NULL;
 	s->n_found = 0;
-	scan_agents(s, &t, rootpath_open(t.root, "/dev/shm", O_PATH | O_DIRECTORY), "/dev/shm");
+	scan_agents(s, &t, "/dev/shm");
 }
 
 static void sweep_jvm(struct sweep *s, pid_t pid)
@@ -368,7 +369,7 @@ static void sweep_jvm(struct sweep *s, pid_t pid)
 		return;
 	scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory");
 	if (place_home(s->proc, pid, home))
-		scan_agents(s, &t, rootpath_open(t.root, home, O_PATH | O_DIRECTORY), home);
+		scan_agents(s, &t, home);
 	tmp = rootpath_tmp(t.root);
 	handle_trigger(s, &t, tmp, status.ns_pid);
 }

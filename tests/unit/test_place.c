@@ -1155,6 +1155,26 @@ static void test_sweep_mount(void **state)
 	box_stop(&b);
 }
 
+static void test_sweep_dead(void **state)
+{
+	struct told told = {0};
+	uint64_t before;
+	struct box b;
+	int server;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	placed(&b, &jar, "/tmp" OURS "/agent.jar", NULL);
+	server = mount_dead(&b, "/dev/shm");
+	before = now_ms();
+	sweep_process(&proc, b.pid, false, tell, &told);
+	assert_true(now_ms() < before + 8000);
+	assert_int_equal(told.stay, 1);
+	assert_int_equal(told.removed, 0);
+	close(server);
+	box_stop(&b);
+}
+
 static void test_locked(void **state)
 {
 	auto_target struct target other = TARGET_INIT;
@@ -1202,6 +1222,7 @@ int main(void)
 		cmocka_unit_test(test_without_system_calls),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_sweep_mount),
+		cmocka_unit_test(test_sweep_dead),
 		cmocka_unit_test(test_locked),
 	};
 
