@@ -142,7 +142,7 @@ static int replace(struct exporter_work *w, const struct exporter_jvm *j, struct
 static int finish(struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m,
 		  const char *state, const struct scrape *page, struct error *err)
 {
-	bool annotate = exporter_annotates(w);
+	bool annotate = exporter_annotates(w, m);
 	json_t *r;
 
 	if (annotate && exporter_annotate(w, m, NULL, err) < 0)
@@ -172,9 +172,14 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j, const st
 /* Without --config: whoever gave it one has had a reason. */
 static bool keeps(const struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m)
 {
-	if (w->session->o->config || !j->marked || !m->config[0])
+	if (w->session->o->config || !j->marked)
 		return false;
-	if (strcmp(m->config, w->settings->config_sha256) != 0)
+	if (!m->config[0])
+		progress_note(w->progress,
+			      "which configuration the exporter has is not known, as a "
+			      "run that replaced it did not end well: it stays; for "
+			      "another one --config");
+	else if (strcmp(m->config, w->settings->config_sha256) != 0)
 		progress_note(w->progress, "the exporter keeps the configuration that it was given "
 					   "before: for another one --config");
 	return true;

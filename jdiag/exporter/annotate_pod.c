@@ -98,16 +98,12 @@ json_t *exporter_mark_patch(const struct exporter_work *w, const struct mark *m,
 	char name[MARK_NAME];
 	struct mark now = *m;
 
+	ret_told[0] = '\0';
 	choose(w, &now);
 	if (mark_name(&now, name)) {
 		drop_ended(w, now.container, name, pod, patch);
 		set = mark_set(pod, &now, ret_told);
 		json_object_update(patch, set);
-	} else {
-		snprintf(ret_told, MARK_TOLD,
-			 "the pod is not annotated: the name of container '%s' is too long for the "
-			 "marks of more than one JVM",
-			 now.container);
 	}
 	if (json_object_size(patch))
 		return patch;
@@ -175,9 +171,21 @@ int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret, 
 	return change(w, m, NULL, ret, err);
 }
 
-bool exporter_annotates(const struct exporter_work *w)
+bool exporter_annotates(const struct exporter_work *w, const struct mark *m)
 {
-	return w->pod && !w->session->o->no_annotate;
+	char name[MARK_NAME];
+	struct mark now = *m;
+
+	if (!w->pod || w->session->o->no_annotate)
+		return false;
+	choose(w, &now);
+	if (mark_name(&now, name))
+		return true;
+	progress_note(w->progress,
+		      "the pod is not annotated: the name of container '%s' is too long for the "
+		      "marks of more than one JVM",
+		      now.container);
+	return false;
 }
 
 int exporter_clear(struct exporter_work *w, const char *name, bool *ret, struct error *err)

@@ -19,8 +19,9 @@ struct mark exporter_mark_new(const struct exporter_jvm *j, uint16_t port, const
 int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret,
 		      struct error *err) must_check;
 
-/* Whether it is to be: there is a pod, and --no-annotate was not given. */
-bool exporter_annotates(const struct exporter_work *w);
+/* Whether it is to be: there is a pod, --no-annotate was not given, and the mark can have a name
+ * (else that is told). */
+bool exporter_annotates(const struct exporter_work *w, const struct mark *m);
 
 /*
  * The annotations to patch for it, or NULL, as mark_set. Which of the marks of its container it is:

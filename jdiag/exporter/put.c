@@ -290,7 +290,7 @@ static int prove(struct exporter_work *w, const struct exporter_jvm *j, uint16_t
 static int finish(struct exporter_work *w, const struct exporter_jvm *j, const struct mark *m,
 		  const struct files *f, const struct scrape *page, struct error *err)
 {
-	bool annotate = exporter_annotates(w);
+	bool annotate = exporter_annotates(w, m);
 	json_t *r;
 
 	if (annotate && exporter_annotate(w, m, NULL, err) < 0) {
