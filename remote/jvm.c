@@ -14,7 +14,7 @@
 #include "remote/keeper.h"
 
 #define MAX_STRINGS (256 * KiB) /* what is read of a command line or an environment */
-#define READ_MS 1000
+#define READ_MS 5000
 #define MAX_GENERATIONS 4
 #define MAX_SPACES 8
 #define PAGE_MASK 4095ull

@@ -27,7 +27,7 @@
 #define MOUNT_SIZE "192m"      /* what is not filled takes no memory */
 #define LEAST_FREE (256 * MiB) /* of the node's memory */
 #define MAX_MOUNTINFO (8 * MiB)
-#define ENTER_MS 2000
+#define ENTER_MS 3000
 #define MAX_TRIED 2   /* each costs a child; a container can make many */
 #define LOCK_TRIES 20 /* 5 ms each */
 

@@ -12,7 +12,7 @@
 
 #define MAX_NAMESPACES 4096
 #define MAX_MOUNTINFO (8 * MiB)
-#define LOOK_MS 1000 /* the connection waits */
+#define LOOK_MS 5000 /* the connection waits */
 
 struct look {
 	const struct procfs *proc;

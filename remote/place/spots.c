@@ -15,7 +15,7 @@
 #include "remote/place/private.h"
 #include "remote/rootpath.h"
 
-#define HOME_MS 1000
+#define HOME_MS 5000
 
 bool spot_is_plain(const char *path)
 {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include <cmocka.h>
 
@@ -30,6 +31,7 @@ static void test_parse(void **state)
 				 "ext3 /dev/root rw,errors=continue",
 				 &m));
 	assert_int_equal(m.id, 36);
+	assert_true(m.dev == makedev(98, 0));
 	assert_string_equal(m.root, "/a b");
 	assert_string_equal(m.point, "/mnt\\x");
 	assert_string_equal(m.type, "ext3");
@@ -47,6 +49,11 @@ static void test_bad(void **state)
 		"-1 35 98:0 / / rw - tmpfs x",
 		"99999999999 35 98:0 / / rw - tmpfs x",
 		"36 35 98:0 /\\000 / rw - tmpfs x",
+		"36 35 98 / / rw - tmpfs x",
+		"36 35 98: / / rw - tmpfs x",
+		"36 35 :0 / / rw - tmpfs x",
+		"36 35 98:0x / / rw - tmpfs x",
+		"36 35 4294967296:0 / / rw - tmpfs x",
 	};
 	char line[2000];
 	struct mount_line m;
@@ -56,6 +63,20 @@ static void test_bad(void **state)
 		assert_false(mount_line_parse(bad[i], &m));
 	snprintf(line, sizeof(line), "1 2 3:4 /%0600d / rw - tmpfs x rw", 0);
 	assert_false(mount_line_parse(line, &m));
+}
+
+/* Of a line that is too long for the rest, too. */
+static void test_file_system(void **state)
+{
+	char line[2000];
+	dev_t dev;
+
+	(void)state;
+	snprintf(line, sizeof(line), "1 2 3:4095 /%0600d / rw - tmpfs x rw", 0);
+	assert_true(mount_line_dev(line, &dev));
+	assert_true(dev == makedev(3, 4095));
+	assert_false(mount_line_dev("1 2", &dev));
+	assert_false(mount_line_dev("1 2 /dev/sda", &dev));
 }
 
 static void test_ours(void **state)
@@ -83,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_file_system),
 		cmocka_unit_test(test_ours),
 	};
 
