@@ -98,6 +98,13 @@ static void note_marks(const struct exporter_work *w, const struct exporter_jvm 
 		json_array_append_new(marks, json_string(j->container->name));
 }
 
+static bool has_marks(const struct exporter_work *w, const struct exporter_jvm *j)
+{
+	char names[MAX_MARKS][MARK_NAME];
+
+	return w->pod && mark_names(w->pod, j->container->name, names) > 0;
+}
+
 /* marks: gets the names of its own. */
 static int eject_jvm(struct exporter_work *w, const json_t *jvm, json_t *marks, struct error *err)
 {
@@ -110,7 +117,7 @@ static int eject_jvm(struct exporter_work *w, const json_t *jvm, json_t *marks, 
 		return -1;
 	note_marks(w, &j, marks);
 	loaded = j.marked || j.found.owner == EXPORTER_OURS;
-	if (!loaded && w->session->o->dry_run)
+	if (!loaded && (w->session->o->dry_run || !has_marks(w, &j)))
 		return 0;
 	if (!w->session->o->dry_run &&
 	    (session_recheck(w->session, err) < 0 || remove_files(w, &j, &count, err) < 0))
