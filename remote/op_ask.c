@@ -14,15 +14,14 @@
 
 #define DEFAULT_MS 15000
 #define MAX_REPLY (16 * MiB)
-#define LAST_WORD_MS \
-	1000 /* from the end of its connection to the end of a JVM, and to its status */
+#define LAST_WORD_MS 1000 /* from the end of its connection to the end of a JVM */
+#define REAPED_MS 3000	  /* from there to its status */
 #define LOOK_MS 5
 
 struct work {
 	const struct connection *conn;
 	struct target target;
 	struct asking asking;
-	struct ending ending;
 	struct unless unless;
 	char command[32];
 	char *args[HOTSPOT_MAX_ARGS]; /* owned */
@@ -78,7 +77,6 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		.conn = h->conn,
 		.target = TARGET_INIT,
 		.asking = ASKING_INIT,
-		.ending = ENDING_INIT,
 		.unless = UNLESS_INIT,
 		.text = BUF_INIT(MAX_REPLY),
 	};
@@ -88,7 +86,6 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	    capture_lock(&k->target, err) < 0 ||
 	    unless_check(&k->unless, &k->target, &r->params, err) < 0)
 		return -1;
-	ending_watch(&k->ending, &k->target.ref, strcmp(k->command, "load") == 0);
 	q = (struct question){
 		.command = k->command,
 		.args = (const char *const *)k->args,
@@ -113,10 +110,10 @@ static int has_ended(struct work *k, struct error *err)
 
 	if (!k->gone) {
 		k->gone = true;
-		k->patience = now_ms() + LAST_WORD_MS;
+		k->patience = now_ms() + REAPED_MS;
 	}
 	/* Its parent reaps it a moment after it is gone. */
-	if (ending_status(&k->ending, &status))
+	if (ending_status(&k->target.ref, &status))
 		ending_text(status, how, sizeof(how));
 	else if (now_ms() < k->patience)
 		return 0;
@@ -236,7 +233,6 @@ static void end(struct helper_state *h, struct op_request *r)
 
 	(void)h;
 	asking_release(&k->asking);
-	ending_release(&k->ending);
 	unless_release(&k->unless);
 	for (size_t i = 0; i < k->n_args; i++) {
 		explicit_bzero(k->args[i], strlen(k->args[i]));

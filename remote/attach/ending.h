@@ -1,11 +1,10 @@
 /*
- * How a process ends that is not our child: its exit status, for the words of an error. Asked of
- * the kernel in two ways: of a pidfd (6.15 and later, when it was reaped), and by the events of the
- * process connector (CONFIG_PROC_EVENTS; in the node's own namespaces, as root), which are listened
- * to beforehand. Where neither can tell, it stays unknown.
+ * How a process has ended that is not our child: its exit status, for the words of an error. Asked
+ * of its pidfd, which knows it from kernel 6.15 on, once it was reaped; before, it stays unknown.
  *
- * Before 6.6 a listener that is killed stays counted until the node starts again, and the kernel
- * makes events for nobody: there none is listened to.
+ * (The events of the process connector would tell on older kernels. But none of them, nor a newer
+ * one, forgets a listener that is killed: it stays counted until the node starts again, and each
+ * fork and each end of a process on the node makes an event for nobody.)
  */
 #ifndef REMOTE_ATTACH_ENDING_H
 #define REMOTE_ATTACH_ENDING_H
@@ -15,25 +14,10 @@
 
 #include "remote/procref.h"
 
-struct ending {
-	const struct procref *ref; /* borrowed */
-	int events;		   /* netlink socket, or -1 */
-};
-
-#define ENDING_INIT ((struct ending){.events = -1})
-
-/* From now on; listen to events, too, if `events`. */
-void ending_watch(struct ending *e, const struct procref *ref, bool events);
-
-/* Does a kernel of that release (of uname) forget a listener that is killed? */
-bool ending_can_listen(const char *release);
-
 /* Does the kernel say by now how it has ended? *ret: as of waitpid. */
-bool ending_status(const struct ending *e, int *ret);
+bool ending_status(const struct procref *ref, int *ret);
 
 /* "exit status 1", "killed by SIGKILL"; dst is returned. */
 const char *ending_text(int status, char *dst, size_t size);
-
-void ending_release(struct ending *e); /* ENDING_INIT is fine */
 
 #endif
