@@ -33,7 +33,7 @@ rig_runc() { runc --root "$RIG_RUN/runc" "$@"; }
 
 # classes: where the compiled Java programs lie. Java 8 is the oldest JVM that runs them.
 classes() {
-	local dir src=("$RIG_SRC"/java/{Checkout,Mixed,OwnLoader,Secrets}.java)
+	local dir src=("$RIG_SRC"/java/{Checkout,Guard,Mixed,OwnLoader,Secrets}.java)
 	dir=$RIG_CACHE/classes-$(cat "${src[@]}" | sha256sum | cut -c1-16)
 	if [ ! -d "$dir" ]; then
 		rm -rf "$dir.$$"

@@ -1,0 +1,133 @@
+# What of the program, of its JVM or of the pod makes the exporter end the JVM: refused by jdiag with the JVM at
+# work, then provoked by loading it all the same.
+load lib
+load exporter
+
+setup_file() { rig_up; }
+teardown_file() { rig_down; }
+
+teardown() {
+	if [[ -n ${HOLDER:-} ]]; then kill "$HOLDER"; fi
+	container stop-all
+}
+
+# refused TEXT [ARGUMENT...]: into pod web, which goes on.
+refused() {
+	local text=$1
+	shift
+	inject -s 10 web "$@"
+	[[ -z $output ]] || return 1
+	tells "$text"
+	no_agent web
+}
+
+# naked JAR: loaded without a look at anything.
+naked() {
+	printf 'rules: []\n' >"/proc/$(container pid web)/root/tmp/naked.yaml"
+	run_jdiag agent load web -n shop --jar "$1" --options "9404:/tmp/naked.yaml"
+}
+
+# ends TEXT: refused for that, and rightly so.
+ends() {
+	refused "$1" || return 1
+	naked "$(jar 1.0.1)"
+	tells "the JVM has ended while it loaded the agent: exit status 1"
+}
+
+@test "a port that nobody listens on, but a connection has" {
+	pod_up web
+	nsenter --net="/proc/$(container pid web)/ns/net" python3 -c 'import socket, time
+a = socket.create_server(("127.0.0.1", 0))
+c = socket.socket(); c.bind(("127.0.0.1", 9404)); c.connect(a.getsockname())
+print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/holder" 3>&- &
+	HOLDER=$!
+	wait_for 10 grep -q ready "$RIG_RUN/out/holder"
+	inject web --port 9404-9405 --dry-run -o json
+	json_lines 'x[0]["port"] == 9405'
+	ends "port 9404 is in use: nobody listens there"
+}
+
+@test "two runs at the same time: one loads, the JVM goes on" {
+	local i pids=() codes=
+	pod_up web
+	for i in 1 2; do
+		jdiag_env timeout 100 "$JDIAG" exporter inject web -n shop --jar "$(jar 1.0.1)" -o json \
+			>"$RIG_RUN/out/run.$i" 2>"$RIG_RUN/out/run.$i.err" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		if wait "$i"; then codes+=" 0"; else codes+=" $?"; fi
+	done
+	echo "$codes"
+	tail -n 5 "$RIG_RUN"/out/run.[12]*
+	container working web
+	metrics web 9404 | grep -q '^jvm_'
+	[[ " $codes" == *" 0"* ]]
+	[ "$(cat "$RIG_RUN"/out/run.[12] | grep -c '"state":"injected"')" = 1 ]
+	[ "$(files web | wc -l)" = 2 ]
+	inject web -o json
+	json_lines 'x[0]["state"] == "unchanged"'
+}
+
+@test "a second exporter" {
+	pod_up web
+	naked "$(jar 1.0.1)"
+	[ "$status" = 0 ]
+	cp "$(jar 1.0.1)" "$RIG_RUN/out/other.jar"
+	naked "$RIG_RUN/out/other.jar"
+	tells "the JVM has ended while it loaded the agent: exit status 1"
+}
+
+@test "settings of the exporter's library: a system property" {
+	pod_up web --java -Dio.prometheus.exporter.foo=1
+	JAR=$(jar 0.20.0) inject web --dry-run -o json
+	json_lines 'x[0]["state"] == "planned"'
+	ends "system property 'io.prometheus.exporter.foo'"
+}
+
+@test "settings of the exporter's library: a file that is not there" {
+	pod_up web --env PROMETHEUS_CONFIG=/nonexistent
+	ends "PROMETHEUS_CONFIG in its environment"
+}
+
+@test "modules: --limit-modules" {
+	pod_up web --java --limit-modules=java.base,java.instrument,java.logging,java.management
+	ends "without module 'jdk.httpserver'"
+}
+
+@test "modules: an image without" {
+	pod_up web --image jlink
+	refused "runtime image has no module 'jdk.httpserver'"
+}
+
+@test "a security manager that the program has set" {
+	pod_up web --main Guard
+	ends "may have set a security manager (it has 'Guard')"
+}
+
+@test "a security manager that the program may set" {
+	pod_up web --image 21 --java -Djava.security.manager=allow
+	refused "may have set a security manager"
+}
+
+@test "few open files" {
+	local pid
+	pod_up web
+	pid=$(container pid web)
+	prlimit --pid "$pid" --nofile=$(($(find "/proc/$pid/fd" | wc -l) + 9)):
+	refused "open files are left for the JVM"
+}
+
+@test "Java 8 of which nothing is known from outside: an exporter under another name" {
+	pod_up web --image 8 --user random
+	inject web --dry-run -o json
+	tells "--dry-run: the classes of Java 8 are not looked at"
+	json_lines 'x[0]["state"] == "planned"'
+	cp "$(jar 1.0.1)" "$RIG_RUN/out/other.jar"
+	naked "$RIG_RUN/out/other.jar"
+	[ "$status" = 0 ]
+	inject web --port 9405 -o json
+	tells "Java 8 tells its classes by a walk through its heap"
+	json_lines 'x[0]["state"] == "foreign"'
+	container working web
+}
