@@ -1,5 +1,6 @@
 #include "jdiag/exporter/inject.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
 #include "jdiag/target.h"
+
+#define MAX_PORTS_LOST 8 /* to others, before it is given up */
 
 static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 		 const struct exporter_before *b)
@@ -47,7 +50,7 @@ static int put_new(struct exporter_work *w, struct exporter_jvm *j, struct error
 	return exporter_put(w, j, &b, err);
 }
 
-static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *err)
+static int try_one(struct exporter_work *w, const json_t *jvm, struct error *err)
 {
 	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
 
@@ -69,6 +72,31 @@ static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *
 		break;
 	}
 	return put_new(w, &j, err);
+}
+
+/* Pods of one network, worked on side by side: another one has taken the port since it was looked
+ * at. Nothing was loaded. */
+static bool takes_next_port(const struct exporter_work *w, const struct error *why)
+{
+	const struct port_range *ports = &w->settings->ports;
+
+	return why->code == ERR_REFUSED && why->sys == EADDRINUSE && ports->first < ports->last;
+}
+
+static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *err)
+{
+	for (int i = 1; i < MAX_PORTS_LOST; i++) {
+		struct error why = {0};
+
+		if (try_one(w, jvm, &why) == 0)
+			return 0;
+		if (!takes_next_port(w, &why)) {
+			*err = why;
+			return -1;
+		}
+		progress_note(w->progress, "%s: another one is taken", why.msg);
+	}
+	return try_one(w, jvm, err);
 }
 
 /* Of several the others go on. */

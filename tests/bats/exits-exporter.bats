@@ -47,26 +47,49 @@ print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/holder" 3>&- &
 	ends "port 9404 is in use: nobody listens there"
 }
 
-@test "two runs at the same time: one loads, the JVM goes on" {
-	local i pids=() codes=
-	pod_up web
-	for i in 1 2; do
-		jdiag_env timeout 100 "$JDIAG" exporter inject web -n shop --jar "$(jar 1.0.1)" -o json \
+# at_once ARGUMENTS...: a run for each, all at the same time; sets $codes.
+at_once() {
+	local i=0 pids=() arguments pid
+	for arguments in "$@"; do
+		i=$((i + 1))
+		# shellcheck disable=SC2086 # a list of words
+		jdiag_env timeout 100 "$JDIAG" exporter inject -n shop --jar "$(jar 1.0.1)" -o json $arguments \
 			>"$RIG_RUN/out/run.$i" 2>"$RIG_RUN/out/run.$i.err" 3>&- &
 		pids+=($!)
 	done
-	for i in "${pids[@]}"; do
-		if wait "$i"; then codes+=" 0"; else codes+=" $?"; fi
+	codes=
+	for pid in "${pids[@]}"; do
+		if wait "$pid"; then codes+=" 0"; else codes+=" $?"; fi
 	done
-	echo "$codes"
+	echo "codes:$codes"
 	tail -n 5 "$RIG_RUN"/out/run.[12]*
+	output=$(cat "$RIG_RUN"/out/run.[12])
+}
+
+@test "two runs at the same time: one loads, the JVM goes on" {
+	pod_up web
+	at_once web web
 	container working web
 	metrics web 9404 | grep -q '^jvm_'
 	[[ " $codes" == *" 0"* ]]
-	[ "$(cat "$RIG_RUN"/out/run.[12] | grep -c '"state":"injected"')" = 1 ]
+	json_lines 'len([r for r in x if r["state"] == "injected"]) == 1'
 	[ "$(files web | wc -l)" = 2 ]
 	inject web -o json
 	json_lines 'x[0]["state"] == "unchanged"'
+}
+
+@test "two runs at the same time, for two JVMs of a pod: each has a port" {
+	local child
+	pod_up web -- spawn=1
+	wait_for 20 grep -q '^child ready' "$(container log web)"
+	inject -s 3 web
+	child=$(sed -n 's/.*--jvm \([0-9]*\) .*/\1/p' <<<"$stderr" | grep -vx 1)
+	at_once "web --jvm 1 --port 9404-9410" "web --jvm $child --port 9404-9410"
+	container working web
+	[ "$codes" = " 0 0" ]
+	json_lines '[r["state"] for r in x] == ["injected"] * 2 and sorted(r["port"] for r in x) == [9404, 9405]'
+	metrics web 9404 | grep -q '^jvm_'
+	metrics web 9405 | grep -q '^jvm_'
 }
 
 @test "a second exporter" {
