@@ -106,9 +106,8 @@ static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 			err);
 }
 
-/* Who came in the meantime would make the exporter's start fail, and that ends the JVM; and its
- * configuration would be replaced. The helper looks once more in the moment of the load; here it
- * can be told who it is. */
+/* Who came in the meantime would make the exporter's start fail, and that ends the JVM. The helper
+ * looks once more in the moment of the load; here it can be told who it is. */
 static int look_again(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		      struct error *err)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "remote/jvm_args.h"
+#include "remote/proc_limits.h"
 #include "remote/proc_net.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (proc_net_parse((const char *)data, size, &s) && !*s.address)
 		abort();
 	if (proc_fd_socket(text, &inode) && strlen(text) < strlen("socket:[0]"))
+		abort();
+	if (strlen(text) < strlen("Max open files 0\n") &&
+	    proc_parse_limit(text, strlen(text), "Max open files") != UINT64_MAX)
 		abort();
 	jvm_args_each_word(text, take, &words);
 	jvm_args_each((const char *)data, size, take, &args);

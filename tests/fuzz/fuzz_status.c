@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	(void)jvm_args_env(text, size, "JAVA_TOOL_OPTIONS");
 	if (release_version(text, version, sizeof(version)) && !version[0])
 		abort();
+	if (release_modules(text, version, sizeof(version)) && !version[0])
+		abort();
 	free(text);
 	return 0;
 }

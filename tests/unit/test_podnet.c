@@ -136,6 +136,36 @@ static void crowds_are_not_free(void **state)
 	assert_null(survey_interface(answer, 9404));
 }
 
+static int survey_of_port(const char *answer, json_t **ret, struct error *err)
+{
+	struct rig r = {0};
+	int rc;
+
+	rig_open(&r);
+	frame(&r, FRAME_RESULT, answer);
+	rig_start(&r);
+	rc = survey_with(r.h, &jvm, 9404, "HOME", ret, err);
+	assert_sent(&r, "\"port\":9404");
+	assert_sent(&r, "\"variable\":\"HOME\"");
+	rig_close(&r);
+	return rc;
+}
+
+/* A port that was asked for is not free because nothing is said about it. */
+static void ports_that_are_tried(void **state)
+{
+	auto_json json_t *in_use = NULL, *none = NULL;
+	struct error err = {0};
+
+	(void)state;
+	if (survey_of_port("{\"bind\":98,\"listening\":[],\"own\":[]," REST, &in_use, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(survey_bind(in_use), EADDRINUSE);
+	assert_int_equal(survey_of_port("{\"listening\":[],\"own\":[]," REST, &none, &err), -1);
+	assert_int_equal(
+		survey_of_port("{\"bind\":-1,\"listening\":[],\"own\":[]," REST, &none, &err), -1);
+}
+
 static void addresses_of_interfaces(void **state)
 {
 	auto_json json_t *answer = NULL;
@@ -421,12 +451,12 @@ static void pages_are_judged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(survey_is_read),      cmocka_unit_test(hostile_surveys),
-		cmocka_unit_test(crowds_are_not_free), cmocka_unit_test(addresses_of_interfaces),
-		cmocka_unit_test(refusal_is_told),     cmocka_unit_test(first_word_is_checked),
-		cmocka_unit_test(bytes_go_both_ways),  cmocka_unit_test(break_is_an_end),
-		cmocka_unit_test(credit_is_kept),      cmocka_unit_test(lies_are_refused),
-		cmocka_unit_test(pages_are_judged),
+		cmocka_unit_test(survey_is_read),	 cmocka_unit_test(hostile_surveys),
+		cmocka_unit_test(crowds_are_not_free),	 cmocka_unit_test(addresses_of_interfaces),
+		cmocka_unit_test(ports_that_are_tried),	 cmocka_unit_test(refusal_is_told),
+		cmocka_unit_test(first_word_is_checked), cmocka_unit_test(bytes_go_both_ways),
+		cmocka_unit_test(break_is_an_end),	 cmocka_unit_test(credit_is_kept),
+		cmocka_unit_test(lies_are_refused),	 cmocka_unit_test(pages_are_judged),
 	};
 
 	if (io_secure_stdio() != 0)
