@@ -212,6 +212,9 @@ static void test_managers_in_histograms(void **state)
 	assert_false(has_manager(HISTOGRAM " 2:  1  16  org.apache.logging.log4j.util."
 					   "Private$PrivateSecurityManager\n",
 				 name));
+	assert_false(has_manager(HISTOGRAM " 2:  1  16  org.apache.shiro.web.mgt."
+					   "DefaultWebSecurityManager\n",
+				 name));
 }
 
 /* What is none must not count as one without anything in it. */
