@@ -12,6 +12,7 @@
 #define OURS EXPORTER_JAR "-"
 #define LIBRARY "io.prometheus.metrics."
 #define COLLECTOR "io.prometheus.jmx."
+#define SHADED "io.prometheus.jmx.shaded."
 #define MANAGER "java.lang.SecurityManager"
 #define DIGEST 12 /* digits of it in a name */
 #define HEX "0123456789abcdef"
@@ -105,8 +106,9 @@ void exporter_find_seen(const json_t *survey, struct exporter_found *ret)
 
 /* ---- what it says ---- */
 
-/* JavaAgent is its Agent-Class, and has no instances: a histogram shows it by what its start makes
- * for the page. (The collector itself may be a library of the program.) */
+/* Names that only its jars have. JavaAgent is its Agent-Class, and has no instances: a histogram
+ * shows it by what its start makes for the page. (The collector itself may be a library of the
+ * program.) */
 static const char *const marks[] = {
 	"io.prometheus.jmx.JavaAgent",
 	"io.prometheus.jmx.BuildInfoCollector",
@@ -134,6 +136,11 @@ static bool begins(const char *name, size_t len, const char *with)
 static bool is(const char *name, size_t len, const char *what)
 {
 	return len == strlen(what) && memcmp(name, what, len) == 0;
+}
+
+static bool is_of_agent(const char *name, size_t len)
+{
+	return ends_with_mark(name, len) || begins(name, len, SHADED);
 }
 
 static bool is_library(const char *name, size_t len)
@@ -201,7 +208,7 @@ static bool class_in(const char *text, size_t len, bool (*passes)(const char *, 
 
 bool exporter_class_in(const char *text, size_t len, char name[256])
 {
-	return class_in(text, len, ends_with_mark, name);
+	return class_in(text, len, is_of_agent, name);
 }
 
 bool exporter_library_in(const char *text, size_t len, char name[256])

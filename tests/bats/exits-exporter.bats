@@ -137,7 +137,8 @@ at_once() {
 	local pid
 	pod_up web
 	pid=$(container pid web)
-	prlimit --pid "$pid" --nofile=$(($(find "/proc/$pid/fd" | wc -l) + 9)):
+	setpriv --reuid "$(stat -c %u "/proc/$pid")" --regid "$(stat -c %g "/proc/$pid")" --clear-groups \
+		prlimit --pid "$pid" --nofile=$(($(find "/proc/$pid/fd" | wc -l) + 9)):
 	refused "open files are left for the JVM"
 }
 

@@ -211,6 +211,7 @@ static void test_classes(void **state)
 	assert_false(has_class("|--myio.prometheus.jmx.JavaAgent/0x1\n"));
 	assert_false(has_class("|--io.prometheus.jmx.JmxCollector/0x1\n"));
 	assert_false(has_class("|--io.prometheus.jmx.JavaAgent$1/0x1\n"));
+	assert_true(has_class(" 9:  1  16  io.prometheus.jmx.shaded.org.yaml.snakeyaml.Yaml\n"));
 	assert_false(has_class(""));
 	/* not behind its end */
 	assert_false(exporter_class_in("io.prometheus.jmx.JavaAgent", 26, name));
