@@ -148,6 +148,7 @@ static int find_replaced(struct placing *p, struct error *err)
 	snprintf(p->spots.list[0].path, PLACE_PATH_SIZE, "%s", dir);
 	p->spots.list[0].name = "its directory";
 	p->spots.n = 1;
+	p->spots.root = spots_root(p->t);
 	return 0;
 }
 

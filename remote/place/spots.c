@@ -110,6 +110,21 @@ static void add_home(const struct target *t, struct spots *s)
 		add_outside_tmp(s, path, "its home");
 }
 
+uid_t spots_root(const struct target *t)
+{
+	auto_buf struct buf b = BUF_INIT(MAX_PROC_FILE);
+	unsigned int inside, outside;
+	char path[32], *line, *rest;
+
+	snprintf(path, sizeof(path), "%d/uid_map", (int)t->ref.pid);
+	if (io_read_file(t->proc->fd, path, &b) < 0 || !b.len)
+		return 0;
+	for (line = strtok_r(b.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (sscanf(line, "%10u %10u", &inside, &outside) == 2 && inside == 0)
+			return outside;
+	return 0;
+}
+
 void spots_find(const struct target *t, struct spots *ret)
 {
 	ret->n = 0;
@@ -118,6 +133,7 @@ void spots_find(const struct target *t, struct spots *ret)
 	add_cwd(t, ret);
 	add_home(t, ret);
 	add(ret, "/dev/shm", "/dev/shm");
+	ret->root = spots_root(t);
 	ret->n_own = private_tmpfs(t->proc, t->ref.pid, ret->own, MAX_OWN_TMPFS);
 }
 
@@ -156,12 +172,11 @@ static bool is_own(const struct spots *s, dev_t dev)
 int spot_check(const struct spots *s, int dir, bool shared)
 {
 	auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat st, top;
+	struct stat st;
 
-	if (root < 0 || fstat(root, &top) < 0 || fstat(dir, &st) < 0)
+	if (root < 0 || fstat(dir, &st) < 0)
 		return -errno;
-	/* In a user namespace root has another uid; it is whoever has "/". */
-	if (st.st_uid != 0 && st.st_uid != top.st_uid && st.st_uid != geteuid())
+	if (st.st_uid != 0 && st.st_uid != s->root && st.st_uid != geteuid())
 		return -EPERM;
 	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
 		return -EPERM;

@@ -22,20 +22,24 @@ struct spots {
 	size_t n;
 	dev_t own[MAX_OWN_TMPFS]; /* tmpfs that no other mount namespace has */
 	size_t n_own;
+	uid_t root; /* whom the container calls root */
 };
 
 /* /tmp, /var/tmp, the working directory, the home, /dev/shm. A path with "=" (which ends the name
  * of an agent) or with anything but printable ASCII (which depends on the JVM's locale) is none. */
 void spots_find(const struct target *t, struct spots *ret);
 
+/* Host view; 0 when it has no user namespace of its own, or maps nobody to it. */
+uid_t spots_root(const struct target *t);
+
 /* In the child, which has the container's root: O_PATH of that directory, or -errno. */
 int spot_open(const char *path) must_check;
 
 /*
  * May something of ours lie in it that nobody is to exchange? By the identity that the child has.
- * -EPERM: it is neither the own user's nor root's, or others can write to it (and it has no sticky
- * bit). -EXDEV unless `shared`: others may have it as well, as it is neither on the mount of the
- * container's root nor one of s->own.
+ * -EPERM: it is neither the own user's nor a root's, or others can write to it (and it has no
+ * sticky bit). -EXDEV unless `shared`: others may have it as well, as it is neither on the mount of
+ * the container's root nor one of s->own.
  */
 int spot_check(const struct spots *s, int dir, bool shared) must_check;
 

@@ -195,6 +195,39 @@ fill_shm() {
 	untouched app
 }
 
+# volume MODE: a directory of the node at /tmp, as an emptyDir is, with no other place but /dev/shm.
+volume() {
+	install -d -m "$1" "$RIG_RUN/volume-$1"
+	container start --read-only --tmp image --bind "$RIG_RUN/volume-$1:/tmp" app
+	placed app "$JAR" naughty.jar
+	[[ $path == /dev/shm/* ]]
+	says "/tmp: $2"
+	unplaced app "$path"
+	fill_shm app
+	placed app "$JAR" naughty.jar
+	[[ $how == mount ]]
+	jar_loads app "$path"
+	unplaced app "$path"
+	rm "/proc/$(container pid app)/root/dev/shm/full"
+	untouched app
+	container stop app
+}
+
+@test "a volume is no place: its owner, or a neighbour, could exchange the agent" {
+	volume 0777 "others can exchange what lies there"
+	volume 1777 "others of the pod may have it, too"
+}
+
+@test "who comes second is told that it existed" {
+	container start app
+	placed app "$JAR" naughty.jar
+	says '"existed": false'
+	placed app "$JAR" naughty.jar
+	says '"existed": true'
+	unplaced app "$path"
+	untouched app
+}
+
 @test "the disk of the container is full" {
 	container start --read-only --tmp-size 1m app
 	head -c 2m /dev/zero >"/proc/$(container pid app)/root/tmp/full" || true
