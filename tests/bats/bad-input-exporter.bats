@@ -186,6 +186,46 @@ answers() {
 	marked 9404
 }
 
+@test "the container was restarted between look and patch: that is said, and no more" {
+	local id
+	up web
+	printf -v id 'f%.0s' {1..64}
+	faults '[{"path": "/pods/web$", "method": "PATCH", "times": 1, "do": "change", "patch": {"status": {"containerStatuses":
+		[{"name": "app", "ready": true, "started": true, "restartCount": 9, "image": "i", "imageID": "", "lastState": {},
+		"containerID": "containerd://'"$id"'", "state": {"running": {"startedAt": "2026-11-21T12:00:00Z"}}}]}}}]'
+	inject 3
+	tells "container 'app' was restarted meanwhile"
+	[[ $stderr != *"it then only annotates"* ]]
+	has_no prometheus.io/scrape
+	has_no exporter.jdiag.dev/app
+}
+
+@test "another configuration whose proof is not marked: it is not taken for the one before" {
+	local first=$D/first.yaml second=$D/second.yaml
+	echo 'lowercaseOutputName: true' >"$first"
+	echo 'lowercaseOutputName: false' >"$second"
+	up web
+	inject 0 --config "$first"
+	faults '[{"path": "/pods/web$", "method": "PATCH", "from": 2, "do": "status", "code": 403, "reason": "Forbidden"}]'
+	inject 4 --config "$second"
+	tells "answers on port 9404, but the pod is not annotated"
+	rm "$KUBE/faults.json"
+	marked 9404
+	! annotation exporter.jdiag.dev/app | grep -q '"config"' || return 1
+	inject 0 --config "$first" -o json
+	[[ $output == *'"state": "reloaded"'* || $output == *'"state":"reloaded"'* ]]
+	annotation exporter.jdiag.dev/app | grep -qF "\"config\":\"$(sha256sum <"$first" | cut -d ' ' -f 1)\""
+	# nothing is replaced where the mark cannot be changed
+	denied "patch pods"
+	inject 4 --config "$second"
+	tells "the configuration is not replaced, as the pod cannot be annotated"
+	rm "$KUBE/users.json"
+	inject 2 --config "$second" --no-annotate
+	tells "the pod's mark would go on to name the configuration that is replaced"
+	inject 0 --config "$first" -o json
+	[[ $output == *'"state": "unchanged"'* || $output == *'"state":"unchanged"'* ]]
+}
+
 @test "somebody annotates the pod between look and patch: that stays" {
 	up web
 	faults '[{"path": "/pods/web$", "method": "PATCH", "times": 1, "do": "change",

@@ -86,6 +86,11 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 	metrics v8 9404 | grep -q '^my_uptime'
 	inject v17 --config "$RIG_RUN/out/one.yaml" -o json
 	json_lines 'x[0]["state"] == "unchanged"'
+	# without --config it stays
+	inject v17 -o json
+	json_lines 'x[0]["state"] == "unchanged"'
+	tells "keeps the configuration that it was given before"
+	metrics v17 9404 | grep -q '^my_uptime'
 }
 
 @test "from a ConfigMap" {

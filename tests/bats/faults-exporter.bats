@@ -71,3 +71,45 @@ no_proof() {
 	not_annotated slow
 	gone slow
 }
+
+@test "files that outlive their container: found again without a mark, removed by eject" {
+	local rule
+	rule=$(config rule.yaml 'rules:' '- pattern: "java.lang<type=Runtime><>Uptime"' '  name: my_uptime')
+	pod_up kept --tmp image
+	inject kept --no-annotate
+	restarted kept
+	[ -n "$(files kept)" ]
+	# another configuration has the name: both files lie elsewhere, together
+	inject kept --no-annotate --config "$(config other.yaml 'lowercaseOutputName: true')" -o json
+	json_lines 'x[0]["jar"].rpartition("/")[0] == x[0]["file"].rpartition("/")[0] != "/tmp/.jdiag-agents"'
+	inject kept --config "$rule" -o json
+	json_lines 'x[0]["state"] == "reloaded"'
+	metrics kept 9404 | grep -q '^my_uptime'
+	gone kept
+	pod_up left --tmp image
+	inject left
+	restarted left
+	[ -n "$(files left)" ]
+	run_jdiag -s 0 exporter eject left -n shop -o json
+	json_lines 'len(x) == 1 and x[0]["state"] == "ejected" and x[0]["removed"] == 2'
+	[ -z "$(files left)" ]
+	not_annotated left
+	gone left
+}
+
+@test "files that cannot be removed: told, and the annotations go all the same" {
+	local dir
+	pod_up stuck
+	inject stuck
+	dir=/proc/$(container pid stuck)/root/tmp/.jdiag-agents
+	chmod 755 "$dir"
+	run_jdiag exporter eject stuck -n shop
+	[ "$status" != 0 ]
+	tells "1 JVM failed"
+	not_annotated stuck
+	[ -n "$(files stuck)" ]
+	chmod 700 "$dir"
+	run_jdiag -s 0 exporter eject stuck -n shop
+	[ -z "$(files stuck)" ]
+	gone stuck
+}

@@ -11,7 +11,7 @@
 #       --cgroup PATH   a cgroup of another shape
 #       --no-wait       do not wait for the program's "ready"
 #       --user, --group, --userns, --read-only, --tmp, --tmp-size, --caps, --memory, --cpus, --env,
-#       --bind, --pid-ns: see oci_bundle.py; --user random is a uid without a name
+#       --bind, --pid-ns, --net: see oci_bundle.py; --user random is a uid without a name
 #   container.sh stop NAME | stop-all
 #   container.sh id|pid|pod|log|root NAME
 #   container.sh working NAME     its program has counted on; fails after 10 s

@@ -35,7 +35,8 @@ def mounts(options):
 
 
 def linux(options):
-    namespaces = [{"type": name} for name in ("mount", "ipc", "uts", "network")]
+    namespaces = [{"type": name} for name in ("mount", "ipc", "uts")]
+    namespaces.append({"type": "network", **({"path": options.net} if options.net else {})})
     if options.pid_ns != "host":
         namespaces.append({"type": "pid", **({"path": options.pid_ns} if options.pid_ns else {})})
     result = {
@@ -83,6 +84,7 @@ def main():
     parser.add_argument("--group", type=int, default=None)
     parser.add_argument("--userns", action="store_true")
     parser.add_argument("--pid-ns", default="", help="'host', or the path of another container's; else a new one")
+    parser.add_argument("--net", default="", help="the path of another container's network; else a new one")
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--tmp", choices=("tmpfs", "image"), default="tmpfs")
     parser.add_argument("--tmp-size", default="256m")
