@@ -85,7 +85,7 @@ loads_a_jar() {
 
 @test "an agent that ends the JVM: with its status" {
 	pod_up web --image 21
-	fails_to_load 7 "the JVM has ended while it loaded the agent: exit status 7" \
+	fails_to_load 7 "the JVM has ended while it loaded the agent: $(ended "exit status 7")" \
 		--jar "$(agent naughty)" --options exit=7
 	tells "kubectl logs --previous"
 }

@@ -107,7 +107,7 @@ rows() {
 	container working app
 	ask load instrument false /app/naughty.jar=exit=7
 	[ "$status" = 1 ]
-	tells "errno 3: attach: the JVM ended while it was asked: exit status 7"
+	tells "errno 3: attach: the JVM ended while it was asked: $(ended "exit status 7")"
 }
 
 @test "what Java 8 says about agents" { rows 8; }
@@ -156,7 +156,7 @@ rows() {
 		read -r -a words <<<"${how[i]}"
 		ask load "${words[@]}"
 		[ "$status" = 1 ]
-		tells "errno 3: attach: the JVM ended while it was asked: ${want[i]}"
+		tells "errno 3: attach: the JVM ended while it was asked: $(ended "${want[i]}")"
 		container stop app
 	done
 	with_agents 25
@@ -166,7 +166,7 @@ rows() {
 	} &
 	ask load instrument false /app/naughty.jar=hang
 	[ "$status" = 1 ]
-	tells "errno 3: attach: the JVM ended while it was asked: killed by SIGKILL"
+	tells "errno 3: attach: the JVM ended while it was asked: $(ended "killed by SIGKILL")"
 }
 
 @test "no answer in time: the JVM goes on" {

@@ -22,7 +22,7 @@ gone() {
 @test "an agent that ends the JVM all the same" {
 	pod_up doomed
 	JAR=$("$RIG/agents.sh" exporter-exit) inject -s 7 doomed
-	tells "has ended while it loaded the agent: exit status 7"
+	tells "has ended while it loaded the agent: $(ended "exit status 7")"
 	tells "kubectl logs --previous doomed"
 	not_annotated doomed
 	gone doomed

@@ -6,6 +6,7 @@
 #	pod_up NAME [CONTAINER OPTION...] [-- PROGRAM ARGUMENT...]   a container, and its pod at the API
 #	run_jdiag [-s STATUS] ARGUMENT...   sets $status, $output (stdout) and $stderr; -s checks
 #	says TEXT, tells TEXT               stdout has it, stderr has it
+#	ended HOW                           what is said of how a JVM ended, on this kernel
 #	untouched NAME                      container and node carry nothing of ours, the JVM works
 bats_require_minimum_version 1.5.0
 
@@ -20,6 +21,17 @@ rig_down() {
 	no_secret_was_told || status=1
 	rig_stop
 	return $status
+}
+
+# ended HOW: what is said of a JVM that ended so; the kernel tells it from 6.15 on.
+ended() {
+	local major minor
+	IFS=.- read -r major minor _ < <(uname -r)
+	if ((major > 6 || (major == 6 && minor >= 15))); then
+		printf '%s' "$1"
+	else
+		printf 'how is not known'
+	fi
 }
 
 # A file named *-openssh.bats is another one once more, with the other back end of the transport.
