@@ -15,12 +15,6 @@ teardown() {
 	done
 }
 
-# two_up: a pod whose container has two JVMs.
-two_up() {
-	pod_up two -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log two)"
-}
-
 @test "two JVMs: listed and refused, --jvm chooses" {
 	two_up
 	inject -s 3 two
@@ -67,49 +61,6 @@ two_up() {
 	[[ ${lines[2]} == two*failed* ]]
 	tells "port 9404 is in use"
 	metrics two 9404 | grep -q '^jvm_'
-}
-
-@test "two JVMs restarted: injected again, and no mark is left of those that have ended" {
-	two_up
-	inject two --all --port 9404-9410
-	[ "$(kube_state annotations shop/two | grep -c exporter.jdiag.dev/)" = 2 ]
-	restarted two
-	wait_for 20 grep -q '^child ready' "$(container log two)"
-	inject two --jvm 1 -o json
-	json_lines 'len(x) == 1 and x[0]["state"] == "reinjected"'
-	[ "$(kube_state annotations shop/two | grep -c exporter.jdiag.dev/)" = 1 ]
-	run_jdiag -s 0 targets two -n shop -o name
-	[[ ${#lines[@]} == 1 && $stderr != *"inject it again"* ]]
-}
-
-@test "pods in the node's own network share its ports: each gets one of its own" {
-	local i
-	pod_up host-0 --pod-host-network --pod-label=net=host
-	for i in 1 2 3; do
-		pod_up "host-$i" --net "/proc/$(container pid host-0)/ns/net" --pod-host-network --pod-label=net=host
-	done
-	inject host-0
-	inject -s 10 host-1
-	tells "port 9404 is in use: somebody else listens there"
-	no_agent host-1
-	inject -l net=host --port 9404-9410 -o json
-	json_lines '{r["state"] for r in x if r["pod"] != "host-0"} == {"injected"}'
-	json_lines '[(r["state"], r["port"]) for r in x if r["pod"] == "host-0"] == [("unchanged", 9404)]'
-	json_lines 'sorted(r["port"] for r in x) == [9404, 9405, 9406, 9407]'
-	for i in 0 1 2 3; do
-		metrics "host-$i" "$(annotation "host-$i" prometheus.io/port)" | grep -q '^jvm_'
-		container working "host-$i"
-	done
-	# there are no more
-	pod_up host-4 --net "/proc/$(container pid host-0)/ns/net" --pod-host-network
-	inject -s 10 host-4 --port 9404-9407
-	tells "no port from 9404 to 9407 is free"
-	no_agent host-4
-	container stop host-4
-	for i in 3 2 1 0; do
-		container working "host-$i"
-		container stop "host-$i"
-	done
 }
 
 @test "two containers: each is injected and marked" {

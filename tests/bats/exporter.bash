@@ -61,3 +61,9 @@ no_agent() {
 	[[ -z $(files "$1") ]] || { echo "files are left in $1" && return 1; }
 	container working "$1" || { echo "the JVM of $1 does not work any more" && return 1; }
 }
+
+# two_up: a pod whose container has two JVMs.
+two_up() {
+	pod_up two -- spawn=1
+	wait_for 20 grep -q '^child ready' "$(container log two)"
+}
