@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "jdiag/agent/manifest.h"
+#include "jdiag/process.h"
 #include "remote/base/limits.h"
 
 #define CLASS_8 "\xca\xfe\xba\xbe\0\0\0\x34 and more"
@@ -253,14 +254,19 @@ static void library(const char *source, const char *machine, const char *why)
 {
 	auto_free char *command =
 		xasprintf("echo '%s' | cc -shared -fPIC -x c -o %s -", source, path);
+	char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, command, NULL};
+	const struct process_run compiler = {.what = "cc",
+					     .program = "/bin/sh",
+					     .argv = argv,
+					     .envp = environ,
+					     .timeout_ms = 60000};
+	auto_buf struct buf none = BUF_INIT(1);
 	struct buf b = BUF_INIT(0);
 	struct error err = {0};
 	char sha256[65];
-	FILE *f = popen(command, "r");
 	int rc;
 
-	assert_non_null(f);
-	assert_int_equal(pclose(f), 0);
+	assert_int_equal(process_run(&compiler, &none, &err), 0);
 	rc = agent_library_open(&b, sha256, path, machine, &err);
 	if (why ? rc == 0 || !strstr(err.msg, why) : rc != 0)
 		fail_msg("%d '%s'", rc, err.msg);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "jdiag/json.h"
+#include "remote/base/buf.h"
 #include "tests/unit/fixture.h"
 
 #define SCRAPE "prometheus.io/scrape"
@@ -346,14 +347,13 @@ static struct mark further_of(const json_t *object, uint64_t pid, uint64_t port)
 
 static void assert_names(const json_t *object, const char *container, const char *want)
 {
-	char names[MAX_MARKS][MARK_NAME], got[MAX_MARKS * MARK_NAME] = "";
+	auto_buf struct buf got = BUF_INIT(MAX_MARKS * MARK_NAME);
+	char names[MAX_MARKS][MARK_NAME];
 	size_t n = mark_names(object, container, names);
 
-	for (size_t i = 0; i < n; i++) {
-		strcat(got, names[i]);
-		strcat(got, " ");
-	}
-	assert_string_equal(got, want);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&got, "%s ", names[i]);
+	assert_string_equal(buf_str(&got), want);
 }
 
 static void several_jvms(void **state)
