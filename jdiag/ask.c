@@ -35,6 +35,8 @@ static json_t *params_of(const struct jvmref *j, const struct ask_request *q, ui
 		json_object_set_new(params, "unless_port", json_integer(q->unless_port));
 	if (q->unless_jar)
 		json_object_set_new(params, "unless_jar", json_string(q->unless_jar));
+	if (q->needs)
+		json_object_set_new(params, "needs", json_string(q->needs));
 	return params;
 }
 

@@ -40,6 +40,7 @@ struct ask_request {
 	uint64_t timeout_ms;
 	uint16_t unless_port; /* 0: none. ERR_REFUSED with the errno that the JVM would get there */
 	const char *unless_jar; /* beginning of a name, or NULL. ERR_REFUSED, EEXIST: it is open */
+	const char *needs; /* a path, or NULL. ERR_REFUSED, ENOENT: the JVM could not read it */
 };
 
 int jvm_ask_if(struct helper *h, const struct jvmref *j, const struct ask_request *q,

@@ -293,6 +293,7 @@ static int load(struct helper *h, const struct jvmref *j, const struct agent_req
 		.timeout_ms = AGENT_LOAD_MS,
 		.unless_port = r->unless_port,
 		.unless_jar = r->unless_jar,
+		.needs = r->needs,
 	};
 	int rc = ask(h, j, &q, ret, err);
 

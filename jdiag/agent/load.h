@@ -23,7 +23,7 @@ struct agent_request {
 	const char *options; /* "" none; may be a secret: never shown */
 	/* conditions, as of jvm_ask_if; 0 and NULL: none */
 	uint16_t unless_port;
-	const char *unless_jar;
+	const char *unless_jar, *needs;
 };
 
 /* May this JVM load agents at all? ERR_ATTACH: EnableDynamicAgentLoading is off (on every version,

@@ -248,10 +248,10 @@ static int find_port(struct exporter_work *w, const struct exporter_jvm *j, uint
 	return 0;
 }
 
-/* The configuration lies beside the jar, and is called by its port. */
-static int paths_beside(struct mark *m, const char *jar, struct error *err)
+/* The configuration lies beside the jar, and is called by port and JVM. */
+static int paths_beside(struct mark *m, const char *jar, uint64_t pid, struct error *err)
 {
-	auto_free char *file = exporter_config_path(jar, (uint16_t)m->port);
+	auto_free char *file = exporter_config_path(jar, (uint16_t)m->port, pid);
 
 	if (!str_copy(m->jar, sizeof(m->jar), jar) || !str_copy(m->file, sizeof(m->file), file))
 		return error_set(err, ERR_FAILED, "the path of the jar is too long");
@@ -274,7 +274,7 @@ int exporter_adopt(struct exporter_work *w, const struct exporter_jvm *j, struct
 				       "answer, restarting the container gives a new start");
 	}
 	m = exporter_mark_new(j, port, j->found.version, "");
-	if (paths_beside(&m, j->found.what, err) < 0)
+	if (paths_beside(&m, j->found.what, j->ref.pid, err) < 0)
 		return -1;
 	return settle(w, j, &m, &page, err);
 }

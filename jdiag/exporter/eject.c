@@ -28,6 +28,9 @@ static int remove_file(struct exporter_work *w, const struct exporter_jvm *j, co
 	return 0;
 }
 
+/* Each time the jar goes first: a JVM that is told to load it without its configuration would be
+ * ended by it; without the jar it says so, and goes on. */
+
 /* Without a mark: beside the jar, called by a port that the JVM holds. */
 static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
 			 struct error *err)
@@ -36,22 +39,24 @@ static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, 
 	const json_t *port;
 	size_t i;
 
+	if (remove_file(w, j, jar, count, err) < 0)
+		return -1;
 	json_array_foreach (json_at(j->survey, "own"), i, port) {
 		auto_free char *path =
-			exporter_config_path(jar, (uint16_t)json_integer_value(port));
+			exporter_config_path(jar, (uint16_t)json_integer_value(port), j->ref.pid);
 
 		if (remove_file(w, j, path, count, err) < 0)
 			return -1;
 	}
-	return remove_file(w, j, jar, count, err);
+	return 0;
 }
 
 static int remove_marked(struct exporter_work *w, const struct exporter_jvm *j,
 			 const struct mark *m, unsigned int *count, struct error *err)
 {
-	if (remove_file(w, j, m->file, count, err) < 0)
+	if (remove_file(w, j, m->jar, count, err) < 0)
 		return -1;
-	return remove_file(w, j, m->jar, count, err);
+	return remove_file(w, j, m->file, count, err);
 }
 
 /* What JVMs of the container have left that have ended, where that outlives them (the container

@@ -79,11 +79,18 @@ static const char *exporter_of(const json_t *paths)
 	return NULL;
 }
 
-char *exporter_config_path(const char *jar, uint16_t port)
+void exporter_config_name(char dst[EXPORTER_CONFIG_NAME], uint16_t port, uint64_t pid)
+{
+	snprintf(dst, EXPORTER_CONFIG_NAME, "jmx-%u-%llu.yaml", port, (unsigned long long)pid);
+}
+
+char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid)
 {
 	const char *slash = strrchr(jar, '/');
+	char name[EXPORTER_CONFIG_NAME];
 
-	return xasprintf("%.*s/jmx-%u.yaml", slash ? (int)(slash - jar) : 0, jar, port);
+	exporter_config_name(name, port, pid);
+	return xasprintf("%.*s/%s", slash ? (int)(slash - jar) : 0, jar, name);
 }
 
 void exporter_find_seen(const json_t *survey, struct exporter_found *ret)

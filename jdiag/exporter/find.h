@@ -16,6 +16,7 @@
 struct helper;
 struct json_t;
 
+#define EXPORTER_CONFIG_NAME 40			/* room for the name of a configuration */
 #define EXPORTER_JAR "jmx_prometheus_javaagent" /* how its jars are called, and ours */
 
 enum exporter_owner {
@@ -42,8 +43,13 @@ bool exporter_jar_name(char dst[101], const char *version, const char *sha256) m
 /* The version in such a name (of a path its last part); false when it is none of these. */
 bool exporter_jar_version(const char *path, char version[64]) must_check;
 
-/* Where the configuration of such a jar lies, by the port: beside it. jar: absolute. */
-char *exporter_config_path(const char *jar, uint16_t port) must_check;
+/* "jmx-9404-4711.yaml", by the port and the JVM's pid on the node. JVMs of a container share the
+ * directory (and those of a pod may share /dev/shm, each with pid 1 of its own): a file that has
+ * the JVM in its name is no other run's to remove, unless that has this JVM to itself. */
+void exporter_config_name(char dst[EXPORTER_CONFIG_NAME], uint16_t port, uint64_t pid);
+
+/* Where the configuration of such a jar lies: beside it. jar: absolute. */
+char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid) must_check;
 
 /* By the survey alone. */
 void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret);

@@ -51,9 +51,9 @@ static int place_config(struct exporter_work *w, const struct exporter_jvm *j, u
 			struct placed *ret, struct error *err)
 {
 	const struct exporter_settings *s = w->settings;
-	char name[32];
+	char name[EXPORTER_CONFIG_NAME];
 
-	snprintf(name, sizeof(name), "jmx-%u.yaml", port);
+	exporter_config_name(name, port, j->ref.pid);
 	return agent_place(w->session->helper, &j->ref, name, s->config, s->config_len,
 			   s->config_sha256, false, NULL, ret, err);
 }
@@ -71,13 +71,15 @@ static void remove_file(struct exporter_work *w, const struct exporter_jvm *j,
 			      e.msg);
 }
 
-/* What an earlier start of the container has left, where that outlives it (an emptyDir). */
-static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *j)
+/* What an earlier start of the container has left, where that outlives it (an emptyDir). Not what
+ * is called as this JVM's is (its pid was given once more): another run may have placed that. */
+static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port)
 {
+	auto_free char *ours = exporter_config_path("", port, j->ref.pid);
 	struct error unimportant;
 	bool removed;
 
-	if (j->outlived && j->mark.file[0])
+	if (j->outlived && j->mark.file[0] && !str_ends(j->mark.file, ours))
 		(void)!agent_unplace(w->session->helper, &j->ref, j->mark.file, &removed,
 				     &unimportant);
 }
@@ -86,13 +88,14 @@ static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
 			 const struct files *f)
 {
 	session_set_uninterruptible(w->session, true);
+	remove_file(w, j, &f->jar); /* first: as in eject.c */
 	remove_file(w, j, &f->config);
-	remove_file(w, j, &f->jar);
 	session_set_uninterruptible(w->session, false);
 }
 
 /* Where two are at work on the same JVM they place the same files in the same place: those of one
- * that is told to go away may be what the other one loads. */
+ * that is told to go away may be what the other one is about to load. That needs its configuration
+ * to be there in the moment of the load. */
 static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 			const struct files *f, struct error *err)
 {
@@ -132,7 +135,7 @@ static void follow_config(struct exporter_work *w, const struct exporter_jvm *j,
 			  struct files *f)
 {
 	const struct exporter_settings *s = w->settings;
-	auto_free char *beside = exporter_config_path(f->jar.path, port), *path = NULL;
+	auto_free char *beside = exporter_config_path(f->jar.path, port, j->ref.pid), *path = NULL;
 	const char *config = f->config.path;
 	struct placed jar = {0};
 	struct error unimportant;
@@ -151,7 +154,7 @@ static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t
 		 struct files *f, struct error *err)
 {
 	progress_phase(w->progress, "place");
-	remove_outlived(w, j);
+	remove_outlived(w, j, port);
 	if (place_jar(w, j, &f->jar, err) == 0 && look_again(w, j, port, err) == 0 &&
 	    place_config(w, j, port, &f->config, err) == 0) {
 		follow_config(w, j, port, f);
@@ -210,6 +213,7 @@ static int load(struct exporter_work *w, const struct exporter_jvm *j,
 		.options = options,
 		.unless_port = b->port,
 		.unless_jar = EXPORTER_JAR,
+		.needs = f->config.path,
 	};
 
 	progress_phase(w->progress, "load");

@@ -39,8 +39,10 @@ static void test_reply(void **state)
 
 static void test_conditions(void **state)
 {
-	const struct ask_request q = {
-		.command = "load", .unless_port = 9404, .unless_jar = "jmx_prometheus_javaagent"};
+	const struct ask_request q = {.command = "load",
+				      .unless_port = 9404,
+				      .unless_jar = "jmx_prometheus_javaagent",
+				      .needs = "/x.yaml"};
 	struct ask_reply r = {0};
 	struct buf b = script();
 	struct error err = {0};
@@ -55,6 +57,7 @@ static void test_conditions(void **state)
 	assert_non_null(memmem(n.fake.in.data, n.fake.in.len, "\"unless_port\":9404", 18));
 	assert_non_null(memmem(n.fake.in.data, n.fake.in.len,
 			       "\"unless_jar\":\"jmx_prometheus_javaagent\"", 39));
+	assert_non_null(memmem(n.fake.in.data, n.fake.in.len, "\"needs\":\"/x.yaml\"", 17));
 	node_stop(&n);
 }
 

@@ -234,12 +234,12 @@ static void test_library(void **state)
 
 static void test_place_of_the_configuration(void **state)
 {
-	auto_free char *path = exporter_config_path("/tmp/.jdiag-agents/a-1.0.jar", 9404);
-	auto_free char *root = exporter_config_path("/a.jar", 65535);
+	auto_free char *path = exporter_config_path("/tmp/.jdiag-agents/a-1.0.jar", 9404, 17);
+	auto_free char *root = exporter_config_path("/a.jar", 65535, UINT64_MAX);
 
 	(void)state;
-	assert_string_equal(path, "/tmp/.jdiag-agents/jmx-9404.yaml");
-	assert_string_equal(root, "/jmx-65535.yaml");
+	assert_string_equal(path, "/tmp/.jdiag-agents/jmx-9404-17.yaml");
+	assert_string_equal(root, "/jmx-65535-18446744073709551615.yaml");
 }
 
 /* ---- pages ---- */

@@ -201,6 +201,35 @@ static void test_ports(void **state)
 	assert_int_equal(refused_once("{\"unless_port\":443}"), EACCES);
 }
 
+/* In the JVM's /tmp, which is not the test's. */
+static void plant(const char *name, mode_t mode, uid_t uid)
+{
+	auto_fd int fd = openat(f.tmp, name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchown(fd, uid, uid), 0);
+}
+
+static void test_files(void **state)
+{
+	(void)state;
+	assert_int_equal(refused_once("{\"needs\":\"\"}"), 0);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/c.yaml\"}"), ENOENT);
+	assert_non_null(strstr(err.msg, "could not read '/tmp/c.yaml'"));
+	plant("c.yaml", 0400, UID);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/c.yaml\"}"), 0);
+	plant("theirs", 0400, 0);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/theirs\"}"), ENOENT);
+	assert_int_equal(symlinkat("c.yaml", f.tmp, "link"), 0);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/link\"}"), ENOENT);
+	assert_int_equal(mkfifoat(f.tmp, "pipe", 0666), 0);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/pipe\"}"), ENOENT);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp\"}"), ENOENT);
+	/* another run was faster */
+	assert_int_equal(unlinkat(f.tmp, "c.yaml", 0), 0);
+	assert_int_equal(refused_once("{\"needs\":\"/tmp/c.yaml\"}"), ENOENT);
+}
+
 static void test_no_condition(void **state)
 {
 	struct unless u = UNLESS_INIT;
@@ -212,16 +241,20 @@ static void test_no_condition(void **state)
 	assert_int_equal(err.code, ERR_FAILED);
 	assert_int_equal(jsonr_parse(&doc, "{\"unless_port\":\"9404\"}", 22, &err), 0);
 	assert_int_equal(unless_check(&u, &f.target, &doc, &err), -1);
+	assert_int_equal(jsonr_parse(&doc, "{\"needs\":\"c.yaml\"}", 18, &err), 0);
+	assert_int_equal(unless_check(&u, &f.target, &doc, &err), -1);
+	assert_int_equal(err.code, ERR_FAILED);
 	unless_release(&u);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_free_port), cmocka_unit_test(test_bound_only),
-		cmocka_unit_test(test_listening), cmocka_unit_test(test_privileged),
-		cmocka_unit_test(test_claims),	  cmocka_unit_test(test_jars),
-		cmocka_unit_test(test_ports),	  cmocka_unit_test(test_no_condition),
+		cmocka_unit_test(test_free_port),    cmocka_unit_test(test_bound_only),
+		cmocka_unit_test(test_listening),    cmocka_unit_test(test_privileged),
+		cmocka_unit_test(test_claims),	     cmocka_unit_test(test_jars),
+		cmocka_unit_test(test_ports),	     cmocka_unit_test(test_files),
+		cmocka_unit_test(test_no_condition),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
