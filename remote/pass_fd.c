@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "remote/base/io.h"
+
 union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr head;
@@ -45,5 +47,25 @@ int take_fd(int channel)
 	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
 		return -EPROTO;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int enter_run_passing(const struct procfs *p, struct enter_request r, int *channel,
+		      struct buf *answer, struct error *err)
+{
+	auto_fd int ours = -1, theirs = -1;
+	int pair[2], fd;
+
+	if (r.n_fds == ENTER_MAX_FDS ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return error_set(err, ERR_FAILED, "cannot make a pair of sockets");
+	ours = pair[0];
+	theirs = *channel = pair[1];
+	r.fds[r.n_fds++] = theirs;
+	if (enter_run(p, &r, answer, err) < 0)
+		return -1;
+	fd = take_fd(ours);
+	if (fd < 0)
+		return error_sys(err, ERR_FAILED, -fd, "the helper's child passed no descriptor");
 	return fd;
 }

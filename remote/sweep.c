@@ -14,11 +14,12 @@
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
+#include "remote/enter.h"
 #include "remote/mount.h"
 #include "remote/nodedir.h"
 #include "remote/place/dir.h"
 #include "remote/place/place.h"
-#include "remote/rootpath.h"
+#include "remote/sweep_look.h"
 #include "remote/target.h"
 
 #define MAX_FOUND 64 /* mounts of ours in one namespace */
@@ -53,6 +54,7 @@ struct sweep {
 	enum { UNKNOWN, USED, UNUSED } use; /* of the namespace in hand; asked when it matters */
 	ino_t ns;
 	uint64_t deadline, end; /* now_ms(): for the process in hand, for all */
+	bool late;		/* not all of the process in hand could be looked at */
 };
 
 /* ---- who is in use ---- */
@@ -112,8 +114,8 @@ static int remove_mountpoint(struct target *t, const char *point, struct error *
 	if (!jdiag_name_is(name))
 		return 0;
 	snprintf(path, sizeof(path), "%.*s", (int)(name - point), point);
-	parent = rootpath_open(t->root, path, O_PATH | O_DIRECTORY);
-	if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	parent = look_for(t, path, name, &st);
+	if (parent < 0)
 		return 0;
 	t->jvm.uid = st.st_uid; /* with no more rights than its owner has */
 	t->jvm.gid = st.st_gid;
@@ -144,30 +146,47 @@ static bool is_triggered(int dir)
 	return trigger && !listens;
 }
 
-/* A JVM that was signalled has to find the trigger, or it will never listen again (hotspot.c). */
-static bool wait_for_jvm(int dir)
+static int run_wait(void *ctx, struct buf *answer, struct error *err)
 {
 	uint64_t deadline = now_ms() + HANDLED_MS;
+	const int *dir = ctx;
 
-	while (is_triggered(dir)) {
+	(void)answer;
+	while (is_triggered(*dir)) {
 		if (now_ms() >= deadline)
-			return false;
+			return error_set(err, ERR_ATTACH, "the JVM has yet to react to a signal");
 		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	}
-	return true;
+	return 0;
+}
+
+/* A JVM that was signalled has to find the trigger, or it will never listen again (hotspot.c). By a
+ * child, as anything can be mounted on what lies there. */
+static int wait_for_jvm(const struct sweep *s, int dir, struct error *err)
+{
+	struct enter_request r = {
+		.fds = {dir},
+		.n_fds = 1,
+		.run = run_wait,
+		.ctx = &dir,
+		.timeout_ms = HANDLED_MS + 1000,
+	};
+
+	return enter_run(s->proc, &r, NULL, err);
 }
 
 static int undo_mount(const struct sweep *s, struct target *t, const struct mount_line *m,
 		      struct error *err)
 {
-	auto_fd int fd = rootpath_open(t->root, m->point, O_PATH | O_DIRECTORY);
+	struct stat st;
+	auto_fd int fd = look_for(t, m->point, ".", &st);
 
 	if (fd < 0)
 		return error_sys(err, ERR_NODE, -fd, "cannot open it");
 	if (mount_id(s->proc, fd) != m->id)
 		return error_set(err, ERR_NODE, "something else is mounted there now");
-	if (strcmp(m->type, "tmpfs") == 0 && !wait_for_jvm(fd))
-		return error_set(err, ERR_ATTACH, "the JVM has yet to react to a signal");
+	if (strcmp(m->type, "tmpfs") == 0 && wait_for_jvm(s, fd, err) < 0)
+		return -1;
 	if (mount_detach(t, fd, err) < 0)
 		return -1;
 	return remove_mountpoint(t, m->point, err);
@@ -220,22 +239,20 @@ static bool is_mountpoint(const struct sweep *s, const char *name)
 }
 
 static void handle_dir(struct sweep *s, struct target *t, int parent, const char *place,
-		       const char *name)
+		       const struct look_dir *d)
 {
 	struct error e = {0};
 	char what[256];
-	struct stat st;
 
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
-	    nodedir_is_live(name) || nodedir_is_one(parent, name))
+	if (is_mountpoint(s, d->name) || nodedir_is_live(d->name))
 		return;
 	snprintf(what, sizeof(what), "directory '%s/%s' in the container of process %d", place,
-		 name, (int)t->ref.pid);
-	t->jvm.uid = st.st_uid;
-	t->jvm.gid = st.st_gid;
+		 d->name, (int)t->ref.pid);
+	t->jvm.uid = d->uid;
+	t->jvm.gid = d->gid;
 	if (in_use(s))
 		s->fn(s->ctx, what, IN_USE);
-	else if (!s->dry && private_dir_remove(t, parent, name, &e) < 0)
+	else if (!s->dry && private_dir_remove(t, parent, d->name, &e) < 0)
 		s->fn(s->ctx, what, e.msg);
 	else
 		s->fn(s->ctx, what, NULL);
@@ -271,57 +288,59 @@ static void handle_agents(struct sweep *s, struct target *t, int parent, const s
 		s->fn(s->ctx, what, sweep_stays);
 }
 
+static bool is_late(const struct sweep *s)
+{
+	return now_ms() >= s->deadline;
+}
+
+/* name in the directory at path: O_PATH of that, or -1. */
+static int find(struct sweep *s, const struct target *t, const char *path, const char *name,
+		struct stat *ret)
+{
+	int dir = is_late(s) ? -ETIMEDOUT : look_for(t, path, name, ret);
+
+	s->late |= dir == -ETIMEDOUT;
+	return dir < 0 ? -1 : dir;
+}
+
 static void scan_agents(struct sweep *s, struct target *t, const char *path)
 {
 	struct stat st;
-	auto_fd int dir = place_find(t, path, &st);
+	auto_fd int dir = find(s, t, path, PLACE_DIR, &st);
 
-	if (dir >= 0)
+	if (dir >= 0 && S_ISDIR(st.st_mode))
 		handle_agents(s, t, dir, &st, path);
 }
 
-/* parent is an O_PATH descriptor, closed here; -1 is fine. */
-static void scan_dir(struct sweep *s, struct target *t, int parent, const char *place)
+static void scan_dir(struct sweep *s, struct target *t, const char *path, const char *place)
 {
-	auto_fd int dir = parent;
-	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	struct stat st;
+	auto_free struct look *l = xcalloc(1, sizeof(*l));
+	auto_fd int dir = is_late(s) ? -ETIMEDOUT : look_into(t, path, l);
 
-	if (!d) {
-		fd_close(&fd);
+	s->late |= dir == -ETIMEDOUT || l->more;
+	if (dir < 0)
 		return;
-	}
-	for (int i = 0; i < MAX_SCAN && now_ms() < s->deadline && (e = readdir(d)); i++)
-		if (jdiag_name_is(e->d_name) && !is_mountpoint(s, e->d_name))
-			handle_dir(s, t, dir, place, e->d_name);
-	closedir(d);
-	if (fstatat(dir, PLACE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-		handle_agents(s, t, dir, &st, place);
-}
-
-static int open_cwd(const struct procfs *p, pid_t pid)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "%d/cwd", (int)pid);
-	return openat(p->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < l->n && !is_late(s); i++)
+		handle_dir(s, t, dir, place, &l->dirs[i]);
+	if (l->has_agents && !is_late(s))
+		handle_agents(s, t, dir, &l->agents, place);
 }
 
 /* ---- triggers ---- */
 
 /* .attach_pidN, which a helper that was killed between making it and its removal leaves. It may
  * also be another tool's, which is at it: so an old one only. */
-static void handle_trigger(struct sweep *s, struct target *t, int tmp, pid_t ns_pid)
+static void handle_trigger(struct sweep *s, struct target *t, pid_t ns_pid)
 {
 	struct error e = {0};
 	char name[64], what[128];
+	auto_fd int tmp = -1;
 	struct stat st;
 
 	snprintf(name, sizeof(name), ".attach_pid%d", (int)ns_pid);
-	if (tmp < 0 || fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_size || st.st_mtime > time(NULL) - OLD_TRIGGER_S || in_use(s))
+	tmp = find(s, t, "/tmp", name, &st);
+	if (tmp < 0 || !S_ISREG(st.st_mode) || st.st_size ||
+	    st.st_mtime > time(NULL) - OLD_TRIGGER_S || in_use(s))
 		return;
 	snprintf(what, sizeof(what), "file '/tmp/%s' in the container of process %d", name,
 		 (int)t->ref.pid);
@@ -345,12 +364,12 @@ static void sweep_namespace(struct sweep *s, pid_t pid)
 	if (target_hold(&t, s->proc, pid, 0, &ignored) < 0)
 		return;
 	/* The last mounted lies on top. */
-	for (size_t i = n; i > 0 && now_ms() < s->deadline; i--)
+	for (size_t i = n; i > 0 && !is_late(s); i--)
 		handle_mount(s, &t, &found[i - 1]);
 	s->found = found;
 	s->n_found = n;
-	scan_dir(s, &t, rootpath_tmp(t.root), "/tmp");
-	scan_dir(s, &t, rootpath_open(t.root, "/var/tmp", O_PATH | O_DIRECTORY), "/var/tmp");
+	scan_dir(s, &t, "/tmp", "/tmp");
+	scan_dir(s, &t, "/var/tmp", "/var/tmp");
 	s->found = NULL;
 	s->n_found = 0;
 	scan_agents(s, &t, "/dev/shm");
@@ -362,16 +381,14 @@ static void sweep_jvm(struct sweep *s, pid_t pid)
 	char home[PLACE_PATH_SIZE];
 	struct proc_status status;
 	struct error ignored = {0};
-	auto_fd int tmp = -1;
 
 	if (target_hold(&t, s->proc, pid, 0, &ignored) < 0 ||
 	    proc_read_status(s->proc, pid, &status) < 0)
 		return;
-	scan_dir(s, &t, open_cwd(s->proc, pid), "its working directory");
-	if (place_home(s->proc, pid, home))
+	scan_dir(s, &t, LOOK_CWD, "its working directory");
+	if (!is_late(s) && place_home(s->proc, pid, home))
 		scan_agents(s, &t, home);
-	tmp = rootpath_tmp(t.root);
-	handle_trigger(s, &t, tmp, status.ns_pid);
+	handle_trigger(s, &t, status.ns_pid);
 }
 
 static bool first_time(struct sweep *s, ino_t ns)
@@ -392,13 +409,14 @@ static void look_at(struct sweep *s, pid_t pid)
 	s->deadline = now_ms() + ONE_MS;
 	s->ns = namespace_of(s->proc, pid);
 	s->use = UNKNOWN;
+	s->late = false;
 	if (!s->ns)
 		return;
 	if (first_time(s, s->ns))
 		sweep_namespace(s, pid);
 	if (jvm_kind_of(s->proc, pid) != JVM_NONE)
 		sweep_jvm(s, pid);
-	if (now_ms() < s->deadline)
+	if (!s->late && !is_late(s))
 		return;
 	snprintf(what, sizeof(what), "the container of process %d", (int)pid);
 	s->fn(s->ctx, what, LATE);

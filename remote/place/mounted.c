@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -58,30 +57,22 @@ static int run_reach(void *ctx, struct buf *answer, struct error *err)
 /* The container may have mounted on the way what never answers: a child goes there. */
 static int reach(const struct target *t, const char *point, bool anybodys)
 {
-	auto_fd int ours = -1, theirs = -1;
+	struct reach r = {t, point, anybodys, -1};
 	struct error e = {0};
-	int pair[2], fd;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -1;
-	ours = pair[0];
-	theirs = pair[1];
-	if (enter_run(t->proc,
-		      &(struct enter_request){
-			      .target = &t->ref,
-			      .take_creds = !anybodys,
-			      .uid = t->jvm.uid,
-			      .gid = t->jvm.gid,
-			      .fds = {t->root, theirs},
-			      .n_fds = 2,
-			      .run = run_reach,
-			      .ctx = &(struct reach){t, point, anybodys, theirs},
-			      .timeout_ms = ENTER_MS,
-		      },
-		      NULL, &e) < 0)
-		return -1;
-	fd = take_fd(ours);
-	return fd < 0 ? -1 : fd;
+	return enter_run_passing(t->proc,
+				 (struct enter_request){
+					 .target = &t->ref,
+					 .take_creds = !anybodys,
+					 .uid = t->jvm.uid,
+					 .gid = t->jvm.gid,
+					 .fds = {t->root},
+					 .n_fds = 1,
+					 .run = run_reach,
+					 .ctx = &r,
+					 .timeout_ms = ENTER_MS,
+				 },
+				 &r.channel, NULL, &e);
 }
 
 /* The place of a mount that mountinfo names is what it says. (The numbers of mounts and of file

@@ -85,10 +85,6 @@ int place_remove(struct target *t, const char *path, bool *ret_removed,
 /* The home of a process by its environment; false: none that could be a place. */
 bool place_home(const struct procfs *p, pid_t pid, char dst[PLACE_PATH_SIZE]);
 
-/* For tidy: O_PATH of the directory at that path of the container, and what PLACE_DIR in it is;
- * -errno when it has none. */
-int place_find(const struct target *t, const char *path, struct stat *ret) must_check;
-
 /* For tidy: PLACE_DIR below parent, by the credentials of its owner (t->jvm.uid and gid). Files of
  * a helper that was killed go, and the directory if there are no others; true then, or, if dry,
  * when that would be so. */

@@ -1,70 +1,16 @@
 /* What tidy does with what place has put into a container. */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
 #include "remote/base/log.h"
 #include "remote/enter.h"
-#include "remote/pass_fd.h"
 #include "remote/place/dir.h"
 #include "remote/place/mounted.h"
 #include "remote/place/place.h"
-#include "remote/rootpath.h"
 
 #define SWEEP_MS 2000
-
-/* ---- where is one? ---- */
-
-struct find {
-	int root;
-	const char *path;
-	int channel;
-};
-
-static int run_find(void *ctx, struct buf *answer, struct error *err)
-{
-	const struct find *f = ctx;
-	auto_fd int parent = rootpath_open(f->root, f->path, O_PATH | O_DIRECTORY);
-	struct stat st;
-
-	if (parent < 0 || fstatat(parent, PLACE_DIR, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode) || pass_fd(f->channel, parent) < 0)
-		return error_set(err, ERR_NODE, "there is none");
-	buf_add(answer, &st, sizeof(st));
-	return 0;
-}
-
-/* By a child: a home may be on a file server that is gone. */
-int place_find(const struct target *t, const char *path, struct stat *ret)
-{
-	auto_buf struct buf answer = BUF_INIT(sizeof(*ret));
-	auto_fd int ours = -1, theirs = -1;
-	struct error none = {0};
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -errno;
-	ours = pair[0];
-	theirs = pair[1];
-	if (enter_run(t->proc,
-		      &(struct enter_request){
-			      .fds = {t->root, theirs},
-			      .n_fds = 2,
-			      .run = run_find,
-			      .ctx = &(struct find){t->root, path, theirs},
-			      .timeout_ms = SWEEP_MS,
-		      },
-		      &answer, &none) < 0)
-		return -ENOENT;
-	if (answer.len != sizeof(*ret))
-		return -EPROTO;
-	memcpy(ret, answer.data, sizeof(*ret));
-	return take_fd(ours);
-}
 
 /* ---- directories ---- */
 

@@ -18,9 +18,11 @@
 #include <cmocka.h>
 
 #include "remote/base/limits.h"
+#include "remote/mount.h"
 #include "remote/place/mounted.h"
 #include "remote/place/place.h"
 #include "remote/sweep.h"
+#include "remote/sweep_look.h"
 #include "tests/unit/container.h"
 #include "tests/unit/deny.h"
 
@@ -1175,22 +1177,59 @@ static void test_mount_of_that_name(void **state)
 	box_stop(&b);
 }
 
+/* The helper goes on with what answers, and says that it has not seen all. */
 static void test_sweep_dead(void **state)
 {
+	static const char *const dead[] = {"/var/tmp", "/dev/shm", "/secret"};
+	int servers[ARRAY_SIZE(dead)];
 	struct told told = {0};
 	uint64_t before;
+	struct box b;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	placed(&b, &jar, "/tmp" OURS "/agent.jar", NULL);
+	plant_dir(in(&b, "/tmp/.jdiag-0123456789abcdef"), 0700, UID);
+	plant_dir(in(&b, "/secret/x"), 0755, 0);
+	in_box(&b, MOUNT_SOURCE, "/secret/x", "tmpfs", "mode=1777");
+	for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+		servers[i] = mount_dead(&b, dead[i]);
+	before = now_ms();
+	sweep_process(&proc, b.pid, false, tell, &told);
+	assert_true(now_ms() < before + 20000);
+	assert_int_equal(told.stay, 1);
+	assert_int_equal(told.removed, 1);
+	assert_int_equal(told.other, 2); /* the mount; the container as a whole */
+	assert_int_equal(entries(&b, "/tmp"), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+		close(servers[i]);
+	box_stop(&b);
+}
+
+/* The working directory is looked at by the process, the others by their paths. */
+static void test_look(void **state)
+{
+	auto_free struct look *l = xcalloc(1, sizeof(*l));
+	struct stat st;
 	struct box b;
 	int server;
 
 	(void)state;
 	box_start(&b, &(struct shape){0});
-	placed(&b, &jar, "/tmp" OURS "/agent.jar", NULL);
-	server = mount_dead(&b, "/dev/shm");
-	before = now_ms();
-	sweep_process(&proc, b.pid, false, tell, &told);
-	assert_true(now_ms() < before + 20000);
-	assert_int_equal(told.stay, 1);
-	assert_int_equal(told.removed, 0);
+	plant_dir(in(&b, "/.jdiag-0123456789abcdef"), 0700, UID);
+	plant_dir(in(&b, "/.jdiag-0123456789abcdeg"), 0700, UID);
+	plant_dir(in(&b, OURS), 0700, OTHER);
+	close(look_into(&b.target, LOOK_CWD, l));
+	assert_int_equal(l->n, 1);
+	assert_string_equal(l->dirs[0].name, ".jdiag-0123456789abcdef");
+	assert_int_equal(l->dirs[0].uid, UID);
+	assert_true(l->has_agents && !l->more);
+	assert_int_equal(l->agents.st_uid, OTHER);
+	assert_int_equal(look_into(&b.target, "/nowhere", l), -ENOENT);
+	assert_int_equal(look_for(&b.target, "/", "nothing", &st), -ENOENT);
+	server = mount_dead(&b, "/tmp");
+	assert_int_equal(look_into(&b.target, "/tmp", l), -ETIMEDOUT);
+	assert_int_equal(look_for(&b.target, "/tmp", "x", &st), -ETIMEDOUT);
 	close(server);
 	box_stop(&b);
 }
@@ -1244,6 +1283,7 @@ int main(void)
 		cmocka_unit_test(test_sweep_mount),
 		cmocka_unit_test(test_mount_of_that_name),
 		cmocka_unit_test(test_sweep_dead),
+		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_locked),
 	};
 
