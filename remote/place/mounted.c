@@ -209,48 +209,45 @@ int agent_mount_writable(const struct agent_mount *m, bool writable, struct erro
 
 static int run_find_empty(void *ctx, struct buf *answer, struct error *err)
 {
+	const int *channel = ctx;
 	const char *path;
-	int rc = spot_empty_dir(&path);
+	auto_fd int at = spot_empty_dir(&path);
 
-	(void)ctx;
-	if (rc == -ENOSYS)
+	if (at == -ENOSYS)
 		return error_sys(err, ERR_NODE, ENOSYS, "cannot mount there before kernel 5.6");
-	if (rc < 0)
+	if (at < 0 || pass_fd(*channel, at) < 0)
 		return error_sys(err, ERR_NODE, EROFS, "no directory of the image is empty");
 	buf_adds(answer, path);
 	return 0;
 }
 
-/* As the JVM sees it: a directory that it can look into. */
+/* As the JVM sees it: a directory that it can look into. O_PATH; the root itself may be a FUSE. */
 static int find_empty(const struct target *t, struct buf *ret, struct error *err)
 {
-	struct enter_request r = {
-		.target = &t->ref,
-		.ns = t->ns,
-		.root = t->root,
-		.join_mnt = true,
-		.take_creds = true,
-		.uid = t->jvm.uid,
-		.gid = t->jvm.gid,
-		.run = run_find_empty,
-		.timeout_ms = ENTER_MS,
-	};
+	int channel;
 
-	return enter_run(t->proc, &r, ret, err);
+	return enter_run_passing(t->proc,
+				 (struct enter_request){
+					 .target = &t->ref,
+					 .ns = t->ns,
+					 .root = t->root,
+					 .join_mnt = true,
+					 .take_creds = true,
+					 .uid = t->jvm.uid,
+					 .gid = t->jvm.gid,
+					 .run = run_find_empty,
+					 .ctx = &channel,
+					 .timeout_ms = ENTER_MS,
+				 },
+				 &channel, ret, err);
 }
 
 int agent_mount_attach(const struct target *t, struct agent_mount *m, struct error *err)
 {
 	auto_buf struct buf path = BUF_INIT(sizeof(m->point) - 1);
-	auto_fd int at = -1;
+	auto_fd int at = find_empty(t, &path, err);
 
-	if (find_empty(t, &path, err) < 0)
-		return -1;
-	at = rootpath_open_here(t->root, buf_str(&path));
-	if (at < 0)
-		return error_sys(err, ERR_NODE, -at, "cannot open '%s' of the container",
-				 buf_str(&path));
-	if (mount_attach(t, m->fd, at, err) < 0)
+	if (at < 0 || mount_attach(t, m->fd, at, err) < 0)
 		return -1;
 	m->attached = true;
 	snprintf(m->point, sizeof(m->point), "%s", buf_str(&path));

@@ -226,7 +226,7 @@ int spot_empty_dir(const char **ret)
 		if (at < 0 || !is_empty(at))
 			continue;
 		*ret = list[i];
-		return 0;
+		return STEAL_FD(at);
 	}
 	return -ENOENT;
 }

@@ -49,8 +49,8 @@ bool spot_join(char dst[PLACE_PATH_SIZE], const char *path, const char *name) mu
 /* Can it be told to a JVM as (a part of) the path of an agent? */
 bool spot_is_plain(const char *path);
 
-/* The first empty directory of the image that the own user can look into: in the child with the
- * JVM's credentials. 0; -ENOENT: none; -ENOSYS before kernel 5.6. */
+/* O_PATH of the first empty directory of the image that the own user can look into: in the child
+ * with the JVM's credentials. -ENOENT: none; -ENOSYS before kernel 5.6. */
 int spot_empty_dir(const char **ret) must_check;
 
 #endif
