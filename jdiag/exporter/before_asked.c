@@ -115,7 +115,7 @@ static int check_modules(struct looking *l, struct error *err)
 	if (jvmref_release(&l->j->ref) < FIRST_WITH_MODULES)
 		return 0;
 	return program_check_modules(json_str_at(l->j->survey, "modules", ""), properties(l),
-				     buf_str(&l->options.text), err);
+				     buf_str(&l->options.text), l->w->settings->generation, err);
 }
 
 /* ---- by its classes ---- */

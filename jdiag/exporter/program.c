@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jdiag/exporter/properties.h"
+#include "remote/base/buf.h"
 #include "remote/base/str.h"
 
 /* ---- a security manager ---- */
@@ -97,7 +98,15 @@ int program_check_class_path(const char *properties, enum exporter_generation g,
 
 /* ---- modules ---- */
 
-static const char *const needed[] = {"jdk.httpserver", "java.management", "java.logging"};
+/* Its YAML parser does not start without java.beans, that of exporters before 0.17 not without
+ * java.sql either. */
+static const char *const needed[] = {"jdk.httpserver", "java.management", "java.logging",
+				     "java.desktop", "java.sql"};
+
+static size_t count_needed(enum exporter_generation g)
+{
+	return ARRAY_SIZE(needed) - (g >= EXPORTER_0_20);
+}
 
 /* A word of a list. */
 static bool has_word(const char *list, size_t len, const char *separators, const char *word)
@@ -140,18 +149,17 @@ static bool option_has(const char *command_line, const char *option, const char 
 	return false;
 }
 
-static int not_there(const char *module, const char *why, const char *hint, struct error *err)
+static int not_there(const char *module, const char *why, struct error *err)
 {
-	error_set(err, ERR_REFUSED, "%s '%s', without which the exporter ends it", why, module);
-	return error_hint(err, "%s", hint);
+	return error_set(err, ERR_REFUSED,
+			 "%s '%s', without which the exporter does not start, and may end it", why,
+			 module);
 }
 
 static int check_resolved(const char *module, bool has_main, const char *command_line,
 			  struct error *err)
 {
 	static const char added[] = "--add-modules=", limited[] = "--limit-modules=";
-	static const char hint[] =
-		"start it with --add-modules jdk.httpserver,java.management,java.logging";
 
 	if (option_has(command_line, added, module))
 		return 0;
@@ -159,31 +167,41 @@ static int check_resolved(const char *module, bool has_main, const char *command
 		return not_there(module,
 				 "the program is started as a module (-m): the JVM may have no "
 				 "module",
-				 hint, err);
+				 err);
 	if (strstr(command_line, limited) && !option_has(command_line, limited, module))
 		return not_there(module, "the JVM was started with --limit-modules, without module",
-				 hint, err);
+				 err);
 	return 0;
 }
 
+static int hint_all(const char *how, enum exporter_generation g, struct error *err)
+{
+	auto_buf struct buf list = BUF_INIT(256);
+
+	for (size_t i = 0; i < count_needed(g); i++)
+		buf_addf(&list, "%s%s", i ? "," : "", needed[i]);
+	return error_hint(err, "%s %s", how, buf_str(&list));
+}
+
 int program_check_modules(const char *modules, const char *properties, const char *command_line,
-			  struct error *err)
+			  enum exporter_generation g, struct error *err)
 {
 	auto_free char *main = java_property(properties, "jdk.module.main");
 
 	if (!*modules) {
 		error_set(err, ERR_REFUSED,
 			  "it is not known which modules the JVM has: its file 'release' cannot be "
-			  "read or does not say, and without '%s' the exporter ends it",
+			  "read or does not say, and without '%s' and others the exporter ends it",
 			  needed[0]);
 		return error_hint(err, "give it the agent at its start: -javaagent:JAR=PORT:FILE");
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (!has_word(modules, strlen(modules), " ", needed[i]))
-			return not_there(needed[i], "the JVM's runtime image has no module",
-					 "add it to the list of jlink", err);
+	for (size_t i = 0; i < count_needed(g); i++) {
+		if (!has_word(modules, strlen(modules), " ", needed[i])) {
+			not_there(needed[i], "the JVM's runtime image has no module", err);
+			return hint_all("have all of these in the list of jlink:", g, err);
+		}
 		if (check_resolved(needed[i], main && *main, command_line, err) < 0)
-			return -1;
+			return hint_all("start it with --add-modules", g, err);
 	}
 	return 0;
 }

@@ -118,6 +118,31 @@ at_once() {
 	ends "without module 'jdk.httpserver'"
 }
 
+# limited MODULES: pod web, with these modules and no other.
+limited() {
+	container stop-all
+	pod_up web --java "--limit-modules=java.base,java.instrument,jdk.httpserver,java.logging,java.management$1"
+}
+
+@test "modules: without java.desktop, without java.sql, and exactly what each exporter needs" {
+	local version
+	limited ""
+	ends "without module 'java.desktop'"
+	limited ,java.desktop
+	JAR=$(jar 0.12.0) refused "without module 'java.sql'"
+	naked "$(jar 0.12.0)"
+	tells "the agent's own start failed"
+	container working web
+	for version in 1.0.1 0.20.0; do
+		limited ,java.desktop
+		JAR=$(jar $version) inject web -o json
+		json_lines 'x[0]["state"] == "injected"'
+	done
+	limited ,java.desktop,java.sql
+	JAR=$(jar 0.12.0) inject web -o json
+	json_lines 'x[0]["state"] == "injected"'
+}
+
 @test "modules: an image without" {
 	pod_up web --image jlink
 	refused "runtime image has no module 'jdk.httpserver'"

@@ -16,7 +16,8 @@
 #include "jdiag/json.h"
 
 #define HEAD "#Sat Nov 21 17:00:00 UTC 2026\n"
-#define ALL "java.base java.instrument java.logging java.management jdk.httpserver"
+#define ALL "java.base java.desktop java.instrument java.logging java.management jdk.httpserver"
+#define ADDED "--add-modules=jdk.httpserver,java.management,java.logging"
 
 static struct error err;
 
@@ -125,14 +126,20 @@ static void test_class_path(void **state)
 
 /* ---- modules ---- */
 
-static int modules(const char *image, const char *main, const char *options, const char *text)
+static int modules_of(enum exporter_generation g, const char *image, const char *main,
+		      const char *options, const char *text)
 {
 	char properties[200], line[300];
 
 	snprintf(properties, sizeof(properties), "a=1\n%s%s\n", *main ? "jdk.module.main=" : "",
 		 main);
 	snprintf(line, sizeof(line), "VM Arguments:\njvm_args: %s\njava_command: a\n", options);
-	return refused(program_check_modules(image, properties, line, &err), text);
+	return refused(program_check_modules(image, properties, line, g, &err), text);
+}
+
+static int modules(const char *image, const char *main, const char *options, const char *text)
+{
+	return modules_of(EXPORTER_1_0, image, main, options, text);
 }
 
 static void test_modules(void **state)
@@ -143,23 +150,42 @@ static void test_modules(void **state)
 			    "runtime image has no module 'jdk.httpserver'"));
 	assert_true(modules("java.base jdk.httpserver java.logging", "", "",
 			    "no module 'java.management'"));
-	assert_true(modules("java.base jdk.httpserverx java.logging java.management", "", "",
-			    "'jdk.httpserver'"));
+	assert_true(modules("java.base jdk.httpserver java.logging java.management", "", "",
+			    "no module 'java.desktop'"));
+	assert_non_null(
+		strstr(err.hint, "jdk.httpserver,java.management,java.logging,java.desktop"));
+	assert_true(modules("java.base java.desktop jdk.httpserverx java.logging java.management",
+			    "", "", "'jdk.httpserver'"));
 	assert_true(modules("", "", "", "not known which modules"));
-	/* -m: only what it needs, and what was added */
+}
+
+/* -m: only what it needs, and what was added. */
+static void test_added_modules(void **state)
+{
+	(void)state;
 	assert_true(modules(ALL, "app", "", "(-m)"));
 	assert_true(modules(ALL, "app", "--add-modules=jdk.httpserver", "'java.management'"));
+	assert_true(modules(ALL, "app", ADDED, "'java.desktop'"));
+	assert_string_equal(err.hint, "start it with --add-modules "
+				      "jdk.httpserver,java.management,java.logging,java.desktop");
+	assert_false(modules(ALL, "app", ADDED ",java.desktop", ""));
 	assert_false(modules(ALL, "app", "--add-modules=jdk.httpserver,java.se", ""));
 	assert_false(modules(ALL, "app", "--add-modules=ALL-SYSTEM -Xmx1g", ""));
-	assert_false(modules(ALL, "app",
-			     "--add-modules=java.logging --add-modules=java.management,jdk."
-			     "httpserver",
-			     ""));
+	assert_false(modules(ALL, "app", ADDED " --add-modules=java.desktop", ""));
 	assert_true(modules(ALL, "app", "--add-modules=ALL-MODULE-PATH", "(-m)"));
 	assert_true(modules(ALL, "", "--limit-modules=java.base", "--limit-modules"));
 	assert_true(modules(ALL, "", "--limit-modules=java.se", "'jdk.httpserver'"));
 	assert_false(modules(ALL, "", "--limit-modules=java.se,jdk.httpserver", ""));
 	assert_false(modules(ALL, "", "--limit-modules=java.se --add-modules=jdk.httpserver", ""));
+}
+
+static void test_modules_of_older_ones(void **state)
+{
+	(void)state;
+	assert_false(modules_of(EXPORTER_0_20, ALL, "", "", ""));
+	assert_true(modules_of(EXPORTER_0_12, ALL, "", "", "no module 'java.sql'"));
+	assert_non_null(strstr(err.hint, "java.desktop,java.sql"));
+	assert_false(modules_of(EXPORTER_0_12, ALL " java.sql", "", "", ""));
 }
 
 /* ---- classes ---- */
@@ -272,6 +298,8 @@ int main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_class_path),
 		cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_added_modules),
+		cmocka_unit_test(test_modules_of_older_ones),
 		cmocka_unit_test(test_managers_in_hierarchies),
 		cmocka_unit_test(test_managers_in_histograms),
 		cmocka_unit_test(test_lists_of_classes),
