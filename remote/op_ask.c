@@ -29,7 +29,7 @@ struct work {
 	uint64_t timeout;
 	enum { ASKED, DOUBTFUL, TELLING } phase;
 	uint64_t patience; /* DOUBTFUL: now_ms() */
-	bool gone;
+	bool asked, answered, gone;
 	struct error failed; /* DOUBTFUL: what to say when the JVM lives; code 0: the reply */
 	int code;
 	struct buf text; /* the reply behind its first line */
@@ -68,6 +68,16 @@ static int take_params(struct work *k, const struct jsonr *params, struct error 
 	return 0;
 }
 
+/* Each of those under way may leave one that is kept. */
+static int check_claims(const struct helper_state *h, const struct work *k, struct error *err)
+{
+	if (k->unless.claim < 0 || h->n_claims + WIRE_MAX_REQUESTS <= MAX_CLAIMS)
+		return 0;
+	error_set(err, ERR_REFUSED, "%u JVMs of this node have not answered", h->n_claims);
+	err->sys = EBUSY;
+	return error_hint(err, "run the same command again");
+}
+
 static int start(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	struct work *k = xcalloc(1, sizeof(*k));
@@ -84,7 +94,8 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 	if (take_params(k, &r->params, err) < 0 ||
 	    target_open(&k->target, &h->proc, &r->params, err) < 0 ||
 	    capture_lock(&k->target, err) < 0 ||
-	    unless_check(&k->unless, &k->target, &r->params, err) < 0)
+	    unless_check(&k->unless, &k->target, &r->params, err) < 0 ||
+	    check_claims(h, k, err) < 0)
 		return -1;
 	q = (struct question){
 		.command = k->command,
@@ -93,7 +104,10 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		.reply_ms = k->timeout,
 		.max_reply = MAX_REPLY,
 	};
-	return asking_start(&k->asking, &k->target, &q, err);
+	if (asking_start(&k->asking, &k->target, &q, err) < 0)
+		return -1;
+	k->asked = true;
+	return 0;
 }
 
 /* ---- the JVM has ended ---- */
@@ -169,6 +183,7 @@ static void answered(struct work *k, const struct hotspot_reply *reply)
 {
 	const struct buf *raw = &k->asking.hotspot.raw;
 
+	k->answered = true;
 	k->code = reply->code;
 	buf_add(&k->text, reply->text, raw->len - (size_t)(reply->text - raw->data));
 	asking_end(&k->asking);
@@ -227,11 +242,18 @@ static unsigned int get_poll(const struct op_request *r, struct pollfd *fds, uns
 	return 0;
 }
 
+/* Does the JVM, for all that is known, still go on with it? */
+static bool may_be_at_it(const struct work *k)
+{
+	return k->asked && !k->answered && k->failed.sys != ENOTCONN && !is_gone(k);
+}
+
 static void end(struct helper_state *h, struct op_request *r)
 {
 	struct work *k = r->state;
 
-	(void)h;
+	if (k->unless.claim >= 0 && may_be_at_it(k))
+		h->claims[h->n_claims++] = STEAL_FD(k->unless.claim);
 	asking_release(&k->asking);
 	unless_release(&k->unless);
 	for (size_t i = 0; i < k->n_args; i++) {

@@ -17,6 +17,7 @@
 #include "remote/wire/json.h"
 
 #define MAX_LIFELINES 16
+#define MAX_CLAIMS 128
 
 /* What lives as long as the helper. */
 struct helper_state {
@@ -25,6 +26,9 @@ struct helper_state {
 	/* Write ends of pipes: a capture without a spool ends when its helper does. */
 	int lifelines[MAX_LIFELINES];
 	unsigned int n_lifelines;
+	/* Ports (port_claim) that a JVM was told to take without a word since: it may yet. */
+	int claims[MAX_CLAIMS];
+	unsigned int n_claims;
 	uint64_t end_by; /* now_ms() at which it is to have ended; 0: not yet */
 };
 

@@ -109,7 +109,9 @@ int port_claim(int ns, uint16_t port, struct error *err)
 		return STEAL_FD(fd);
 	if (errno != EADDRINUSE)
 		return error_sys(err, ERR_NODE, errno, "cannot claim port %u", port);
-	error_set(err, ERR_REFUSED, "another helper is about to give port %u of this pod away",
+	error_set(err, ERR_REFUSED,
+		  "port %u is about to be another JVM's: it is being told so, or was and has not "
+		  "answered",
 		  port);
 	err->sys = EADDRINUSE;
 	return -1;

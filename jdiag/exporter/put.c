@@ -181,8 +181,20 @@ static bool has_ended(struct exporter_work *w, const struct exporter_jvm *j)
 	       (e.sys == ESRCH || e.code == ERR_TARGET);
 }
 
-static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, const struct files *f,
-		     struct error *err)
+/* No answer, the connection, or Ctrl-C. */
+static int tell_unknown(uint16_t port, struct error *err)
+{
+	auto_free char *text = xasprintf(
+		"whether the exporter is loaded is not known, and the files stay: run the same "
+		"command again, it looks at that first\nuntil that is known, give port %u of this "
+		"pod to no other JVM: where two want it, the exporter ends one of them",
+		port);
+
+	return add_hint(text, err);
+}
+
+static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		     const struct files *f, struct error *err)
 {
 	if (err->sys == ESRCH)
 		return exporter_tell_end(w, j, err);
@@ -197,10 +209,7 @@ static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, cons
 		return add_hint("a part of the exporter is in the JVM until that ends: the files "
 				"stay, nothing was annotated; restart the container to try again",
 				err);
-	/* no answer, the connection, or Ctrl-C */
-	return add_hint("whether the exporter is loaded is not known, and the files stay: run the "
-			"same command again, it looks at that first",
-			err);
+	return tell_unknown(port, err);
 }
 
 static int load(struct exporter_work *w, const struct exporter_jvm *j,
@@ -226,7 +235,7 @@ static int load(struct exporter_work *w, const struct exporter_jvm *j,
 					   "error, as an agent is loaded (JEP 451)");
 	if (agent_load(w->session->helper, &j->ref, &r, err) == 0)
 		return 0;
-	return tell_load(w, j, f, err);
+	return tell_load(w, j, b->port, f, err);
 }
 
 /* The JVM has it, and keeps it. */

@@ -2,7 +2,7 @@
  * Conditions of a question: what has to be so in the moment in which it is asked, and not only when
  * somebody looked. They are checked once the caller has the lock of the JVM (capture/holder.h), and
  * hold against the other helpers of the node until unless_release: they take the port only with
- * such a claim, and remove files only with the lock.
+ * such a claim, and remove files only with the lock. (Who asks may keep the claim for longer.)
  */
 #ifndef REMOTE_ATTACH_UNLESS_H
 #define REMOTE_ATTACH_UNLESS_H

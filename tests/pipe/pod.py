@@ -99,6 +99,15 @@ def slow(c):
     c.sendall(b"%d" % got)
 
 
+def attached(s, answers, keep):
+    """"": it says nothing and keeps the connection."""
+    for answer in answers:
+        keep.append(s.accept()[0])
+        if answer:
+            keep[-1].recv(65536)
+            keep.pop().sendall(answer.encode())
+
+
 def page(body, kind="text/plain; version=0.0.4"):
     head = "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
     return head.encode() + body
@@ -223,6 +232,15 @@ def main():
             c.setblocking(False)
             c.connect_ex(("127.0.0.1", port))
             keep.append(c)
+    elif mode == "attached":  # commands of the attach protocol: the n-th gets the n-th answer
+        s = socket.socket(socket.AF_UNIX)
+        s.bind("/tmp/.java_pid%d" % os.getpid())
+        s.listen()
+        keep.append(s)
+        threading.Thread(target=attached, args=(s, arguments, keep), daemon=True).start()
+        s = listen()
+        port = s.getsockname()[1]
+        s.close()
     elif mode in ("v6", "interface", "interface-metrics"):
         if mode != "v6":
             subprocess.run(["ip", "addr", "add", "10.1.2.3/24", "dev", "lo"], check=True)

@@ -153,6 +153,27 @@ def check_bind():
         fails(lambda: h.call("survey", port=65536, **reference(p.pid)), "failed", None, "port")
 
 
+def check_unanswered():
+    """Who was told to take a port and has not answered may yet take it: as long as the helper lives
+    that was asked to tell it, nobody else is told."""
+    with pod.Pod("attached", "0\nok", "", "", "0\nok") as p:
+        try:
+            def load(h, port, timeout):
+                return h.ask(p.pid, "load", timeout=timeout, container="", unless_port=port)
+
+            with wire.Helper() as h, wire.Helper() as other:
+                load(h, p.port, 20000)  # answered: the port is given back
+                fails(lambda: load(h, p.port, 100), "attach", errno.ETIMEDOUT)
+                for who in h, other:
+                    fails(lambda: load(who, p.port, 20000), "refused", errno.EADDRINUSE,
+                          "port %d is about to be another JVM's" % p.port)
+                fails(lambda: load(other, p.port + 1, 100), "attach", errno.ETIMEDOUT)
+            with wire.Helper() as h:
+                load(h, p.port, 20000)
+        finally:
+            os.unlink("/tmp/.java_pid%d" % p.pid)
+
+
 def check_files():
     with tempfile.TemporaryDirectory() as d:
         names = [os.path.join(d, n) for n in ("gone.jar", "a b\n.jar", "x.txt", "jar")]
