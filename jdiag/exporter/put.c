@@ -317,7 +317,7 @@ static int finish(struct exporter_work *w, const struct exporter_jvm *j, const s
 				"--no-annotate)",
 				err);
 	}
-	r = exporter_result(w, j, j->outlived ? "reinjected" : "injected");
+	r = exporter_result(w, j, j->restarted ? "reinjected" : "injected");
 	exporter_result_mark(r, m);
 	exporter_result_page(r, page);
 	json_object_set_new(r, "mounted", json_boolean(f->jar.mounted));

@@ -60,11 +60,11 @@ static void tell_foreign(struct exporter_work *w, const struct exporter_jvm *j)
 
 static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
 {
-	json_t *r = exporter_result(w, j, j->outlived ? "restarted" : "none");
+	json_t *r = exporter_result(w, j, j->restarted ? "restarted" : "none");
 
-	set_reason(r, j->outlived ? "the JVM was restarted since it was injected: run inject "
-				    "again"
-				  : "nobody has loaded an exporter");
+	set_reason(r, j->restarted ? "the JVM was restarted since it was injected: run inject "
+				     "again"
+				   : "nobody has loaded an exporter");
 }
 
 static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)

@@ -258,6 +258,16 @@ static void take_mark(const struct exporter_work *w, struct exporter_jvm *j, con
 	j->outlived = true;
 }
 
+static bool is_alone(const struct exporter_work *w, const struct pod_container *c)
+{
+	const json_t *jvm;
+	size_t i, n = 0;
+
+	json_array_foreach (json_at(w->answer, "jvms"), i, jvm)
+		n += container_of(w->session, jvm) == c;
+	return n == 1;
+}
+
 static void look_at_marks(const struct exporter_work *w, struct exporter_jvm *j)
 {
 	char names[MAX_MARKS][MARK_NAME], why[128];
@@ -274,6 +284,8 @@ static void look_at_marks(const struct exporter_work *w, struct exporter_jvm *j)
 		j->outlived = false;
 		j->mark_why[0] = '\0';
 	}
+	j->restarted =
+		j->outlived && (j->mark.ns_pid == j->ref.ns_pid || is_alone(w, j->container));
 }
 
 int exporter_jvm_look(struct exporter_work *w, const json_t *jvm, struct exporter_jvm *ret,

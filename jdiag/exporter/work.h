@@ -41,6 +41,8 @@ struct exporter_jvm {
 	bool marked;	    /* the mark is of this very JVM */
 	bool outlived;	    /* it is of one that has ended since: of the same pid, or the
 			       container's own */
+	bool restarted;	    /* and this one is in its place: of the same pid, or alone in the
+			       container */
 	char mark_why[128]; /* there is one that cannot be read; else "" */
 };
 

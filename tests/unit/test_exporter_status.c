@@ -33,11 +33,11 @@ static json_t *recorded(void)
 	return o;
 }
 
-/* The pod with a mark of its container app, as inject makes it. */
-static void inject(json_t *object)
+/* The pod with a mark of its container app, as inject makes it for that JVM. */
+static void inject(json_t *object, unsigned int ns_pid, uint64_t start_time)
 {
 	auto_json json_t *patch = NULL;
-	struct exporter_jvm j = {.ref = {.ns_pid = 1, .start_time = 77}};
+	struct exporter_jvm j = {.ref = {.ns_pid = ns_pid, .start_time = start_time}};
 	struct error err = {0};
 	char told[MARK_TOLD];
 	struct pod pod;
@@ -88,7 +88,7 @@ static void test_known_states(void **state)
 	(void)state;
 	assert_rows(object, &o, false, ""); /* the node has to be asked */
 	assert_rows(object, &o, true, "app=none sidecar=none");
-	inject(object);
+	inject(object, 1, 77);
 	assert_rows(object, &o, true, "app=injected sidecar=none");
 	assert_rows(object, &app, true, "app=injected");
 	if (strcmp(json_str_at(status, "name", ""), "app") != 0)
@@ -215,11 +215,11 @@ static void test_whose_mark(void **state)
 typedef int work_fn(struct exporter_work *w, const struct target *t, bool has_node,
 		    struct error *err);
 
-/* Two JVMs of app, and what the node says about the first and the second. The states. */
-static int work_on_two(work_fn *work, const char *first, const char *second, json_t **ret,
-		       struct error *err)
+/* Two JVMs of app in that pod, which is taken, and what the node says about the first and the
+ * second. The states. */
+static int work_on_two_of(json_t *object, work_fn *work, const char *first, const char *second,
+			  json_t **ret, struct error *err)
 {
-	json_t *object = recorded();
 	struct exporter_work w = {.pod = object, .answer = json_pack("{s:[]}", "jvms")};
 	const struct options o = {.all = true, .quiet = true};
 	const struct target t = {.kind = TARGET_SSH};
@@ -250,6 +250,12 @@ static int work_on_two(work_fn *work, const char *first, const char *second, jso
 	return rc;
 }
 
+static int work_on_two(work_fn *work, const char *first, const char *second, json_t **ret,
+		       struct error *err)
+{
+	return work_on_two_of(recorded(), work, first, second, ret, err);
+}
+
 static void assert_result(const json_t *results, size_t i, int pid, const char *state,
 			  const char *reason)
 {
@@ -276,6 +282,28 @@ static void test_one_that_ends_stops_no_status(void **state)
 	assert_result(broken, 0, 1, "none", "nobody has loaded an exporter");
 	assert_result(broken, 1, 31, "failed", "cannot read");
 	assert_int_equal(json_u64_at(json_array_get(broken, 1), "code", 0), ERR_NODE);
+}
+
+static void assert_states(unsigned int mark_pid, uint64_t mark_start, const char *first)
+{
+	auto_json json_t *results = NULL;
+	json_t *object = recorded();
+	struct error err = {0};
+
+	inject(object, mark_pid, mark_start);
+	assert_int_equal(work_on_two_of(object, exporter_status, NOTHING_THERE, NOTHING_THERE,
+					&results, &err),
+			 0);
+	assert_string_equal(json_str_at(json_array_get(results, 0), "state", ""), first);
+	assert_string_equal(json_str_at(json_array_get(results, 1), "state", ""), "none");
+}
+
+/* The mark is of one that has ended: the one with its pid is in its place, and nobody else. */
+static void test_which_was_restarted(void **state)
+{
+	(void)state;
+	assert_states(1, 70, "restarted");
+	assert_states(9, 70, "none");
 }
 
 static void test_each_failure_is_told_once(void **state)
@@ -317,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_known_states),
 		cmocka_unit_test(test_whose_mark),
 		cmocka_unit_test(test_one_that_ends_stops_no_status),
+		cmocka_unit_test(test_which_was_restarted),
 		cmocka_unit_test(test_each_failure_is_told_once),
 		cmocka_unit_test(test_pods_that_do_not_run),
 	};
