@@ -26,7 +26,8 @@ struct ask_reply {
 void ask_reply_release(struct ask_reply *r);
 
 /* args: at most 3. timeout_ms 0: ASK_TIMEOUT_MS. ERR_ATTACH; err->sys ESRCH: the JVM has ended, the
- * message says how if it is known. ret starts zeroed. */
+ * message says how if it is known. Any of the node's codes with ENOTCONN: nothing was asked. ret
+ * starts zeroed. */
 int jvm_ask(struct helper *h, const struct jvmref *j, const char *command, const char *const *args,
 	    size_t n_args, uint64_t timeout_ms, struct ask_reply *ret,
 	    struct error *err) must_check;

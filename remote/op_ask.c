@@ -78,7 +78,7 @@ static int check_claims(const struct helper_state *h, const struct work *k, stru
 	return error_hint(err, "run the same command again");
 }
 
-static int start(struct helper_state *h, struct op_request *r, struct error *err)
+static int begin(struct helper_state *h, struct op_request *r, struct error *err)
 {
 	struct work *k = xcalloc(1, sizeof(*k));
 	struct question q;
@@ -108,6 +108,16 @@ static int start(struct helper_state *h, struct op_request *r, struct error *err
 		return -1;
 	k->asked = true;
 	return 0;
+}
+
+/* Whatever it was: nothing was asked. What a condition says has a number of its own. */
+static int start(struct helper_state *h, struct op_request *r, struct error *err)
+{
+	int rc = begin(h, r, err);
+
+	if (rc < 0 && err->code != ERR_REFUSED && err->sys != E2BIG)
+		err->sys = ENOTCONN;
+	return rc;
 }
 
 /* ---- the JVM has ended ---- */

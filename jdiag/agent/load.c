@@ -114,8 +114,20 @@ static int start_failed(struct error *err)
 
 bool agent_is_out(const struct error *err)
 {
-	return err->code == ERR_USAGE || err->code == ERR_REFUSED ||
-	       (err->code == ERR_ATTACH && (err->sys == ENOEXEC || err->sys == ENOTCONN));
+	switch (err->code) {
+	case ERR_USAGE:
+	case ERR_REFUSED:
+		return true;
+	case ERR_ATTACH:
+		return err->sys == ENOEXEC || err->sys == ENOTCONN;
+	case ERR_FAILED:
+	case ERR_TARGET:
+	case ERR_NODE:
+	case ERR_CAPTURE:
+		return err->sys == ENOTCONN; /* the helper's; of the way there it says nothing */
+	default:
+		return false;
+	}
 }
 
 static int jar_failed(const struct agent_request *r, int n, struct error *err)

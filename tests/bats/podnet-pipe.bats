@@ -13,6 +13,7 @@ check() {
 @test "survey: the ports of the namespace, and the JVM's own" { check survey; }
 @test "survey: a port of another process" { check not-its-own; }
 @test "survey: a port that nobody listens on, and that is not free" { check bind; }
+@test "ask: what says that the JVM was told nothing" { check not-asked; }
 @test "ask: a port that a JVM was told to take, which has not answered" { check unanswered; }
 @test "survey: open jars" { check files; }
 @test "survey: agents, without their options" { check options; }

@@ -153,6 +153,24 @@ def check_bind():
         fails(lambda: h.call("survey", port=65536, **reference(p.pid)), "failed", None, "port")
 
 
+def check_not_asked():
+    """Whatever is in the way before the JVM is asked: the error says that it was told nothing."""
+    with pod.Pod("nobody") as p, wire.Helper() as h:
+        def ask(code, **more):
+            fails(lambda: h.call("ask", **dict(reference(p.pid), command="load", **more)), code,
+                  errno.ENOTCONN)
+
+        ask("target", start_time=wire.start_time(p.pid) + 1)
+        ask("target", container="0" * 64)
+        ask("target", pid=os.getpid(), start_time=1)
+        ask("target", pid=os.getpid(), start_time=wire.start_time(os.getpid()))
+        ask("failed", unless_port=65536)
+        ask("failed", needs="x")
+        ask("failed", args=["1", "2", "3", "4"])
+        fails(lambda: h.call("ask", command="load", needs="/nowhere", **reference(p.pid)),
+              "refused", errno.ENOENT, "could not read '/nowhere'")
+
+
 def check_unanswered():
     """Who was told to take a port and has not answered may yet take it: as long as the helper lives
     that was asked to tell it, nobody else is told."""

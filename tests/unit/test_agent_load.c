@@ -267,6 +267,13 @@ static void test_never_reached(void **state)
 	assert_int_equal(err.sys, ENOTCONN);
 	assert_string_equal(err.msg, "the JVM did not open its attach socket within 10 s");
 	assert_true(agent_is_out(&err));
+
+	b = script();
+	say_to(&b, 1, FRAME_ERROR,
+	       "{\"code\":\"target\",\"errno\":107,\"message\":\"process 7 has ended\"}");
+	assert_int_equal(load(b, &jar, "17.0.1", &err), -1);
+	assert_int_equal(err.code, ERR_TARGET);
+	assert_true(agent_is_out(&err));
 }
 
 static void out(enum err_code code, int sys, bool is_out)
@@ -287,7 +294,15 @@ static void test_what_is_left(void **state)
 	out(ERR_ATTACH, ETIMEDOUT, false);
 	out(ERR_ATTACH, ESRCH, false);
 	out(ERR_ATTACH, 0, false);
+	out(ERR_TARGET, ENOTCONN, true);
+	out(ERR_NODE, ENOTCONN, true);
+	out(ERR_CAPTURE, ENOTCONN, true);
+	out(ERR_FAILED, ENOTCONN, true);
+	out(ERR_TARGET, 0, false);
+	out(ERR_NODE, EIO, false);
+	out(ERR_FAILED, ETIMEDOUT, false);
 	out(ERR_SSH, ENOTCONN, false);
+	out(ERR_INTERRUPTED, ENOTCONN, false);
 	out(ERR_INTERRUPTED, 0, false);
 }
 
