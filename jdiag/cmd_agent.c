@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jdiag/agent/ended.h"
 #include "jdiag/agent/module.h"
 #include "jdiag/agent/place.h"
 #include "jdiag/agent/source.h"
@@ -206,7 +207,7 @@ static void clean_up(struct job *j, struct error *err)
 	struct error e = {0};
 	bool removed;
 
-	if (!j->is_placed || err->sys == ESRCH || (agent_is_out(err) && j->placed.existed))
+	if (!j->is_placed || (agent_is_out(err) && j->placed.existed))
 		return;
 	if (agent_is_out(err) &&
 	    agent_unplace(j->session->helper, &j->ref, j->placed.path, &removed, &e) == 0) {
@@ -233,6 +234,8 @@ static int load(struct job *j, struct error *err)
 	progress_phase(j->progress, "load");
 	if (agent_load(j->session->helper, &j->ref, &r, err) == 0)
 		return 0;
+	if (err->sys == ESRCH)
+		return agent_tell_end(j->session, j->session->container, err);
 	clean_up(j, err);
 	return -1;
 }

@@ -12,7 +12,6 @@
 #include <math.h>
 
 #include "jdiag/exporter/before.h"
-#include "jdiag/exporter/ended.h"
 #include "jdiag/exporter/find.h"
 #include "jdiag/exporter/page.h"
 #include "jdiag/exporter/port.h"
@@ -348,25 +347,6 @@ static void test_ended(void **state)
 	assert_false(exporter_jvm_ended(&link));
 }
 
-static void test_ends(void **state)
-{
-	auto_json json_t *pod = object(
-		"{\"status\": {\"containerStatuses\": [{\"name\": \"app\", \"restartCount\": 1,"
-		"\"state\": {\"running\": {}}, \"lastState\": {\"terminated\": {\"exitCode\": 1,"
-		"\"reason\": \"Error\", \"containerID\": \"containerd://aa\"}}}],"
-		"\"initContainerStatuses\": [{\"state\": {\"terminated\": {\"exitCode\": 137,"
-		"\"signal\": 9, \"reason\": \"OOMKilled\", \"containerID\": \"docker://bb\"}}}]}}");
-	char how[128];
-
-	(void)state;
-	assert_int_equal(exporter_ended_status(pod, "aa", how), 1);
-	assert_string_equal(how, "exit status 1 (Error)");
-	assert_int_equal(exporter_ended_status(pod, "bb", how), 1);
-	assert_string_equal(how, "signal 9 (OOMKilled)");
-	assert_int_equal(exporter_ended_status(pod, "cc", how), 0);
-	assert_int_equal(exporter_ended_status(NULL, "aa", how), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,7 +360,6 @@ int main(void)
 		cmocka_unit_test(test_library),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_options),
-		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_reloads),
 		cmocka_unit_test(test_large_pages),
