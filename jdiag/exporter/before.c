@@ -116,24 +116,27 @@ static int check_memory(struct looking *l, struct error *err)
 }
 
 /* One that nobody has, and that the JVM can have: that is tried. */
-static int try_port(struct looking *l, uint16_t port, struct error *err)
+static int try_port(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		    struct error *err)
 {
 	auto_json json_t *answer = NULL;
 
-	if (survey_with(l->w->session->helper, &l->j->ref, port, NULL, &answer, err) < 0)
+	if (survey_with(w->session->helper, &j->ref, port, NULL, &answer, err) < 0)
 		return -1;
 	return port_check_bind(port, answer, err);
 }
 
-static int check_port(struct looking *l, struct error *err)
+/* From `first` on. */
+static int choose_port(struct exporter_work *w, const struct exporter_jvm *j, uint16_t first,
+		       const json_t *survey, uint16_t *ret, struct error *err)
 {
-	const struct port_range *range = &l->w->settings->ports;
-	struct port_range rest = *range;
+	const struct port_range *range = &w->settings->ports;
+	struct port_range rest = {first, range->last};
 	struct error why = {0};
 
-	for (; port_choose(&rest, l->j->survey, l->w->pod, &l->b->port, &why) == 0; rest.first++) {
-		rest.first = l->b->port;
-		if (try_port(l, l->b->port, &why) == 0)
+	for (; port_choose(&rest, survey, w->pod, ret, &why) == 0; rest.first++) {
+		rest.first = *ret;
+		if (try_port(w, j, *ret, &why) == 0)
 			return 0;
 		if (why.code != ERR_REFUSED) {
 			*err = why;
@@ -143,6 +146,27 @@ static int check_port(struct looking *l, struct error *err)
 			break;
 	}
 	return port_none(range, &why, err);
+}
+
+static int check_port(struct looking *l, struct error *err)
+{
+	return choose_port(l->w, l->j, l->w->settings->ports.first, l->j->survey, &l->b->port, err);
+}
+
+int exporter_before_next_port(struct exporter_work *w, const struct exporter_jvm *j,
+			      struct exporter_before *b, struct error *err)
+{
+	const struct port_range *range = &w->settings->ports;
+	auto_json json_t *now = NULL;
+	struct error why = {0};
+
+	if (b->port >= range->last) {
+		error_set(&why, ERR_REFUSED, "somebody else has got port %u meanwhile", b->port);
+		return port_none(range, &why, err);
+	}
+	if (survey(w->session->helper, &j->ref, &now, err) < 0)
+		return -1;
+	return choose_port(w, j, (uint16_t)(b->port + 1), now, &b->port, err);
 }
 
 /* ---- what the JVM is asked ---- */

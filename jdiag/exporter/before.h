@@ -23,6 +23,11 @@ struct exporter_before {
  * reason has that code, else ERR_REFUSED. ret starts zeroed. */
 int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct exporter_before *ret,
 		    struct error *err) must_check;
+
+/* Somebody else has got b->port meanwhile: the next one of --port that is free; all else that was
+ * found counts as it did, the JVM is not asked again. ERR_REFUSED: there is none. */
+int exporter_before_next_port(struct exporter_work *w, const struct exporter_jvm *j,
+			      struct exporter_before *b, struct error *err) must_check;
 void exporter_before_release(struct exporter_before *b);
 
 /* The agent's options, "PORT:FILE": as the exporter's own expression takes them. ERR_REFUSED. */

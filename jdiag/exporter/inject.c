@@ -14,8 +14,6 @@
 #include "jdiag/session.h"
 #include "jdiag/target.h"
 
-#define MAX_PORTS_LOST 8 /* to others, before it is given up */
-
 static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 		 const struct exporter_before *b)
 {
@@ -30,6 +28,35 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 	json_object_set_new(r, "warns", json_boolean(b->warns));
 	json_object_set_new(r, "plan",
 			    json_string("place jar and configuration, load, scrape, annotate"));
+}
+
+/* Worked on side by side, or by somebody else: another JVM has got the port since it was looked at.
+ * Nothing was loaded. */
+static bool takes_next_port(const struct exporter_work *w, const struct error *why)
+{
+	const struct port_range *ports = &w->settings->ports;
+
+	return why->code == ERR_REFUSED && why->sys == EADDRINUSE && ports->first < ports->last;
+}
+
+/* A port that was lost is not tried again: who has it may take long until that is seen. */
+static int put_somewhere(struct exporter_work *w, const struct exporter_jvm *j,
+			 struct exporter_before *b, struct error *err)
+{
+	struct error why = {0};
+
+	while (exporter_put(w, j, b, &why) < 0) {
+		if (!takes_next_port(w, &why)) {
+			*err = why;
+			return -1;
+		}
+		if (exporter_before_next_port(w, j, b, err) < 0)
+			return error_hint(err, "%s%snothing was loaded", err->hint,
+					  *err->hint ? "\n" : "");
+		progress_note(w->progress, "%s: %u is taken instead", why.msg, b->port);
+		why = (struct error){0};
+	}
+	return 0;
 }
 
 static int put_new(struct exporter_work *w, struct exporter_jvm *j, struct error *err)
@@ -47,10 +74,10 @@ static int put_new(struct exporter_work *w, struct exporter_jvm *j, struct error
 		plan(w, j, &b);
 		return 0;
 	}
-	return exporter_put(w, j, &b, err);
+	return put_somewhere(w, j, &b, err);
 }
 
-static int try_one(struct exporter_work *w, const json_t *jvm, struct error *err)
+static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *err)
 {
 	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
 
@@ -72,31 +99,6 @@ static int try_one(struct exporter_work *w, const json_t *jvm, struct error *err
 		break;
 	}
 	return put_new(w, &j, err);
-}
-
-/* Pods of one network, worked on side by side: another one has taken the port since it was looked
- * at. Nothing was loaded. */
-static bool takes_next_port(const struct exporter_work *w, const struct error *why)
-{
-	const struct port_range *ports = &w->settings->ports;
-
-	return why->code == ERR_REFUSED && why->sys == EADDRINUSE && ports->first < ports->last;
-}
-
-static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *err)
-{
-	for (int i = 1; i < MAX_PORTS_LOST; i++) {
-		struct error why = {0};
-
-		if (try_one(w, jvm, &why) == 0)
-			return 0;
-		if (!takes_next_port(w, &why)) {
-			*err = why;
-			return -1;
-		}
-		progress_note(w->progress, "%s: another one is taken", why.msg);
-	}
-	return try_one(w, jvm, err);
 }
 
 /* Of several the others go on. */
