@@ -82,6 +82,11 @@ static int check_settings(struct looking *l, struct error *err)
 	return program_check_settings(properties(l), l->w->settings->generation, err);
 }
 
+static int check_http(struct looking *l, struct error *err)
+{
+	return program_check_http(properties(l), err);
+}
+
 /* The JVM has them open: they are on a class path, whether something of them is loaded or not. */
 static int check_open_jars(struct looking *l, struct error *err)
 {
@@ -143,6 +148,13 @@ static int check_library(struct looking *l, struct error *err)
 			  class == f->collector ? "0.16.1" : "0.20.0");
 }
 
+/* WildFly has such a class, which only its own loaders find, and makes the MBean server with it at
+ * its start: the exporter takes the one that is there. */
+static int check_mbeans(struct looking *l, struct error *err)
+{
+	return l->b->found.mbeans ? 0 : program_check_mbeans(properties(l), err);
+}
+
 static int check_manager_class(struct looking *l, struct error *err)
 {
 	const struct exporter_found *f = &l->b->found;
@@ -180,7 +192,7 @@ static int check_walk(struct looking *l, struct error *err)
 static int ask_classes(struct looking *l, struct error *err)
 {
 	static before_check *const first[] = {check_walk};
-	static before_check *const classes[] = {check_library, check_manager_class};
+	static before_check *const classes[] = {check_library, check_manager_class, check_mbeans};
 	size_t before = json_array_size(l->b->against);
 
 	if (!may_look(l))
@@ -196,8 +208,8 @@ static int ask_classes(struct looking *l, struct error *err)
 
 int before_ask(struct looking *l, struct error *err)
 {
-	static before_check *const program[] = {check_allowed, check_manager, check_settings,
-						check_class_path, check_modules};
+	static before_check *const program[] = {check_allowed, check_manager,	 check_settings,
+						check_http,    check_class_path, check_modules};
 
 	if (learn(l, err) < 0 || before_run(l, program, ARRAY_SIZE(program), err) < 0)
 		return -1;

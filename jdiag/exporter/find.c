@@ -177,6 +177,11 @@ static bool looks_at_callers(const char *name, size_t len)
 	return false;
 }
 
+static bool is_mbean_server(const char *name, size_t len)
+{
+	return is(name, len, "com.sun.jmx.mbeanserver.JmxMBeanServer");
+}
+
 static bool is_policy(const char *name, size_t len)
 {
 	return is(name, len, "sun.security.provider.PolicyFile");
@@ -290,12 +295,15 @@ bool exporter_manager_in(const char *text, size_t len, char name[256])
 
 static void look_for_program(const char *text, size_t len, struct exporter_found *ret)
 {
+	char name[256];
+
 	if (!exporter_library_in(text, len, ret->library))
 		ret->library[0] = '\0';
 	if (!exporter_collector_in(text, len, ret->collector))
 		ret->collector[0] = '\0';
 	if (!exporter_manager_in(text, len, ret->manager))
 		ret->manager[0] = '\0';
+	ret->mbeans = class_in(text, len, is_mbean_server, name);
 }
 
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,

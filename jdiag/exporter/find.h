@@ -34,6 +34,7 @@ struct exporter_found {
 	char library[256];   /* a class of io.prometheus.metrics, under that name */
 	char collector[256]; /* a class of io.prometheus.jmx, the same */
 	char manager[256];   /* a class by which a security manager is known */
+	bool mbeans;	     /* there is an MBean server already */
 };
 
 /* "jmx_prometheus_javaagent-1.0.1-0123456789ab.jar": how jdiag calls a jar of that version and

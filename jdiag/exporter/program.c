@@ -43,6 +43,41 @@ int program_check_settings(const char *properties, enum exporter_generation g, s
 	return error_hint(err, "take an exporter that does not look there: --jar FILE with 0.20.0");
 }
 
+/* ---- classes of its own where the exporter takes the JDK's ---- */
+
+static const struct provider {
+	const char *property, *jdk, *what;
+} providers[] = {
+	{"com.sun.net.httpserver.HttpServerProvider",
+	 "sun.net.httpserver.DefaultHttpServerProvider", "HTTP server"},
+	{"javax.management.builder.initial", "javax.management.MBeanServerBuilder", "MBean server"},
+};
+
+static int check_provider(const struct provider *p, const char *properties, struct error *err)
+{
+	auto_free char *class = java_property(properties, p->property);
+
+	if (!class || !*class || strcmp(class, p->jdk) == 0)
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "the JVM has the system property '%s', by which the program brings its own %s: "
+		  "where the exporter cannot make one with it, it ends the JVM",
+		  p->property, p->what);
+	return error_hint(err,
+			  "start it without that property, or let the program serve its metrics "
+			  "itself");
+}
+
+int program_check_http(const char *properties, struct error *err)
+{
+	return check_provider(&providers[0], properties, err);
+}
+
+int program_check_mbeans(const char *properties, struct error *err)
+{
+	return check_provider(&providers[1], properties, err);
+}
+
 /* ---- the class path ---- */
 
 bool program_shares_jar(const char *name, enum exporter_generation g)

@@ -20,6 +20,11 @@ int program_check_manager(const char *properties, struct error *err) must_check;
 int program_check_settings(const char *properties, enum exporter_generation g,
 			   struct error *err) must_check;
 
+/* An HTTP server, an MBean server of its own, by a system property with a class that may not be
+ * found. The latter does no harm where the JVM has its MBean server already. */
+int program_check_http(const char *properties, struct error *err) must_check;
+int program_check_mbeans(const char *properties, struct error *err) must_check;
+
 /* A jar by its name: is it one with classes that this exporter has under the same names? */
 bool program_shares_jar(const char *name, enum exporter_generation g) must_check;
 

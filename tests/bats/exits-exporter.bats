@@ -113,6 +113,13 @@ at_once() {
 	ends "PROMETHEUS_CONFIG in its environment"
 }
 
+@test "an HTTP server, an MBean server of the program's that is not found" {
+	pod_up web --java "-Dcom.sun.net.httpserver.HttpServerProvider=Nowhere -Djavax.management.builder.initial=Nowhere"
+	refused "2 reasons are against it"
+	tells "'javax.management.builder.initial'"
+	ends "'com.sun.net.httpserver.HttpServerProvider'"
+}
+
 @test "modules: --limit-modules" {
 	pod_up web --java --limit-modules=java.base,java.instrument,java.logging,java.management
 	ends "without module 'jdk.httpserver'"

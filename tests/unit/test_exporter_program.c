@@ -98,6 +98,28 @@ static void test_settings(void **state)
 	assert_false(settings("io.prometheus.exporter.foo=1\n", EXPORTER_0_20));
 }
 
+/* An empty one counts as none. */
+static void test_providers(void **state)
+{
+	static const char own[] = "com.sun.net.httpserver.HttpServerProvider=a.SECRET\n"
+				  "javax.management.builder.initial=a.SECRET\n";
+	static const char jdk[] =
+		"com.sun.net.httpserver.HttpServerProvider="
+		"sun.net.httpserver.DefaultHttpServerProvider\n"
+		"javax.management.builder.initial=javax.management.MBeanServerBuilder\n";
+
+	(void)state;
+	assert_true(refused(program_check_http(own, &err), "brings its own HTTP server"));
+	assert_null(strstr(err.msg, "SECRET"));
+	assert_true(refused(program_check_mbeans(own, &err), "brings its own MBean server"));
+	assert_null(strstr(err.msg, "SECRET"));
+	assert_false(refused(program_check_http(jdk, &err), ""));
+	assert_false(refused(program_check_mbeans(jdk, &err), ""));
+	assert_false(
+		refused(program_check_mbeans("javax.management.builder.initial=\n", &err), ""));
+	assert_false(refused(program_check_http(HEAD "a=1\n", &err), ""));
+}
+
 /* ---- the class path ---- */
 
 static int class_path(const char *path, enum exporter_generation g)
@@ -296,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_properties),
 		cmocka_unit_test(test_managers_by_property),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_providers),
 		cmocka_unit_test(test_class_path),
 		cmocka_unit_test(test_modules),
 		cmocka_unit_test(test_added_modules),
