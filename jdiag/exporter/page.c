@@ -15,14 +15,14 @@
 #define RELOAD_MS 15000
 #define PAUSE_MS 300
 
-static int check(const struct prom_summary *s, struct error *err)
+int exporter_page_check(const struct prom_summary *s, struct error *err)
 {
 	if (!s->samples)
 		return error_set(err, ERR_FAILED, "the page has no samples");
-	if (!s->jmx && !s->jvm)
+	if (!s->has_scrape_error)
 		return error_set(err, ERR_FAILED,
-				 "the page is not a JMX exporter's: no jmx_* and no jvm_* in it");
-	if (s->has_scrape_error && s->scrape_error != 0)
+				 "the page is not a JMX exporter's: no jmx_scrape_error in it");
+	if (s->scrape_error != 0)
 		return error_set(err, ERR_FAILED,
 				 "the exporter could not read the MBeans (jmx_scrape_error is %g)",
 				 s->scrape_error);
@@ -37,6 +37,20 @@ int exporter_page_hint(struct error *err)
 			       "includeObjectNames (whitelistObjectNames before 0.17)");
 }
 
+/* 1.0 collects its own metrics before those of the MBeans (PrometheusRegistry.scrape): its very
+ * first page says nothing about itself. */
+static int scrape(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
+		  const char *path, uint64_t wait_ms, struct scrape *ret, struct error *err)
+{
+	struct helper *h = w->session->helper;
+
+	if (scrape_pod(h, &j->ref, port, path, wait_ms, ret, err) < 0)
+		return -1;
+	if (ret->summary.has_scrape_error || !ret->summary.jvm)
+		return 0;
+	return scrape_pod(h, &j->ref, port, path, 0, ret, err);
+}
+
 int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		  const char *path, uint64_t wait_ms, struct scrape *ret, struct error *err)
 {
@@ -44,11 +58,11 @@ int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_
 	struct error why = {0};
 
 	progress_phase(w->progress, "scrape");
-	if (scrape_pod(w->session->helper, &j->ref, port, path, wait_ms, &s, &why) < 0) {
+	if (scrape(w, j, port, path, wait_ms, &s, &why) < 0) {
 		*err = why;
 		return exporter_page_hint(err);
 	}
-	if (check(&s.summary, err) < 0)
+	if (exporter_page_check(&s.summary, err) < 0)
 		return -1;
 	*ret = s;
 	return 0;

@@ -8,8 +8,11 @@
 #include "jdiag/exporter/work.h"
 #include "jdiag/scrape.h"
 
-/* Scraped, and it is the page of a JMX exporter that could collect: samples of jmx_* or jvm_*, no
- * scrape error. While nothing listens it is tried for wait_ms. ERR_FAILED. */
+/* Is it the page of a JMX exporter that could collect? All of them have jmx_scrape_error; jvm_* is
+ * also in those of other libraries (Micrometer's). ERR_FAILED. */
+int exporter_page_check(const struct prom_summary *s, struct error *err) must_check;
+
+/* Scraped, and that is what it is. While nothing listens it is tried for wait_ms. ERR_FAILED. */
 int exporter_page(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
 		  const char *path, uint64_t wait_ms, struct scrape *ret,
 		  struct error *err) must_check;

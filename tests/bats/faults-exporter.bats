@@ -60,6 +60,10 @@ no_proof() {
 	no_proof empty error
 }
 
+@test "a page of metrics of the JVM, but not of the exporter" {
+	no_proof other
+}
+
 @test "a page without end" {
 	no_proof huge
 }

@@ -243,6 +243,32 @@ static void test_place_of_the_configuration(void **state)
 
 /* ---- pages ---- */
 
+static int page(const char *text)
+{
+	struct prom_summary s;
+
+	err = (struct error){0};
+	if (prom_parse(text, strlen(text), "text/plain; version=0.0.4", &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	return exporter_page_check(&s, &err);
+}
+
+/* Other libraries have jvm_*, too, and programs a jmx_*. */
+static void test_whose_page(void **state)
+{
+	(void)state;
+	assert_int_equal(page("jmx_scrape_error 0.0\njvm_threads_current 12.0\n"), 0);
+	assert_int_equal(page("jmx_scrape_error 0.0\n"), 0);
+	assert_int_equal(page("jmx_scrape_error 1.0\njvm_threads_current 12.0\n"), -1);
+	assert_non_null(strstr(err.msg, "could not read the MBeans"));
+	assert_int_equal(page("jvm_threads_live_threads 12.0\njmx_connections 1\n"), -1);
+	assert_int_equal(err.code, ERR_FAILED);
+	assert_non_null(strstr(err.msg, "no jmx_scrape_error in it"));
+	assert_int_equal(page("a 1\n"), -1);
+	assert_int_equal(page("# nothing\n"), -1);
+	assert_non_null(strstr(err.msg, "no samples"));
+}
+
 /* Counters of a page, as they come, and what is made of each: "." wait, "+" done, "-" refused. */
 struct page {
 	double reloads, failures;
@@ -361,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_whose_page),
 		cmocka_unit_test(test_reloads),
 		cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_place_of_the_configuration),

@@ -125,6 +125,8 @@ public final class Naughty {
 				send("200 OK", TEXT, "", "");
 			} else if (page.equals("error")) {
 				send("500 Internal Server Error", "text/plain", "", "java.lang.NullPointerException\n");
+			} else if (page.equals("other")) { // of another library
+				send("200 OK", TEXT, "", "# TYPE jvm_threads_live_threads gauge\njvm_threads_live_threads 12.0\n");
 			} else if (page.equals("redirect")) {
 				send("302 Found", "text/plain", "Location: http://169.254.169.254/metrics\r\n", "");
 			} else if (page.equals("failing")) { // a scrape that failed, as the exporter says it
