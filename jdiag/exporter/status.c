@@ -62,9 +62,13 @@ static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
 {
 	json_t *r = exporter_result(w, j, j->restarted ? "restarted" : "none");
 
-	set_reason(r, j->restarted ? "the JVM was restarted since it was injected: run inject "
-				     "again"
-				   : "nobody has loaded an exporter");
+	if (j->restarted)
+		set_reason(r, "the JVM was restarted since it was injected: run inject again");
+	else if (json_bool_at(j->survey, "truncated", false))
+		set_reason(r, "no exporter is seen from outside, where not all could be looked at");
+	else
+		set_reason(r, "no exporter is seen from outside (one in a jar of another name "
+			      "would not be)");
 }
 
 static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)

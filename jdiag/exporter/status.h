@@ -17,7 +17,7 @@ struct target;
  *	unmarked    by jdiag, not annotated
  *	foreign     by somebody else
  *	restarted   the container, since then
- *	none        nobody has loaded one, as far as is seen
+ *	none        none is seen from outside: by jars and command line, not by classes
  *	no-jvm      no JVM runs in the pod, or this one has just ended
  *	failed      this JVM could not be looked at, with code, reason and hint
  */

@@ -205,10 +205,12 @@ static void test_whose_mark(void **state)
 
 /* ---- several JVMs, of which one is not as it was ---- */
 
-#define NOTHING_THERE                                                      \
+#define NOTHING_SEEN                                                       \
 	"{\"listening\":[],\"own\":[],\"jars\":[],\"agents\":[],"          \
 	"\"security_manager\":false,\"memory\":{\"limit\":0,\"usage\":0}," \
-	"\"truncated\":false}"
+	"\"truncated\":"
+#define NOTHING_THERE NOTHING_SEEN "false}"
+#define NOTHING_ALL NOTHING_SEEN "true}"
 #define ENDED "{\"code\":\"target\",\"errno\":0,\"message\":\"process 1031 has ended\"}"
 #define BROKEN "{\"code\":\"node\",\"errno\":5,\"message\":\"cannot read\",\"hint\":\"ask\"}"
 
@@ -267,6 +269,22 @@ static void assert_result(const json_t *results, size_t i, int pid, const char *
 	assert_string_equal(json_str_at(r, "reason", ""), reason);
 }
 
+#define NOT_SEEN "no exporter is seen from outside (one in a jar of another name would not be)"
+
+/* What a status says is no more than was looked at. */
+static void test_status_of_what_was_seen(void **state)
+{
+	auto_json json_t *results = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(work_on_two(exporter_status, NOTHING_ALL, NOTHING_THERE, &results, &err),
+			 0);
+	assert_result(results, 0, 1, "none",
+		      "no exporter is seen from outside, where not all could be looked at");
+	assert_result(results, 1, 31, "none", NOT_SEEN);
+}
+
 static void test_one_that_ends_stops_no_status(void **state)
 {
 	auto_json json_t *ended = NULL, *broken = NULL;
@@ -276,10 +294,10 @@ static void test_one_that_ends_stops_no_status(void **state)
 	assert_int_equal(work_on_two(exporter_status, ENDED, NOTHING_THERE, &ended, &err), 0);
 	assert_int_equal(json_array_size(ended), 2);
 	assert_result(ended, 0, 1, "no-jvm", "process 1031 has ended");
-	assert_result(ended, 1, 31, "none", "nobody has loaded an exporter");
+	assert_result(ended, 1, 31, "none", NOT_SEEN);
 	assert_int_equal(work_on_two(exporter_status, NOTHING_THERE, BROKEN, &broken, &err), 0);
 	assert_int_equal(json_array_size(broken), 2);
-	assert_result(broken, 0, 1, "none", "nobody has loaded an exporter");
+	assert_result(broken, 0, 1, "none", NOT_SEEN);
 	assert_result(broken, 1, 31, "failed", "cannot read");
 	assert_int_equal(json_u64_at(json_array_get(broken, 1), "code", 0), ERR_NODE);
 }
@@ -344,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_states),
 		cmocka_unit_test(test_whose_mark),
+		cmocka_unit_test(test_status_of_what_was_seen),
 		cmocka_unit_test(test_one_that_ends_stops_no_status),
 		cmocka_unit_test(test_which_was_restarted),
 		cmocka_unit_test(test_each_failure_is_told_once),
