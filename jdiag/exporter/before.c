@@ -53,6 +53,17 @@ int before_check_java(struct looking *l, struct error *err)
 	return error_hint(err, "take an older one: --jar FILE");
 }
 
+/* What was not seen may be a library, a setting or an agent. */
+static int check_seen(struct looking *l, struct error *err)
+{
+	if (!json_bool_at(l->j->survey, "truncated", false))
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "not all of the JVM could be looked at: it has more jars, files or sockets open "
+		  "than are looked at, or its command line or environment cannot be read");
+	return error_hint(err, "give it the agent at its start: -javaagent:JAR=PORT:FILE");
+}
+
 static int check_security(struct looking *l, struct error *err)
 {
 	if (!json_bool_at(l->j->survey, "security_manager", false))
@@ -246,8 +257,8 @@ int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct expo
 		    struct error *err)
 {
 	static before_check *const outside[] = {
-		check_vm,	check_attach, check_variable, before_check_java,
-		check_security, check_memory, check_room,     check_port,
+		check_vm,	check_attach, check_seen, check_variable, before_check_java,
+		check_security, check_memory, check_room, check_port,
 	};
 	auto_cleanup(before_forget) struct looking l = {.w = w, .j = j, .b = ret};
 
