@@ -339,6 +339,8 @@ void enter_stop(struct enter_child *c)
 	}
 	c->pid = 0;
 	fd_close(&c->fd);
+	if (c->raw.data) /* what a JVM tells may be secrets */
+		explicit_bzero(c->raw.data, c->raw.cap);
 	buf_release(&c->raw);
 }
 

@@ -271,6 +271,8 @@ static void end(struct helper_state *h, struct op_request *r)
 		free(k->args[i]);
 	}
 	target_close(&k->target);
+	if (k->text.data) /* system properties and command lines have passwords in them */
+		explicit_bzero(k->text.data, k->text.cap);
 	buf_release(&k->text);
 	free(k);
 	r->state = NULL;

@@ -466,6 +466,8 @@ void hotspot_stop(struct hotspot *a)
 		if (enter_run(a->req.proc, &r, NULL, &ignored) < 0)
 			ignored.code = ERR_NONE;
 	}
+	if (a->raw.data) /* what a JVM tells may be secrets */
+		explicit_bzero(a->raw.data, a->raw.cap);
 	buf_release(&a->raw);
 	a->phase = HOTSPOT_IDLE;
 	a->triggered = a->signalled = false;
