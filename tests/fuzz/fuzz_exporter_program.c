@@ -26,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!program_check_manager(text, &err);
 	(void)!program_check_settings(text, EXPORTER_1_0, &err);
 	(void)!program_check_class_path(text, EXPORTER_1_0, &err);
-	(void)!program_check_modules(text, text, text, &err);
+	(void)!program_check_modules(text, text, text, EXPORTER_0_12, &err);
+	(void)!program_check_http(text, &err);
+	(void)!program_check_mbeans(text, &err);
 	return 0;
 }
