@@ -65,7 +65,8 @@ int survey_with(struct helper *h, const struct jvmref *j, uint16_t port, const c
 		json_object_set_new(params, "variable", json_string(variable));
 	if (helper_call(h, "survey", params, SURVEY_MS, &answer, err) < 0)
 		return -1;
-	if (!is_survey(answer) || (port && !is_size(json_object_get(answer, "bind"))))
+	if (!is_survey(answer) || (port && (!is_size(json_object_get(answer, "bind")) ||
+					    !is_size(json_object_get(answer, "next")))))
 		return error_set(err, ERR_FAILED, "protocol error: what 'survey' answered is none");
 	*ret = STEAL(answer);
 	return 0;
@@ -79,6 +80,13 @@ int survey(struct helper *h, const struct jvmref *j, struct json_t **ret, struct
 int survey_bind(const struct json_t *answer)
 {
 	return (int)(json_u64_at(answer, "bind", 0) & INT_MAX);
+}
+
+uint16_t survey_next(const struct json_t *answer)
+{
+	uint64_t next = json_u64_at(answer, "next", 0);
+
+	return next <= UINT16_MAX ? (uint16_t)next : 0;
 }
 
 bool survey_listens(const struct json_t *answer, uint16_t port)

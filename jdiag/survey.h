@@ -23,6 +23,10 @@ int survey_with(struct helper *h, const struct jvmref *j, uint16_t port, const c
 /* 0: the JVM could listen on the port that was asked for; else the errno that it would get. */
 int survey_bind(const struct json_t *survey);
 
+/* The port that was asked for, or, where the kernel may give that to a connection, the next that it
+ * gives to nobody; 0: there is none. */
+uint16_t survey_next(const struct json_t *survey);
+
 /* Anybody, tcp or tcp6; true as well when there are so many that nobody can tell. */
 bool survey_listens(const struct json_t *survey, uint16_t port);
 bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */

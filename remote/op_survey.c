@@ -12,6 +12,7 @@
 #include "remote/cgroup.h"
 #include "remote/enter.h"
 #include "remote/jvm_args.h"
+#include "remote/local_ports.h"
 #include "remote/netns.h"
 #include "remote/ops.h"
 #include "remote/port_probe.h"
@@ -268,6 +269,7 @@ static int tell_port(struct look *l, const struct target *t, struct error *err)
 	if (port_probe_here(&p, &sys, err) < 0)
 		return -1;
 	jsonw_u64(&l->w, "bind", (uint64_t)sys);
+	jsonw_u64(&l->w, "next", local_ports_next_here(l->proc->fd, p.port));
 	return 0;
 }
 

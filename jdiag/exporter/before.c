@@ -126,15 +126,18 @@ static int check_memory(struct looking *l, struct error *err)
 	return error_hint(err, "raise the limit, or go on with --force");
 }
 
-/* One that nobody has, and that the JVM can have: that is tried. */
+/* One that nobody has, that the JVM can have, and that the kernel gives to nobody: that is tried.
+ * *ret_next: where to go on, if that is above it. */
 static int try_port(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
-		    struct error *err)
+		    unsigned int *ret_next, struct error *err)
 {
 	auto_json json_t *answer = NULL;
 
+	*ret_next = 0;
 	if (survey_with(w->session->helper, &j->ref, port, NULL, &answer, err) < 0)
 		return -1;
-	return port_check_bind(port, answer, err);
+	*ret_next = survey_next(answer) == port ? port + 1u : survey_next(answer);
+	return port_check_bind(port, answer, err) < 0 ? -1 : port_check_kept(port, answer, err);
 }
 
 /* From `first` on. */
@@ -144,17 +147,18 @@ static int choose_port(struct exporter_work *w, const struct exporter_jvm *j, ui
 	const struct port_range *range = &w->settings->ports;
 	struct port_range rest = {first, range->last};
 	struct error why = {0};
+	unsigned int next = 0;
 
-	for (; port_choose(&rest, survey, w->pod, ret, &why) == 0; rest.first++) {
-		rest.first = *ret;
-		if (try_port(w, j, *ret, &why) == 0)
+	while (port_choose(&rest, survey, w->pod, ret, &why) == 0) {
+		if (try_port(w, j, *ret, &next, &why) == 0)
 			return 0;
 		if (why.code != ERR_REFUSED) {
 			*err = why;
 			return -1;
 		}
-		if (rest.first == rest.last)
+		if (next <= *ret || next > range->last)
 			break;
+		rest.first = (uint16_t)next;
 	}
 	return port_none(range, &why, err);
 }

@@ -120,6 +120,18 @@ int port_check_bind(uint16_t port, const json_t *survey, struct error *err)
 	return hint_other(err);
 }
 
+int port_check_kept(uint16_t port, const json_t *survey, struct error *err)
+{
+	if (survey_next(survey) == port)
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "port %u is one of those that the kernel gives to connections "
+		  "(net.ipv4.ip_local_port_range): one may have it before the exporter, which then "
+		  "ends the JVM",
+		  port);
+	return hint_other(err);
+}
+
 int port_none(const struct port_range *range, const struct error *why, struct error *err)
 {
 	if (range->first == range->last) {

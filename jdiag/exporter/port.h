@@ -31,6 +31,10 @@ int port_check(uint16_t port, const struct json_t *survey, const struct json_t *
  * there? ERR_REFUSED with why not; err->sys the errno that it would get. */
 int port_check_bind(uint16_t port, const struct json_t *survey, struct error *err) must_check;
 
+/* ... could the kernel give it to a connection, in the time until the exporter has it? ERR_REFUSED.
+ */
+int port_check_kept(uint16_t port, const struct json_t *survey, struct error *err) must_check;
+
 /* ERR_REFUSED: of one port why not, of many that none is. Returns -1. */
 int port_none(const struct port_range *range, const struct error *why, struct error *err);
 

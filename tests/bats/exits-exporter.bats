@@ -47,6 +47,18 @@ print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/holder" 3>&- &
 	ends "port 9404 is in use: nobody listens there"
 }
 
+@test "a port that connections get" {
+	pod_up web
+	nsenter --net="/proc/$(container pid web)/ns/net" sh -c 'echo 9404 9499 >/proc/sys/net/ipv4/ip_local_port_range
+echo 9450-9451,9470 >/proc/sys/net/ipv4/ip_local_reserved_ports'
+	refused "port 9404 is one of those that the kernel gives to connections"
+	refused "no port from 9404 to 9449 is free" --port 9404-9449
+	inject web --port 9404-9499 --dry-run -o json
+	json_lines 'x[0]["port"] == 9450'
+	inject web --port 9470 --dry-run -o json
+	json_lines 'x[0]["state"] == "planned"'
+}
+
 # at_once ARGUMENTS...: a run for each, all at the same time; sets $codes.
 at_once() {
 	local i=0 pids=() arguments pid

@@ -117,6 +117,7 @@ static void test_free_ports(void **state)
 static void test_ports_that_cannot_be_had(void **state)
 {
 	auto_json json_t *free_one = object("{\"bind\": 0}"), *old = object("{}");
+	auto_json json_t *given = object("{\"next\": 61000}"), *last = object("{\"next\": 0}");
 	auto_json json_t *used = object("{\"bind\": 98}"), *kept = object("{\"bind\": 13}");
 
 	(void)state;
@@ -128,6 +129,12 @@ static void test_ports_that_cannot_be_had(void **state)
 	assert_non_null(strstr(err.msg, "port 9404 is in use: nobody listens there"));
 	assert_int_equal(port_check_bind(9404, kept, &err), -1);
 	assert_int_equal(err.sys, EACCES);
+	assert_int_equal(port_check_kept(40000, given, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.msg, "that the kernel gives to connections"));
+	assert_int_equal(port_check_kept(61000, given, &err), 0);
+	assert_int_equal(port_check_kept(65535, last, &err), -1);
+	assert_int_equal(port_check_bind(9404, kept, &err), -1);
 	assert_non_null(strstr(err.msg, "the JVM cannot listen on port 9404"));
 	assert_non_null(strstr(err.hint, "--port"));
 }

@@ -66,7 +66,7 @@ static char *look(struct port_range ports, const char *seen, const char *const *
 
 static void test_what_was_not_seen(void **state)
 {
-	static const char *const tried[] = {"{\"bind\":0," SURVEY "true}", NULL};
+	static const char *const tried[] = {"{\"bind\":0,\"next\":9404," SURVEY "true}", NULL};
 	auto_free char *reasons = look((struct port_range){9404, 9404}, "{" SURVEY "true}", tried);
 	auto_free char *none = look((struct port_range){9404, 9404}, "{" SURVEY "false}", tried);
 
@@ -76,10 +76,33 @@ static void test_what_was_not_seen(void **state)
 	assert_non_null(strstr(none, "not HotSpot"));
 }
 
+#define TRIED(bind, next) "{\"bind\":" #bind ",\"next\":" #next "," SURVEY "false}"
+
+/* A range that the kernel gives to connections is left behind in one step. */
+static void test_ports_of_connections(void **state)
+{
+	static const char *const leaps[] = {TRIED(0, 61000), TRIED(98, 61000), TRIED(0, 61001),
+					    NULL};
+	static const char *const none[] = {TRIED(0, 61000), NULL}, *const end[] = {TRIED(0, 0),
+										   NULL};
+	auto_free char *found = look((struct port_range){32768, 61001}, "{" SURVEY "false}", leaps);
+	auto_free char *refused =
+		look((struct port_range){32768, 60999}, "{" SURVEY "false}", none);
+	auto_free char *one = look((struct port_range){40000, 40000}, "{" SURVEY "false}", none);
+	auto_free char *last = look((struct port_range){60000, 65535}, "{" SURVEY "false}", end);
+
+	(void)state;
+	assert_null(strstr(found, "port"));
+	assert_non_null(strstr(refused, "no port from 32768 to 60999 is free"));
+	assert_non_null(strstr(one, "port 40000 is one of those that the kernel gives"));
+	assert_non_null(strstr(last, "no port from 60000 to 65535 is free"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_not_seen),
+		cmocka_unit_test(test_ports_of_connections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

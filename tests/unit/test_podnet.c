@@ -158,12 +158,17 @@ static void ports_that_are_tried(void **state)
 	struct error err = {0};
 
 	(void)state;
-	if (survey_of_port("{\"bind\":98,\"listening\":[],\"own\":[]," REST, &in_use, &err) < 0)
+	if (survey_of_port("{\"bind\":98,\"next\":9404,\"listening\":[],\"own\":[]," REST, &in_use,
+			   &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(survey_bind(in_use), EADDRINUSE);
+	assert_int_equal(survey_next(in_use), 9404);
 	assert_int_equal(survey_of_port("{\"listening\":[],\"own\":[]," REST, &none, &err), -1);
 	assert_int_equal(
-		survey_of_port("{\"bind\":-1,\"listening\":[],\"own\":[]," REST, &none, &err), -1);
+		survey_of_port("{\"bind\":0,\"listening\":[],\"own\":[]," REST, &none, &err), -1);
+	assert_int_equal(survey_of_port("{\"bind\":-1,\"next\":1,\"listening\":[],\"own\":[]," REST,
+					&none, &err),
+			 -1);
 }
 
 static void addresses_of_interfaces(void **state)
