@@ -137,6 +137,13 @@ static int no_answer(const struct hotspot_request *q, struct error *err)
 	return -1;
 }
 
+static int too_large(const struct hotspot_request *q, struct error *err)
+{
+	error_set(err, ERR_ATTACH, "the JVM's answer is larger than %zu bytes", q->max_reply);
+	err->sys = EFBIG;
+	return -1;
+}
+
 static int read_reply(const struct hotspot_request *q, int fd, struct buf *answer,
 		      uint64_t deadline, struct error *err)
 {
@@ -156,8 +163,7 @@ static int read_reply(const struct hotspot_request *q, int fd, struct buf *answe
 			return jvm_is_gone(q) || answer->len <= 1 ? early_end(q, answer, err) : 0;
 		buf_add(answer, chunk, (size_t)n);
 		if (answer->overflow)
-			return error_set(err, ERR_ATTACH,
-					 "the JVM's answer is larger than %zu bytes", q->max_reply);
+			return too_large(q, err);
 	}
 }
 
@@ -179,7 +185,7 @@ static int talk(const struct hotspot_request *q, int fd, struct buf *answer, str
 {
 	int rc = exchange(q, fd, answer, err);
 
-	if (rc < 0 && err->sys != ETIMEDOUT)
+	if (rc < 0 && err->sys != ETIMEDOUT && err->sys != EFBIG)
 		err->sys = 0;
 	return rc;
 }

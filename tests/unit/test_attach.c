@@ -18,11 +18,13 @@
 
 #define NS_PID 7
 #define REPLY_MS 300
+#define FLOOD_MS 20000
 
 /* What pretends to be the JVM's listener. */
 enum listener {
 	CLOSES, /* it reads, and closes */
 	WAITS,	/* it never answers */
+	FLOODS, /* it answers without end */
 };
 
 struct jvm_process {
@@ -46,14 +48,18 @@ static int listen_in_tmp(int tmp)
 static void serve(int ready, int tmp, enum listener what)
 {
 	int listener = listen_in_tmp(tmp), fd;
-	char request[100];
+	static char request[65536] = "0\n";
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (listener < 0 || write(ready, "", 1) != 1)
 		_exit(2);
 	while ((fd = accept(listener, NULL, NULL)) >= 0)
 		if (what == CLOSES && read(fd, request, sizeof(request)) > 0)
 			close(fd);
+		else if (what == FLOODS)
+			while (write(fd, request, sizeof(request)) > 0)
+				;
 	_exit(3);
 }
 
@@ -92,7 +98,7 @@ static struct jvm jvm_of(const struct fake *f)
 
 /* Ask, and fail: with that errno and these words. */
 static void assert_fails(const struct fake *f, const struct procref *ref, const struct jvm *jvm,
-			 int sys, const char *words)
+			 uint64_t reply_ms, int sys, const char *words)
 {
 	auto_buf struct buf data = BUF_INIT(100);
 	const struct hotspot_request q = {
@@ -101,7 +107,7 @@ static void assert_fails(const struct fake *f, const struct procref *ref, const 
 		.jvm = jvm,
 		.tmp = f->tmp,
 		.data = &data,
-		.reply_ms = REPLY_MS,
+		.reply_ms = reply_ms,
 	};
 	struct hotspot a;
 	int rc = 0;
@@ -131,16 +137,16 @@ static void test_nothing_is_sent(void **state)
 	fake_start(&f, 01777);
 	jvm = jvm_of(&f);
 	jvm.reduced_signals = true;
-	assert_fails(&f, &f.target.ref, &jvm, ENOTCONN, "-Xrs");
+	assert_fails(&f, &f.target.ref, &jvm, REPLY_MS, ENOTCONN, "-Xrs");
 	fd = openat(f.tmp, ".java_pid7", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_fails(&f, &f.target.ref, &jvm, ENOTCONN, "is not a socket");
+	assert_fails(&f, &f.target.ref, &jvm, REPLY_MS, ENOTCONN, "is not a socket");
 	assert_int_equal(unlinkat(f.tmp, ".java_pid7", 0), 0);
 	/* one that is not the JVM */
 	fd = listen_in_tmp(f.tmp);
 	assert_true(fd >= 0);
-	assert_fails(&f, &f.target.ref, &jvm, ENOTCONN, "not by the JVM");
+	assert_fails(&f, &f.target.ref, &jvm, REPLY_MS, ENOTCONN, "not by the JVM");
 	close(fd);
 	fake_stop(&f);
 }
@@ -153,7 +159,7 @@ static void test_tmp_that_cannot_be_written(void **state)
 	(void)state;
 	fake_start(&f, 0755);
 	jvm = jvm_of(&f);
-	assert_fails(&f, &f.target.ref, &jvm, ENOTCONN, "cannot create");
+	assert_fails(&f, &f.target.ref, &jvm, REPLY_MS, ENOTCONN, "cannot create");
 	fake_stop(&f);
 }
 
@@ -167,11 +173,11 @@ static void test_no_answer(void **state)
 	fake_start(&f, 01777);
 	jvm = jvm_of(&f);
 	start(&p, f.tmp, CLOSES);
-	assert_fails(&f, &p.ref, &jvm, 0, "closed the connection unanswered");
+	assert_fails(&f, &p.ref, &jvm, REPLY_MS, 0, "closed the connection unanswered");
 	stop(&p);
 	assert_int_equal(unlinkat(f.tmp, ".java_pid7", 0), 0);
 	start(&p, f.tmp, WAITS);
-	assert_fails(&f, &p.ref, &jvm, ETIMEDOUT, "did not answer within");
+	assert_fails(&f, &p.ref, &jvm, REPLY_MS, ETIMEDOUT, "did not answer within");
 	stop(&p);
 	fake_stop(&f);
 }
@@ -212,12 +218,28 @@ static int close_proc(void **state)
 	return 0;
 }
 
+static void test_too_large(void **state)
+{
+	struct jvm_process p;
+	struct fake f;
+	struct jvm jvm;
+
+	(void)state;
+	fake_start(&f, 01777);
+	jvm = jvm_of(&f);
+	start(&p, f.tmp, FLOODS);
+	assert_fails(&f, &p.ref, &jvm, FLOOD_MS, EFBIG, "is larger than 1048576 bytes");
+	stop(&p);
+	fake_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_sent),
 		cmocka_unit_test(test_tmp_that_cannot_be_written),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_not_begun),
 	};
 
