@@ -1,5 +1,6 @@
 #include "jdiag/exporter/find.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "jdiag/ask.h"
 #include "jdiag/json.h"
 #include "jdiag/survey.h"
+#include "remote/base/limits.h"
 #include "remote/base/str.h"
 
 #define OURS EXPORTER_JAR "-"
@@ -306,17 +308,31 @@ static void look_for_program(const char *text, size_t len, struct exporter_found
 	ret->mbeans = class_in(text, len, is_mbean_server, name);
 }
 
+static int too_many(struct error *err)
+{
+	error_set(err, ERR_REFUSED,
+		  "the program has so many classes that the list of them does not fit into %d MiB: "
+		  "whether an exporter or its library is among them cannot be known",
+		  (int)(MAX_ASK_REPLY / MiB));
+	return error_hint(err, "give it the agent at its start: -javaagent:JAR=PORT:FILE");
+}
+
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
 			  struct error *err)
 {
 	bool old = jvmref_release(j) && jvmref_release(j) < 9;
 	const char *const args[] = {old ? "GC.class_histogram -all" : "VM.class_hierarchy"};
 	auto_cleanup(ask_reply_release) struct ask_reply r = {0};
+	struct error e = {0};
 	const char *text;
 	char name[256];
 
-	if (jvm_ask(h, j, "jcmd", args, 1, 0, &r, err) < 0)
+	if (jvm_ask(h, j, "jcmd", args, 1, 0, &r, &e) < 0) {
+		if (e.code == ERR_ATTACH && e.sys == EFBIG)
+			return too_many(err);
+		*err = e;
 		return -1;
+	}
 	text = buf_str(&r.text);
 	if (!exporter_is_class_list(text, r.text.len))
 		return error_set(err, ERR_ATTACH, "the JVM does not tell its classes: '%.60s'",

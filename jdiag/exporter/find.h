@@ -57,7 +57,8 @@ void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret)
 
 /* By the classes of the JVM: `GC.class_histogram -all` of Java 8, for which it stands still while
  * it walks through its heap (walk.h); `VM.class_hierarchy` since. Asks the JVM. ERR_ATTACH: also
- * when what it answers is no list of classes. */
+ * when what it answers is no list of classes; ERR_REFUSED when that is larger than MAX_ASK_REPLY,
+ * as of some 150,000 classes. */
 int exporter_find_classes(struct helper *h, const struct jvmref *j, struct exporter_found *ret,
 			  struct error *err) must_check;
 

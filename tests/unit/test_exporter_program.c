@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <jansson.h>
 
 #include "jdiag/exporter/find.h"
@@ -14,6 +15,7 @@
 #include "jdiag/exporter/properties.h"
 #include "jdiag/exporter/walk.h"
 #include "jdiag/json.h"
+#include "tests/unit/scripted_node.h"
 
 #define HEAD "#Sat Nov 21 17:00:00 UTC 2026\n"
 #define ALL "java.base java.desktop java.instrument java.logging java.management jdk.httpserver"
@@ -278,6 +280,36 @@ static void test_lists_of_classes(void **state)
 	assert_false(exporter_is_class_list("", 0));
 }
 
+/* What the JVM answers when it is asked for its classes: an error of that errno. */
+static void find(int sys)
+{
+	const struct jvmref jvm = {.pid = 7, .start_time = 8, .version = "17.0.1"};
+	struct exporter_found found = {0};
+	struct buf b = script();
+	char body[100];
+	struct node n;
+
+	snprintf(body, sizeof(body), "{\"code\":\"attach\",\"errno\":%d,\"message\":\"a\"}", sys);
+	say_to(&b, 1, FRAME_ERROR, body);
+	n.fake = (struct fake){0};
+	node_start(&n, b);
+	err = (struct error){0};
+	assert_int_equal(exporter_find_classes(n.helper, &jvm, &found, &err), -1);
+	node_stop(&n);
+}
+
+static void test_too_many_classes(void **state)
+{
+	(void)state;
+	find(EFBIG);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.msg, "so many classes"));
+	assert_non_null(strstr(err.hint, "-javaagent"));
+	find(ETIMEDOUT);
+	assert_int_equal(err.code, ERR_ATTACH);
+	assert_string_equal(err.msg, "a");
+}
+
 static void test_collectors(void **state)
 {
 	static const char text[] = "|--io.prometheus.jmx.JmxCollector/0x1\n";
@@ -327,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_managers_in_histograms),
 		cmocka_unit_test(test_lists_of_classes),
 		cmocka_unit_test(test_collectors),
+		cmocka_unit_test(test_too_many_classes),
 		cmocka_unit_test(test_walks),
 	};
 
