@@ -44,6 +44,19 @@ static bool is_of_same_jvm(const struct mark *a, const struct mark *b)
 	       a->start_time == b->start_time;
 }
 
+/* The configuration by the mark that its JVM has now; "" also without one. */
+static void config_of(const struct exporter_work *w, const struct mark *m, char ret[65])
+{
+	char names[MAX_MARKS][MARK_NAME], why[128];
+	size_t n = mark_names(w->pod, m->container, names);
+	struct mark now;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (mark_read(w->pod, names[i], &now, why) == 1 && is_of_same_jvm(&now, m))
+			memcpy(ret, now.config, sizeof(now.config));
+}
+
 static void choose(const struct exporter_work *w, struct mark *m)
 {
 	char names[MAX_MARKS][MARK_NAME], why[128];
@@ -148,17 +161,47 @@ static int try_once(struct exporter_work *w, const struct mark *m, const char *n
 	return error_hint(err, "it is without an exporter again: run the same command once more");
 }
 
+/* Another run has marked another configuration since: whose file came last is not known. */
+static bool is_outrun(const struct exporter_work *w, const struct mark *m, const char *first)
+{
+	char now[65];
+
+	config_of(w, m, now);
+	return m->config[0] && strcmp(now, first) != 0 && strcmp(now, m->config) != 0;
+}
+
+static int tell_outrun(struct error *err)
+{
+	error_set(err, ERR_REFUSED,
+		  "another run has given the exporter another configuration at the same time: "
+		  "the mark names neither");
+	err->sys = ESTALE;
+	return error_hint(err, "run the same command again");
+}
+
 static int change(struct exporter_work *w, const struct mark *m, const char *name, bool *ret,
 		  struct error *err)
 {
-	char told[MARK_TOLD] = "";
-	bool changed = false;
+	char told[MARK_TOLD] = "", first[65] = "";
+	bool changed = false, outrun = false;
+	struct mark neither;
 	int rc = w->pod ? 0 : 1;
 
-	for (int i = 0; rc == 0 && i < TRIES; i++)
+	if (m && rc == 0)
+		config_of(w, m, first);
+	for (int i = 0; rc == 0 && i < TRIES; i++) {
 		rc = try_once(w, m, name, &changed, told, err);
+		if (rc != 0 || !m || !is_outrun(w, m, first))
+			continue;
+		neither = *m;
+		neither.config[0] = '\0';
+		m = &neither;
+		outrun = true;
+	}
 	if (rc == 0)
 		return error_set(err, ERR_API, "the pod is changed all the time, by somebody else");
+	if (rc > 0 && outrun)
+		return tell_outrun(err);
 	if (rc > 0 && told[0])
 		progress_note(w->progress, "%s", told);
 	if (rc > 0 && ret)

@@ -11,10 +11,11 @@ struct mark exporter_mark_new(const struct exporter_jvm *j, uint16_t port, const
 			      const char *config_sha256);
 
 /*
- * The pod gets the mark, by exporter_mark_patch; where it was changed
- * meanwhile, it is read again, and tried again as long as the container is the one that the mark is
- * of. What Prometheus will not see is told. *ret (may be NULL): whether anything had to be changed.
- * Without a pod, nothing. ERR_API, ERR_TARGET.
+ * The pod gets the mark, by exporter_mark_patch; where it was changed meanwhile, it is read again,
+ * and tried again as long as the container is the one that the mark is of. What Prometheus will not
+ * see is told. *ret (may be NULL): whether anything had to be changed. Without a pod, nothing.
+ * ERR_API, ERR_TARGET; ERR_REFUSED, ESTALE: another run has marked another configuration meanwhile,
+ * the mark has none now.
  */
 int exporter_annotate(struct exporter_work *w, const struct mark *m, bool *ret,
 		      struct error *err) must_check;
