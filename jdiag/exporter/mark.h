@@ -3,11 +3,11 @@
  *	prometheus.io/scrape: "true", prometheus.io/port, prometheus.io/path
  * and for us, one for each container, and one for each further JVM in it,
  *	exporter.jdiag.dev/CONTAINER, exporter.jdiag.dev/CONTAINER.PID:
- *{"v":1,"id":ID,"restarts":N,"port":P,"path":"/metrics",
- *	  "config":SHA256,"version":"1.0.1","jar":PATH,"file":PATH,"jvm":START_TIME,"pid":NS_PID,
- *	  "scraped":RFC3339,"set":["prometheus.io/scrape",...]}
- * What stands behind the slash is the name of a mark. "set": which of Prometheus's keys are ours to
- *remove. Annotations are the user's text: hostile.
+ *	{"v":1, "id":ID, "restarts":N, "port":P, "path":"/metrics", "config":SHA256,
+ *	 "version":"1.0.1", "jar":PATH, "file":PATH, "jvm":START_TIME, "pid":NS_PID,
+ *	 "scraped":RFC3339, "set":["prometheus.io/scrape",...]}
+ * What stands behind the slash is the name of a mark. "set": which of Prometheus's keys are ours
+ * to remove. Annotations are the user's text: hostile.
  */
 #ifndef JDIAG_EXPORTER_MARK_H
 #define JDIAG_EXPORTER_MARK_H

@@ -28,7 +28,7 @@ struct place_job {
 struct staged {
 	bool found;	    /* a place */
 	size_t spot;	    /* which (0 with dir) */
-	unsigned int tried; /* bit n: spot n is none, shared or not */
+	unsigned int tried; /* bit n: spot n takes nothing, even if others may have it, too */
 	bool existed;	    /* the same file lay there */
 	struct place_inode inode;
 	int worst; /* ENOSPC when one was full, else EROFS */

@@ -43,7 +43,12 @@ struct placing {
 	char temp[PLACE_TEMP_SIZE];
 	struct place_result result;
 	int worst; /* ENOSPC, EROFS */
-	enum { IN_OWN, IN_MOUNT, IN_SHARED } where;
+	enum {
+		IN_OWN,	   /* a directory that is the container's alone */
+		IN_MOUNT,  /* our tmpfs */
+		IN_SHARED, /* any directory */
+		IN_GIVEN,  /* that of the file that is replaced, whatever it is */
+	} where;
 	enum { RECEIVING, STAGING, COMMITTING, DONE } phase;
 };
 
@@ -76,7 +81,7 @@ static struct place_job job_of(const struct placing *p)
 {
 	return (struct place_job){
 		.spots = &p->spots,
-		.shared = p->where == IN_SHARED,
+		.shared = p->where == IN_SHARED || p->where == IN_GIVEN,
 		.tried = p->where == IN_SHARED ? p->tried : 0,
 		.spot = p->staged.spot,
 		.dir = p->where == IN_MOUNT ? p->mount.fd : -1,
@@ -144,7 +149,7 @@ static int find_replaced(struct placing *p, struct error *err)
 		return error_sys(err, ERR_NODE, ENOENT, "nothing of ours is mounted on '%s'", dir);
 	if (!below)
 		return use_mount(p, err);
-	p->where = IN_SHARED; /* or not: it stays where it is */
+	p->where = IN_GIVEN;
 	snprintf(p->spots.list[0].path, PLACE_PATH_SIZE, "%s", dir);
 	p->spots.list[0].name = "its directory";
 	p->spots.n = 1;
