@@ -109,6 +109,24 @@ static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 			err);
 }
 
+static bool has_node_network(const struct exporter_work *w)
+{
+	return w->pod && json_bool_at(w->pod, "spec.hostNetwork", false);
+}
+
+/* By another pod of this run. */
+static int check_unsure(const struct exporter_work *w, uint16_t port, struct error *err)
+{
+	if (!has_node_network(w) || !(w->settings->unsure[port / 8] >> port % 8 & 1))
+		return 0;
+	error_set(
+		err, ERR_REFUSED,
+		"port %u may yet be another JVM's, which was told to take it and has not answered",
+		port);
+	err->sys = EADDRINUSE;
+	return -1;
+}
+
 /* Who came in the meantime would make the exporter's start fail, and that ends the JVM. The helper
  * looks once more in the moment of the load; here it can be told who it is. */
 static int look_again(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port,
@@ -117,6 +135,8 @@ static int look_again(struct exporter_work *w, const struct exporter_jvm *j, uin
 	auto_json json_t *now = NULL;
 	struct exporter_found found;
 
+	if (check_unsure(w, port, err) < 0)
+		return -1;
 	if (survey_with(w->session->helper, &j->ref, port, NULL, &now, err) < 0)
 		return -1;
 	exporter_find_seen(now, &found);
@@ -182,7 +202,7 @@ static bool has_ended(struct exporter_work *w, const struct exporter_jvm *j)
 }
 
 /* No answer, the connection, or Ctrl-C. */
-static int tell_unknown(uint16_t port, struct error *err)
+static int tell_unknown(struct exporter_work *w, uint16_t port, struct error *err)
 {
 	auto_free char *text = xasprintf(
 		"whether the exporter is loaded is not known, and the files stay: run the same "
@@ -190,6 +210,8 @@ static int tell_unknown(uint16_t port, struct error *err)
 		"pod to no other JVM: where two want it, the exporter ends one of them",
 		port);
 
+	if (has_node_network(w))
+		w->settings->unsure[port / 8] |= (unsigned char)(1u << port % 8);
 	return add_hint(text, err);
 }
 
@@ -209,7 +231,7 @@ static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, uint
 		return add_hint("a part of the exporter is in the JVM until that ends: the files "
 				"stay, nothing was annotated; restart the container to try again",
 				err);
-	return tell_unknown(port, err);
+	return tell_unknown(w, port, err);
 }
 
 static int load(struct exporter_work *w, const struct exporter_jvm *j,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "jdiag/agent/jar.h"
 #include "jdiag/exporter/config.h"
@@ -27,6 +28,11 @@ struct exporter_settings {
 	char config_sha256[65];
 	char *config_name; /* owned: how errors call it */
 	char ns[64];	   /* where the ConfigMap was read; "": not */
+
+	/* a bit for each port of the node's own network that a JVM was told to take, of which it is
+	 * not known whether it will: pods with hostNetwork are worked on one after the other, and a
+	 * lost helper knows of it no more */
+	unsigned char unsure[(UINT16_MAX + 1) / 8];
 };
 
 /*

@@ -57,3 +57,30 @@ teardown() {
 		container stop "host-$i"
 	done
 }
+
+# hangs NUMBER: agents that do not come back.
+hangs() { [[ $(cat "$(container log lost-0)" "$(container log lost-1)" | grep -c '^agent: hang') == "$1" ]]; }
+
+@test "a connection that breaks while an exporter is loaded: this run gives its port to no other JVM" {
+	local run i
+	pod_up lost-0 --pod-host-network --pod-label=net=lost
+	pod_up lost-1 --net "/proc/$(container pid lost-0)/ns/net" --pod-host-network --pod-label=net=lost
+	jdiag_env timeout 100 "$JDIAG" exporter inject -n shop --jar "$("$RIG/agents.sh" exporter-hang)" -l net=lost \
+		--port 9404-9410 >"$RIG_RUN/out/lost" 2>"$RIG_RUN/out/lost.err" 3>&- &
+	run=$!
+	for i in 1 2; do
+		wait_for 40 hangs "$i"
+		# shellcheck disable=SC2046 # a list of pids
+		kill -KILL $(helper_pids)
+	done
+	if wait "$run"; then false; fi
+	output=$(<"$RIG_RUN/out/lost") stderr=$(<"$RIG_RUN/out/lost.err")
+	printf '%s\n' "$output" "$stderr"
+	tells "whether the exporter is loaded is not known"
+	tells "port 9404 may yet be another JVM's, which was told to take it and has not answered: 9405 is taken instead"
+	[ "$({ files lost-0 && files lost-1; } | grep -o '^jmx-[0-9]*' | sort | tr '\n' ' ')" = "jmx-9404 jmx-9405 " ]
+	for i in 1 0; do
+		container working "lost-$i"
+		container stop "lost-$i"
+	done
+}
