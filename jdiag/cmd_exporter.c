@@ -49,7 +49,8 @@ struct job {
 	json_t *pods;			    /* owned: read already, with annotations; NULL */
 	/* of several targets */
 	const struct selection *all;
-	json_t **results; /* owned, of each target: what a table shows at the end */
+	json_t **results;  /* owned, of each target: what a table shows at the end */
+	bool *failed_then; /* owned: that was not all */
 };
 
 /* ---- results ---- */
@@ -221,12 +222,13 @@ static int work_in_worker(void *ctx, struct session *s, const struct selected *t
 {
 	auto_json json_t *results = NULL;
 	auto_free char *line = NULL;
+	int rc = work_on(ctx, s, &t->target, true, &results, err);
 
-	if (work_on(ctx, s, &t->target, true, &results, err) < 0)
-		return -1;
+	if (rc < 0 && !results)
+		return rc;
 	line = json_to_line(results);
 	puts(line);
-	return 0;
+	return rc;
 }
 
 /* A table has to wait for the last one; all else is shown as it comes. */
@@ -243,6 +245,14 @@ static void take_result(void *ctx, const struct selected *t, const char *text, s
 	}
 }
 
+static void take_part(void *ctx, const struct selected *t, const char *text, size_t len)
+{
+	struct job *job = ctx;
+
+	take_result(ctx, t, text, len);
+	job->failed_then[t - job->all->targets] = true;
+}
+
 /* A row for one that failed: what was the matter is told on stderr. */
 static void show_failed(struct job *job, const struct selected *t)
 {
@@ -256,21 +266,22 @@ static void show_failed(struct job *job, const struct selected *t)
 
 static int work_on_several(struct job *job, const struct selection *all, struct error *err)
 {
-	static const struct fleet_command command = {work_in_worker, take_result};
+	static const struct fleet_command command = {work_in_worker, take_result, take_part};
 	bool table = job->o->output == OUTPUT_TEXT || job->o->output == OUTPUT_WIDE;
 	int rc;
 
 	job->all = all;
 	job->results = xcalloc(all->n, sizeof(*job->results));
+	job->failed_then = xcalloc(all->n, sizeof(*job->failed_then));
 	rc = fleet_run(&command, job, job->o, all, err);
 	for (size_t i = 0; table && i < all->n; i++) {
-		if (job->results[i])
-			show_all(job, job->results[i]);
-		else
+		show_all(job, job->results[i]);
+		if (!job->results[i] || job->failed_then[i])
 			show_failed(job, &all->targets[i]);
 		json_decref(job->results[i]);
 	}
 	free(job->results);
+	free(job->failed_then);
 	return rc;
 }
 

@@ -396,7 +396,7 @@ static void take_result(void *ctx, const struct selected *t, const char *text, s
 
 static int list_several(struct listing *l, const struct selection *all, struct error *err)
 {
-	static const struct fleet_command command = {look, take_result};
+	static const struct fleet_command command = {.work = look, .result = take_result};
 	int rc;
 
 	l->all = all;

@@ -341,6 +341,12 @@ static int take_record(struct fleet *f, struct worker *w, const struct fleet_rec
 			return -1;
 		succeed(f, r->target, r->body, r->len);
 		return 0;
+	case FLEET_PART:
+		if (!is_its_own(f, w, r) || !f->command->part)
+			return -1;
+		progress_hide(f->progress);
+		f->command->part(f->ctx, &f->s->targets[r->target], r->body, r->len);
+		return 0;
 	case FLEET_FAILED:
 		if (!is_its_own(f, w, r))
 			return -1;

@@ -41,6 +41,9 @@ struct fleet_command {
 	int (*work)(void *ctx, struct session *s, const struct selected *t, struct error *err);
 	/* In the parent: what the target had on stdout. NULL: it goes to stdout as it is. */
 	void (*result)(void *ctx, const struct selected *t, const char *text, size_t len);
+	/* The same of a target that fails, if anything: before its failure is told. NULL: nobody
+	 * wants it. */
+	void (*part)(void *ctx, const struct selected *t, const char *text, size_t len);
 };
 
 /* s is taken apart no further, but its connection to the API is given up. 0 when all are done; else

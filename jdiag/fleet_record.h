@@ -15,6 +15,7 @@ enum fleet_kind {
 	FLEET_CONNECTED = 1, /* of the node: the helper runs; a turn is waited for. No body */
 	FLEET_REFUSED,	     /* of the node: there is no connection. Body: struct error as JSON */
 	FLEET_RESULT,	     /* of a target: it is done. Body: what it wrote to stdout */
+	FLEET_PART,	     /* of one that is going to fail: the same, what was done before */
 	FLEET_FAILED,	     /* of a target. Body: struct error as JSON */
 };
 

@@ -133,6 +133,17 @@ static int work(const struct fleet_worker *w, struct session *s, size_t target, 
 	return 0;
 }
 
+/* It has failed: what was done before. */
+static void tell_part(const struct fleet_worker *w, size_t target)
+{
+	auto_buf struct buf text = BUF_INIT(MAX_FLEET_RECORD);
+	struct error unimportant;
+
+	if (w->command->part && take_result(&text, &unimportant) == 0 && text.len)
+		must_arrive(fleet_record_write(w->results, FLEET_PART, (uint32_t)target,
+					       buf_str(&text), text.len));
+}
+
 static void work_on_all(const struct fleet_worker *w, struct session *s)
 {
 	for (size_t i = 0; i < w->selection->n; i++) {
@@ -144,6 +155,7 @@ static void work_on_all(const struct fleet_worker *w, struct session *s)
 		if (work(w, s, i, &err) < 0) {
 			/* nothing of what went wrong shall be in the way of the next one */
 			session_disconnect(s);
+			tell_part(w, i);
 			must_arrive(fleet_record_write_error(w->results, FLEET_FAILED, (uint32_t)i,
 							     &err));
 		}
