@@ -134,3 +134,19 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 	json_lines 'x[0]["state"] == "reloaded" and x[0]["port"] == 9404'
 	[ "$(annotation v25 prometheus.io/port)" = 9404 ]
 }
+
+@test "annotations that cannot be removed: of several pods, too, each JVM is told that is done" {
+	inject v8 v11
+	echo '[{"path": "/pods/", "method": "PATCH", "do": "status", "code": 403, "reason": "Forbidden"}]' \
+		>"$RIG_RUN/kube/faults.json"
+	run_jdiag -s 4 exporter eject v8 v11 -n shop -o json
+	json_lines 'sorted((r["pod"], r["kind"], r.get("removed")) for r in x) ==
+		[("v11", "Exporter", 2), ("v11", "Failure", None), ("v8", "Exporter", 2), ("v8", "Failure", None)]'
+	run_jdiag -s 4 exporter eject v8 v11 -n shop
+	[[ ${lines[1]} == v8*" app "*ejected* && ${lines[2]} == v8*failed* ]]
+	[[ ${lines[3]} == v11*" app "*ejected* && ${lines[4]} == v11*failed* ]]
+	rm "$RIG_RUN/kube/faults.json"
+	run_jdiag -s 0 exporter eject v8 v11 -n shop -o name
+	not_annotated v8
+	not_annotated v11
+}

@@ -76,6 +76,26 @@ no_proof() {
 	gone slow
 }
 
+@test "a configuration that the running exporter refuses: told, and not marked" {
+	local first second
+	first=$(config first.yaml 'lowercaseOutputName: true')
+	second=$(config second.yaml 'lowercaseOutputName: false')
+	pod_up proud
+	export JAR
+	JAR=$("$RIG/agents.sh" exporter-page-refuses)
+	inject proud --config "$first"
+	inject -s 1 proud --config "$second"
+	tells "the exporter did not take the new configuration (jmx_config_reload_failure_total grew)"
+	tells "it goes on with the one before"
+	[ "$(annotation proud prometheus.io/port)" = 9404 ]
+	[[ $(annotation proud exporter.jdiag.dev/app) != *'"config"'* ]]
+	# a later run does not take it for one that has been read
+	inject -s 1 proud --config "$first"
+	tells "did not take the new configuration"
+	unset JAR
+	gone proud
+}
+
 @test "files that outlive their container: found again without a mark, removed by eject" {
 	local rule
 	rule=$(config rule.yaml 'rules:' '- pattern: "java.lang<type=Runtime><>Uptime"' '  name: my_uptime')

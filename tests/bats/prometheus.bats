@@ -1,4 +1,4 @@
-# A real Prometheus that finds pods by what jdiag targets says.
+# A real Prometheus that finds pods by what jdiag targets says, and by the rules in the manual of exporter.
 load lib
 load targets
 
@@ -60,25 +60,62 @@ up $page/other app=other,namespace=shop,node=$NODE,pod=other-0"
 	for config in "$WORK"/*.yml; do promtool check config "$config"; done
 }
 
-# is_up: both ways have found the page of the injected exporter, and Prometheus has read it.
-is_up() {
-	job_is file "up http://$POD_IP:9404/metrics app=web,container=app,namespace=shop,node=$NODE,pod=web" &&
-		job_is http "$(scraped file)" && [ -n "$(answer_of 'jmx_scrape_error{job="http"} == 0')" ]
+# with_rules: the job of jdiag-exporter(1), as it is printed there but for where the pods come from: Debian's
+# Prometheus knows no kubernetes_sd.
+with_rules() {
+	awk '/^    scrape_configs:/ {on = 1; next} on && !/^    / {exit} on {print substr($0, 5)}' "$TESTS/../jdiag/man/exporter.txt" |
+		sed "/^  kubernetes_sd_configs:/,/role: pod/c\\  file_sd_configs: [{files: [$WORK/pods/*.json], refresh_interval: 1s}]" \
+			>>"$WORK/prometheus.yml"
+	has "$WORK/prometheus.yml" "job_name: annotated-pods"
+	has_not "$WORK/prometheus.yml" kubernetes_sd
+	promtool check config "$WORK/prometheus.yml"
 }
 
-@test "Prometheus scrapes a pod that was really injected, by the file and by the server" {
+# other NAME [OPTION...]: one more pod that is discovered.
+other() { "$RIG/kube_state.py" "$WORK/state" pod "shop/$1" --node "$NODE" --container "app=$B" "${@:2}"; }
+
+# discovered: the pods that the API has now, and some that are not to be scraped, as kubernetes_sd tells of them.
+discovered() {
+	local scrape=--annotation=prometheus.io/scrape port=--annotation=prometheus.io/port=9404
+	cp "$KUBE/state.json" "$WORK/state"
+	other plain --pod-ip 127.0.0.1
+	other no --pod-ip 127.0.0.1 "$scrape=false" "$port"
+	other over --pod-ip 127.0.0.1 --phase Succeeded "$scrape=true" "$port"
+	other six --pod-ip fd00::1 "$scrape=true" "$port" --annotation=prometheus.io/path=/six
+	"$RIG/kubernetes_sd.py" "$WORK/state" >"$WORK/pods/new"
+	mv "$WORK/pods/new" "$WORK/pods/all.json"
+}
+
+SIX="down http://[fd00::1]:9404/six namespace=shop,pod=six"
+
+# is_up: all three ways have found the page of the injected exporter, and Prometheus has read it.
+is_up() {
+	job_is file "up http://$POD_IP:9404/metrics app=web,container=app,namespace=shop,node=$NODE,pod=web" &&
+		job_is http "$(scraped file)" && [ -n "$(answer_of 'jmx_scrape_error{job="http"} == 0')" ] &&
+		job_is annotated-pods "$SIX"$'\n'"up http://$POD_IP:9404/metrics namespace=shop,pod=web" &&
+		[ "$(answer_of 'jmx_scrape_error{job="annotated-pods"} == 0')" = "0 __name__=jmx_scrape_error,namespace=shop,pod=web" ]
+}
+
+@test "Prometheus scrapes a pod that was really injected: by the file, by the server, by the rules of the manual" {
 	container start web
 	pod_network web
-	pod_at_api web --pod-ip "$POD_IP"
+	# kubernetes_sd has a target for each port that a container declares
+	pod_at_api web --pod-ip "$POD_IP" --port app=8080 --port app=8081
 	serve -A --refresh 1s
-	mkdir "$WORK/sd"
+	mkdir "$WORK/sd" "$WORK/pods"
 	prometheus_config
+	with_rules
 	prometheus_start "$WORK/prometheus.yml"
+	discovered
+	wait_for 30 job_is annotated-pods "$SIX"
 	run_jdiag -s 0 exporter inject web -n shop --jar "$("$RIG/exporter.sh" 1.0.1)"
 	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
+	discovered
 	wait_for 40 is_up
 	run_jdiag -s 0 exporter eject web -n shop
+	discovered
 	wait_for 30 job_is http ""
+	wait_for 30 job_is annotated-pods "$SIX"
 	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
 	wait_for 30 job_is file ""
 	container stop web

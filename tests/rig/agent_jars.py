@@ -14,7 +14,8 @@ EXPORTER = {"Agent-Class": "io.prometheus.jmx.JavaAgent", "Premain-Class": "io.p
             "Implementation-Title": "jmx_prometheus_javaagent", "Implementation-Version": "1.0.1"}
 DEEDS = {"return": "return", "throw": "throw", "error": "error", "exit": "exit=7", "halt": "halt=9", "crash": "crash",
          "hang": "hang"}
-PAGES = ("good", "hang", "stall", "drip", "huge", "lies", "junk", "html", "empty", "error", "other", "redirect", "failing", "close")
+PAGES = ("good", "hang", "stall", "drip", "huge", "lies", "junk", "html", "empty", "error", "other", "redirect",
+         "failing", "refuses", "close")
 
 
 def manifest(attributes):

@@ -9,7 +9,8 @@
 #                            hang hang=MS serve=PORT,PAGE
 #   exporter-DEED            takes the exporter for its model, 1.0.1, and [HOST:]PORT:FILE for options:
 #                            return throw error exit (7) halt (9) crash hang
-#   exporter-page-PAGE       ... and serves: good hang stall drip huge lies junk html empty error other redirect failing close
+#   exporter-page-PAGE       ... and serves: good hang stall drip huge lies junk html empty error other redirect
+#                            failing refuses close
 #   java11, exporter-java11  as naughty and exporter-page-good, with classes of Java 11; all others are of Java 8
 #   no-agent-class no-manifest no-class no-agentmain truncated flipped (a bit) text (is not a zip) empty bomb
 #   native                   a library, does what its options say (agent.c): return fail=N exit=N abort hang
@@ -56,7 +57,7 @@ case ${1:-} in
 	for file in "$dir/$1".{jar,so}; do
 		if [ -e "$file" ]; then printf '%s\n' "$file" && exit; fi
 	done
-	sed -n '2,17s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

@@ -7,6 +7,7 @@ import java.lang.instrument.Instrumentation;
 import java.lang.reflect.Field;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An agent that does what it is told by its options, and says so on standard output ("agent: DEED").
@@ -35,6 +36,8 @@ public final class Naughty {
 				+ "jvm_threads_current 12.0\n"
 				+ "# TYPE jmx_config_reload_success counter\n"
 				+ "jmx_config_reload_success_total 0.0\n";
+
+		static final AtomicInteger refused = new AtomicInteger();
 
 		final ServerSocket server;
 		final Socket client;
@@ -131,6 +134,9 @@ public final class Naughty {
 				send("302 Found", "text/plain", "Location: http://169.254.169.254/metrics\r\n", "");
 			} else if (page.equals("failing")) { // a scrape that failed, as the exporter says it
 				send("200 OK", TEXT, "", GOOD.replace("jmx_scrape_error 0.0", "jmx_scrape_error 1.0"));
+			} else if (page.equals("refuses")) { // each time it tries to read its configuration again
+				send("200 OK", TEXT, "", GOOD + "# TYPE jmx_config_reload_failure counter\n"
+						+ "jmx_config_reload_failure_total " + refused.incrementAndGet() + ".0\n");
 			} else {
 				send("200 OK", TEXT, "", GOOD);
 			}
