@@ -97,13 +97,15 @@ no_proof() {
 }
 
 @test "files that outlive their container: found again without a mark, removed by eject" {
-	local rule
+	local rule dir
 	rule=$(config rule.yaml 'rules:' '- pattern: "java.lang<type=Runtime><>Uptime"' '  name: my_uptime')
 	pod_up kept --tmp image
 	inject kept --no-annotate
 	restarted kept
 	[ -n "$(files kept)" ]
-	# another configuration has the name: both files lie elsewhere, together
+	# another configuration has the name (a pid that comes again): both files lie elsewhere, together
+	dir=/proc/$(container pid kept)/root/tmp/.jdiag-agents
+	mv "$dir"/jmx-9404-*.yaml "$dir/jmx-9404-$(container pid kept).yaml"
 	inject kept --no-annotate --config "$(config other.yaml 'lowercaseOutputName: true')" -o json
 	json_lines 'x[0]["jar"].rpartition("/")[0] == x[0]["file"].rpartition("/")[0] != "/tmp/.jdiag-agents"'
 	inject kept --config "$rule" -o json
