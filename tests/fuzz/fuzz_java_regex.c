@@ -18,12 +18,13 @@ static bool has(const char *text, size_t len, const char *what)
 	return memmem(text, len, what, strlen(what)) != NULL;
 }
 
-/* Other flags, other names of properties, look-behinds of one length each, repetition by copying.
- */
+/* Other flags, other names of properties, look-behinds of one length each, repetition by copying,
+ * POSIX classes that end outside of a class. */
 static bool same_language(const char *text, size_t len)
 {
 	return !has(text, len, "\\p") && !has(text, len, "\\P") && !has(text, len, "\\u") &&
-	       !has(text, len, "(?") && !has(text, len, "{") && len < 1000;
+	       !has(text, len, "(?") && !has(text, len, "{") && !has(text, len, "[.") &&
+	       !has(text, len, "[=") && !has(text, len, "[:") && len < 1000;
 }
 
 static void second_opinion(const char *text, size_t len)
