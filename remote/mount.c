@@ -56,6 +56,29 @@ static int run_detach(void *ctx, struct buf *answer, struct error *err)
 	return 0;
 }
 
+static int set_read_only(int mount, bool read_only, struct error *err)
+{
+	struct mount_attr attr = {0};
+
+	*(read_only ? &attr.attr_set : &attr.attr_clr) = MOUNT_ATTR_RDONLY;
+	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return error_sys(err, ERR_NODE, errno, "cannot make a mount %s",
+				 read_only ? "read-only" : "writable");
+	return 0;
+}
+
+static int run_read_only(void *ctx, struct buf *answer, struct error *err)
+{
+	(void)answer;
+	return set_read_only(((const struct mount_job *)ctx)->mount, true, err);
+}
+
+static int run_writable(void *ctx, struct buf *answer, struct error *err)
+{
+	(void)answer;
+	return set_read_only(((const struct mount_job *)ctx)->mount, false, err);
+}
+
 static int run_in_namespace(const struct target *t, struct mount_job *j,
 			    int (*run)(void *, struct buf *, struct error *), struct error *err)
 {
@@ -82,6 +105,12 @@ int mount_attach(const struct target *t, int mount, int at, struct error *err)
 int mount_detach(const struct target *t, int mount, struct error *err)
 {
 	return run_in_namespace(t, &(struct mount_job){mount, -1}, run_detach, err);
+}
+
+int mount_read_only(const struct target *t, int mount, bool read_only, struct error *err)
+{
+	return run_in_namespace(t, &(struct mount_job){mount, -1},
+				read_only ? run_read_only : run_writable, err);
 }
 
 int mount_open_tmp(int rootfd, struct error *err)

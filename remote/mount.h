@@ -26,6 +26,11 @@ int mount_attach(const struct target *t, int mount, int at, struct error *err) m
 /* Unmount lazily the mount whose root is mount. Gone already: fine. */
 int mount_detach(const struct target *t, int mount, struct error *err) must_check;
 
+/* Nobody can change anything below the mount whose root is mount, or everybody who may. That is
+ * the mount's own, not its file system's. Kernel 5.12. */
+int mount_read_only(const struct target *t, int mount, bool read_only,
+		    struct error *err) must_check;
+
 /* O_PATH of the container's "/tmp", which may be a link inside its root. */
 int mount_open_tmp(int rootfd, struct error *err) must_check;
 

@@ -9,12 +9,14 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
 #include "remote/base/limits.h"
+#include "remote/base/log.h"
 #include "remote/enter.h"
 #include "remote/mount.h"
 #include "remote/pass_fd.h"
@@ -195,8 +197,8 @@ int agent_mount_make(const struct target *t, struct agent_mount *ret, struct err
 	return 0;
 }
 
-/* The file system as a whole, by descriptor: mount_setattr would need kernel 5.12. */
-int agent_mount_writable(const struct agent_mount *m, bool writable, struct error *err)
+/* The file system as a whole, by descriptor. */
+static int reconfigure(const struct agent_mount *m, bool writable, struct error *err)
 {
 	auto_fd int fs = fspick(m->fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
 
@@ -204,6 +206,35 @@ int agent_mount_writable(const struct agent_mount *m, bool writable, struct erro
 	    fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
 		return error_sys(err, ERR_NODE, errno, "cannot make our tmpfs %s",
 				 writable ? "writable" : "read-only");
+	return 0;
+}
+
+static bool is_read_only(const struct agent_mount *m)
+{
+	struct statvfs s;
+
+	return fstatvfs(m->fd, &s) == 0 && (s.f_flag & ST_RDONLY);
+}
+
+int agent_mount_writable(const struct target *t, const struct agent_mount *m, bool writable,
+			 struct error *err)
+{
+	struct error e = {0};
+
+	if (reconfigure(m, writable, &e) == 0)
+		return writable && m->attached && is_read_only(m)
+			       ? mount_read_only(t, m->fd, false, err)
+			       : 0;
+	/* EBUSY: a file without a name is open (fs/super.c, sb_prepare_remount_readonly). The
+	 * exporter opens its configuration, and leaves the closing to the garbage collector. */
+	if (writable || !m->attached || e.sys != EBUSY) {
+		if (err)
+			*err = e;
+		return -1;
+	}
+	if (mount_read_only(t, m->fd, true, &e) < 0)
+		log_at(LOG_WARN, "'%s' in the container stays writable for the JVM's user: %s",
+		       m->point, e.msg);
 	return 0;
 }
 

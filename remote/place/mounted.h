@@ -39,8 +39,11 @@ int agent_mount_lock(struct agent_mount *m, struct error *err) must_check;
 /* A new one, writable, nowhere yet. */
 int agent_mount_make(const struct target *t, struct agent_mount *ret, struct error *err) must_check;
 
-/* Its contents can be changed, or cannot. */
-int agent_mount_writable(const struct agent_mount *m, bool writable, struct error *err) must_check;
+/* Its contents can be changed, or cannot: the file system's, or where that is not possible while a
+ * file that was replaced is open, the mount's; before kernel 5.12 it stays writable then, with a
+ * warning, until the next run or tidy. */
+int agent_mount_writable(const struct target *t, const struct agent_mount *m, bool writable,
+			 struct error *err) must_check;
 
 /* Put it on an empty directory of the image. ERR_NODE, err->sys EROFS: there is none. */
 int agent_mount_attach(const struct target *t, struct agent_mount *m, struct error *err) must_check;

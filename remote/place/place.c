@@ -134,7 +134,7 @@ static int use_mount(struct placing *p, struct error *err)
 	if (!p->mount.is_new && agent_mount_lock(&p->mount, err) < 0)
 		return -1;
 	p->where = IN_MOUNT;
-	return p->mount.is_new ? 0 : agent_mount_writable(&p->mount, true, err);
+	return p->mount.is_new ? 0 : agent_mount_writable(p->t, &p->mount, true, err);
 }
 
 /* The one place of a file that is to be replaced. */
@@ -243,7 +243,7 @@ static int commit_in_mount(struct placing *p, struct error *err)
 		return -1;
 	p->result.existed = p->staged.existed = c.existed;
 	p->staged.inode = c.inode;
-	return agent_mount_writable(&p->mount, false, err);
+	return agent_mount_writable(p->t, &p->mount, false, err);
 }
 
 /* By the path that the JVM will use. */
@@ -270,10 +270,10 @@ static void leave_mount(struct placing *p, uint64_t timeout_ms)
 		if (agent_mount_remove(p->t, &p->mount, &e) < 0)
 			log_at(LOG_WARN, "%s", e.msg);
 	} else if (p->mount.fd >= 0) {
-		if (agent_mount_writable(&p->mount, true, &e) < 0 ||
+		if (agent_mount_writable(p->t, &p->mount, true, &e) < 0 ||
 		    job_undo(p->t, &j, timeout_ms, &e) < 0)
 			log_at(LOG_WARN, "'%s' may be left in the container: %s", p->temp, e.msg);
-		if (agent_mount_writable(&p->mount, false, &e) < 0)
+		if (agent_mount_writable(p->t, &p->mount, false, &e) < 0)
 			log_at(LOG_WARN, "%s", e.msg);
 	}
 	agent_mount_close(&p->mount);

@@ -20,12 +20,12 @@ static int remove_from(struct target *t, struct agent_mount *m, struct place_job
 	if (agent_mount_lock(m, err) < 0)
 		return -1;
 	j->dir = m->fd;
-	rc = agent_mount_writable(m, true, err);
+	rc = agent_mount_writable(t, m, true, err);
 	if (rc == 0)
 		rc = job_remove(t, j, ret_removed, &left, err);
 	if (rc == 0 && !left)
 		rc = agent_mount_remove(t, m, err);
-	else if (agent_mount_writable(m, false, &e) < 0)
+	else if (agent_mount_writable(t, m, false, &e) < 0)
 		log_at(LOG_WARN, "%s", e.msg);
 	return rc;
 }

@@ -97,7 +97,7 @@ bool place_sweep_mount(struct target *t, const struct mount_line *line, bool dry
 		gone = is_empty(t, m.fd);
 		if (!dry && gone)
 			gone = agent_mount_remove(t, &m, &e) == 0;
-		else if (!dry && agent_mount_writable(&m, false, &e) < 0)
+		else if (!dry && agent_mount_writable(t, &m, false, &e) < 0)
 			log_at(LOG_WARN, "%s", e.msg);
 	}
 	agent_mount_close(&m);

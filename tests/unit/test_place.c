@@ -542,6 +542,39 @@ static void test_mount(void **state)
 	box_stop(&b);
 }
 
+/* The exporter leaves the file open that it has read: without a name that keeps the file system
+ * from being made read-only. */
+static void test_mount_with_open_file(void **state)
+{
+	static const char *const path = "/mnt/jmx-9404.yaml";
+	struct file next;
+	struct box b;
+	int fd;
+
+	(void)state;
+	box_start(&b, &nowhere);
+	placed(&b, &jar, "/mnt/agent.jar", "/tmp: Read-only file system; /var/tmp");
+	placed(&b, &yaml, path, "/tmp: Read-only");
+	fd = open(in(&b, path), O_RDONLY);
+	assert_true(fd >= 0);
+	for (int i = 0; i < 2; i++) {
+		next = again(&yaml, (char)('a' + i), path);
+		placed(&b, &next, path, NULL);
+		assert_true(mountinfo_has(&b, " /mnt ro,nosuid,nodev,"));
+		assert_int_equal(open(in(&b, "/mnt/other"), O_WRONLY | O_CREAT, 0600), -1);
+		assert_int_equal(errno, EROFS);
+	}
+	assert_true(unplaced(&b, "/mnt/agent.jar"));
+	assert_true(mountinfo_has(&b, " /mnt ro,nosuid,nodev,"));
+	close(fd);
+	placed(&b, &next, path, NULL);
+	assert_true(mountinfo_has(&b, " /mnt rw,nosuid,nodev,"));
+	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " ro,"));
+	assert_true(unplaced(&b, path));
+	assert_false(mountinfo_has(&b, PLACE_SOURCE));
+	box_stop(&b);
+}
+
 /* A library may be mapped from it; another user of the container gets none of it. */
 static void test_mount_of_a_user(void **state)
 {
@@ -1135,13 +1168,13 @@ static void test_sweep_mount(void **state)
 	box_start(&b, &nowhere);
 	placed(&b, &jar, "/mnt/agent.jar", "");
 	assert_true(agent_mount_find(&b.target, NULL, &m));
-	assert_int_equal(agent_mount_writable(&m, true, &err), 0);
+	assert_int_equal(agent_mount_writable(&b.target, &m, true, &err), 0);
 	sweep_process(&proc, b.pid, true, tell, &told);
 	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " rw,"));
 	sweep_process(&proc, b.pid, false, tell, &told);
 	assert_true(mountinfo_has(&b, " - tmpfs " PLACE_SOURCE " ro,"));
 	assert_int_equal(told.stay, 2);
-	assert_int_equal(agent_mount_writable(&m, true, &err), 0);
+	assert_int_equal(agent_mount_writable(&b.target, &m, true, &err), 0);
 	assert_int_equal(unlink(in(&b, "/mnt/agent.jar")), 0);
 	assert_int_equal(agent_mount_lock(&m, &err), 0);
 	sweep_process(&proc, b.pid, false, tell, &told); /* somebody is at it */
@@ -1263,6 +1296,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_noexec),
 		cmocka_unit_test(test_mount),
+		cmocka_unit_test(test_mount_with_open_file),
 		cmocka_unit_test(test_mount_of_a_user),
 		cmocka_unit_test(test_no_place_at_all),
 		cmocka_unit_test(test_replace),
