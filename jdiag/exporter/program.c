@@ -133,14 +133,14 @@ int program_check_class_path(const char *properties, enum exporter_generation g,
 
 /* ---- modules ---- */
 
-/* Its YAML parser does not start without java.beans, that of exporters before 0.17 not without
- * java.sql either. */
+/* Its YAML parser does not start without java.beans; before 0.17 it does not without java.sql, and
+ * the library of metrics not without sun.misc.Unsafe. */
 static const char *const needed[] = {"jdk.httpserver", "java.management", "java.logging",
-				     "java.desktop", "java.sql"};
+				     "java.desktop",   "java.sql",	  "jdk.unsupported"};
 
 static size_t count_needed(enum exporter_generation g)
 {
-	return ARRAY_SIZE(needed) - (g >= EXPORTER_0_20);
+	return g >= EXPORTER_0_20 ? 4 : ARRAY_SIZE(needed);
 }
 
 /* A word of a list. */

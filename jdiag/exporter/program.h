@@ -32,9 +32,9 @@ bool program_shares_jar(const char *name, enum exporter_generation g) must_check
 int program_check_class_path(const char *properties, enum exporter_generation g,
 			     struct error *err) must_check;
 
-/* jdk.httpserver, java.management, java.logging and java.desktop, before 0.17 java.sql, too: in the
- * image (modules: its list, with blanks between; "" unknown), and among those that this program
- * has. Not for Java 8, which has none. */
+/* jdk.httpserver, java.management, java.logging and java.desktop, before 0.17 java.sql and
+ * jdk.unsupported, too: in the image (modules: its list, with blanks between; "" unknown), and
+ * among those that this program has. Not for Java 8, which has none. */
 int program_check_modules(const char *modules, const char *properties, const char *command_line,
 			  enum exporter_generation g, struct error *err) must_check;
 

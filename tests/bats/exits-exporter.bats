@@ -157,7 +157,7 @@ limited() {
 		JAR=$(jar $version) inject web -o json
 		json_lines 'x[0]["state"] == "injected"'
 	done
-	limited ,java.desktop,java.sql
+	limited ,java.desktop,java.sql,jdk.unsupported
 	JAR=$(jar 0.12.0) inject web -o json
 	json_lines 'x[0]["state"] == "injected"'
 }
@@ -173,8 +173,27 @@ limited() {
 }
 
 @test "a security manager that the program may set" {
-	pod_up web --image 21 --java -Djava.security.manager=allow
-	refused "may have set a security manager"
+	pod_up web --image 21 --main Guard --java -Djava.security.manager=allow
+	ends "may have set a security manager (-Djava.security.manager=allow)"
+}
+
+# threads MORE: the JVM's user may have so many more than it has (less than it has: threads of the JVM come and go).
+threads() {
+	local pid
+	pid=$(container pid web)
+	setpriv --reuid "$(stat -c %u "/proc/$pid")" --regid "$(stat -c %g "/proc/$pid")" --clear-groups \
+		prlimit --pid "$pid" --nproc=$(($(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l) + $1)):
+}
+
+@test "few threads, and none: it is not even asked" {
+	pod_up web --user random
+	threads -8
+	refused "threads are left for the JVM"
+	threads 9
+	refused "threads are left for the JVM"
+	threads -8
+	naked "$(jar 1.0.1)"
+	tells "the JVM has ended while it loaded the agent: exit status 1"
 }
 
 @test "few open files" {

@@ -208,8 +208,9 @@ static void test_modules_of_older_ones(void **state)
 	(void)state;
 	assert_false(modules_of(EXPORTER_0_20, ALL, "", "", ""));
 	assert_true(modules_of(EXPORTER_0_12, ALL, "", "", "no module 'java.sql'"));
-	assert_non_null(strstr(err.hint, "java.desktop,java.sql"));
-	assert_false(modules_of(EXPORTER_0_12, ALL " java.sql", "", "", ""));
+	assert_non_null(strstr(err.hint, "java.desktop,java.sql,jdk.unsupported"));
+	assert_true(modules_of(EXPORTER_0_12, ALL " java.sql", "", "", "'jdk.unsupported'"));
+	assert_false(modules_of(EXPORTER_0_12, ALL " java.sql jdk.unsupported", "", "", ""));
 }
 
 /* ---- classes ---- */
