@@ -22,6 +22,7 @@
 
 /* Descriptors and threads, for its server, for what it reads and for what the JVM does besides. */
 #define ROOM 32
+#define ROOM_TO_ASK 4 /* threads */
 
 void exporter_before_release(struct exporter_before *b)
 {
@@ -191,10 +192,11 @@ static int check_attach(struct looking *l, struct error *err)
 	return jvm_check_attachable(l->j->jvm, err);
 }
 
-/* By HotSpot's protocol. */
+/* By HotSpot's protocol. It starts a thread to answer, and JVMs end where they get none. */
 static bool may_be_asked(struct looking *l)
 {
-	return check_vm(l, NULL) == 0 && check_attach(l, NULL) == 0;
+	return check_vm(l, NULL) == 0 && check_attach(l, NULL) == 0 &&
+	       json_u64_at(l->j->survey, "tasks_left", UINT64_MAX) >= ROOM_TO_ASK;
 }
 
 /* ---- all of it ---- */
