@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jdiag/agent/load.h"
+#include "jdiag/exporter/metaspace.h"
 #include "jdiag/exporter/program.h"
 #include "jdiag/exporter/properties.h"
 #include "jdiag/exporter/settings.h"
@@ -67,6 +68,23 @@ static const char *properties(struct looking *l)
 static int check_allowed(struct looking *l, struct error *err)
 {
 	return agent_check_allowed(l->w->session->helper, &l->j->ref, &l->b->warns, err);
+}
+
+static int check_metaspace(struct looking *l, struct error *err)
+{
+	struct metaspace m;
+	struct error why = {0};
+
+	if (metaspace_ask(l->w->session->helper, &l->j->ref, &m, err) < 0)
+		return -1;
+	if (metaspace_check(&m, &why) == 0)
+		return 0;
+	if (l->w->session->o->force) {
+		progress_note(l->w->progress, "--force: little metaspace is left in the JVM");
+		return 0;
+	}
+	*err = why;
+	return -1;
 }
 
 static int check_manager(struct looking *l, struct error *err)
@@ -208,8 +226,9 @@ static int ask_classes(struct looking *l, struct error *err)
 
 int before_ask(struct looking *l, struct error *err)
 {
-	static before_check *const program[] = {check_allowed, check_manager,	 check_settings,
-						check_http,    check_class_path, check_modules};
+	static before_check *const program[] = {check_allowed,	check_metaspace, check_manager,
+						check_settings, check_http,	 check_class_path,
+						check_modules};
 
 	if (learn(l, err) < 0 || before_run(l, program, ARRAY_SIZE(program), err) < 0)
 		return -1;

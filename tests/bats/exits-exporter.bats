@@ -177,6 +177,15 @@ limited() {
 	ends "may have set a security manager (-Djava.security.manager=allow)"
 }
 
+@test "little metaspace" {
+	pod_up web --java "-XX:MaxMetaspaceSize=4m -XX:+ExitOnOutOfMemoryError"
+	inject web --dry-run --force -o json
+	tells "--force: little metaspace is left"
+	refused "are left of the metaspace (4"
+	naked "$(jar 1.0.1)"
+	tells "the JVM has ended while it loaded the agent: $(ended "exit status 3")"
+}
+
 # threads MORE: the JVM's user may have so many more than it has (less than it has: threads of the JVM come and go).
 threads() {
 	local pid

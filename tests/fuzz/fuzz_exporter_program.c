@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jdiag/exporter/find.h"
+#include "jdiag/exporter/metaspace.h"
 #include "jdiag/exporter/program.h"
 #include "jdiag/exporter/properties.h"
 #include "remote/base/str.h"
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_free char *text = xstrndup((const char *)data, size);
 	auto_free char *value = java_property(text, "java.class.path");
 	char name[256];
+	struct metaspace m = {0};
 	struct error err;
 
 	if (value && strlen(value) > size)
@@ -27,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!program_check_settings(text, EXPORTER_1_0, &err);
 	(void)!program_check_class_path(text, EXPORTER_1_0, &err);
 	(void)!program_check_modules(text, text, text, EXPORTER_0_12, &err);
+	if (metaspace_parse_limit(text, &m))
+		(void)!metaspace_check(&m, &err);
+	metaspace_parse_usage(text, &m);
+	(void)!metaspace_check(&m, &err);
 	(void)!program_check_http(text, &err);
 	(void)!program_check_mbeans(text, &err);
 	return 0;
