@@ -2,6 +2,7 @@
  * What a helper that was killed left in containers: mounts of ours, found by their marks in
  * mountinfo, our directories in /tmp, /var/tmp and the JVMs' working directories, and attach
  * triggers. What `place` put there stays (place/place.h). (Directories on the node: nodedir.h.)
+ * A directory that does not answer is left; then it is told that there may be more.
  * What belongs to a capture that is under way is kept: its helper holds a lock on the JVM's
  * directory in /proc.
  */
