@@ -85,6 +85,32 @@ print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/listener" 3>&- &
 	rm -r "$RIG_RUN/home/.local"
 }
 
+# finds JAR: that is the one which is taken; it is none, so nothing else happens.
+finds() {
+	run_jdiag -s 2 exporter inject web -n shop
+	tells "'$1'"
+}
+
+@test "the usual places, one after the other" {
+	local out=$RIG_RUN/out jar
+	for jar in home/.local/share/jdiag/@0.9.0 out/data/jdiag/@0.8.0 out/a/jdiag/@0.7.0 out/a/jdiag/@0.6.1 \
+		out/b/jdiag/@1.0.0; do
+		jar=$RIG_RUN/${jar/@/jmx_prometheus_javaagent-}.jar
+		mkdir -p "${jar%/*}"
+		echo "is none" >"$jar"
+	done
+	local JDIAG_EXTRA_ENV=(XDG_DATA_DIRS="$out/none:relative:$out/a:$out/b")
+	finds "$RIG_RUN/home/.local/share/jdiag/jmx_prometheus_javaagent-0.9.0.jar"
+	JDIAG_EXTRA_ENV+=(XDG_DATA_HOME=relative)
+	finds "$RIG_RUN/home/.local/share/jdiag/jmx_prometheus_javaagent-0.9.0.jar"
+	JDIAG_EXTRA_ENV+=(XDG_DATA_HOME="$out/data")
+	finds "$out/data/jdiag/jmx_prometheus_javaagent-0.8.0.jar"
+	rm -r "$out/data"
+	finds "$out/a/jdiag/jmx_prometheus_javaagent-0.7.0.jar"
+	rm -r "$out/a" "$RIG_RUN/home/.local"
+	finds "$out/b/jdiag/jmx_prometheus_javaagent-1.0.0.jar"
+}
+
 @test "configurations" {
 	refused 2 "No such file" web --config /nonexistent
 	refused 2 "broken.yaml" web --config "$(config broken.yaml 'rules: [')"
@@ -108,6 +134,14 @@ print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/listener" 3>&- &
 	refused 7 "DisableAttachMechanism" deaf
 	no_agent deaf
 	gone deaf
+	pod_up xrs --java -Xrs
+	mv "/proc/$(container pid xrs)/root/tmp/.java_pid1" "/proc/$(container pid xrs)/root/tmp/away"
+	refused 7 "-Xrs" xrs
+	no_agent xrs
+	mv "/proc/$(container pid xrs)/root/tmp/away" "/proc/$(container pid xrs)/root/tmp/.java_pid1"
+	inject xrs -o json
+	json_lines 'x[0]["state"] == "injected"'
+	gone xrs
 }
 
 @test "a security manager" {
