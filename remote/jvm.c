@@ -12,7 +12,9 @@
 #include "remote/jvm_args.h"
 #include "remote/jvm_peek.h"
 #include "remote/keeper.h"
+#include "remote/proc_limits.h"
 
+#define THREADS_TO_ANSWER 4	/* one, and what the program may start meanwhile */
 #define MAX_STRINGS (256 * KiB) /* what is read of a command line or an environment */
 #define READ_MS 5000
 #define MAX_GENERATIONS 4
@@ -287,7 +289,15 @@ static void read_said(const struct procfs *p, pid_t pid, struct said *ret)
 
 /* ---- can it be attached to? ---- */
 
-static void judge(struct jvm *j, const struct proc_status *st, bool blocked,
+/* To answer for the first time HotSpot starts a thread. Where the kernel refuses that, versions 8
+ * to 25 end: "Error occurred during initialization of VM". */
+static bool may_start_threads(const struct procfs *p, pid_t pid)
+{
+	return cgroup_tasks_left(p, pid, NULL) >= THREADS_TO_ANSWER &&
+	       proc_tasks_left(p, pid) >= THREADS_TO_ANSWER;
+}
+
+static void judge(struct jvm *j, const struct procfs *p, const struct proc_status *st,
 		  const struct peek *peek, enum attach_flag attach, const struct jvm_args *args)
 {
 	char *why = j->reason;
@@ -320,8 +330,12 @@ static void judge(struct jvm *j, const struct proc_status *st, bool blocked,
 				   "still starting, or runs with -Xrs");
 	else if (st->sig_ign & SIGNAL_BIT(SIGQUIT))
 		snprintf(why, size, "it ignores SIGQUIT");
-	else if (blocked)
+	else if (proc_signal_blocked(p, j->pid, SIGQUIT) == 1)
 		snprintf(why, size, "all its threads block SIGQUIT");
+	else if (!may_start_threads(p, j->pid))
+		snprintf(why, size,
+			 "it can start no further thread (pids.max, or the limit of its user), and "
+			 "would end, as it needs one to answer");
 	else
 		j->attachable = true;
 }
@@ -400,7 +414,7 @@ static void read_container(const struct procfs *p, const struct proc_status *st,
 	read_hsperf(&hsperf, j, &attach);
 	if (attach == ATTACH_UNSAID)
 		attach = said.attach;
-	judge(j, st, proc_signal_blocked(p, j->pid, SIGQUIT) == 1, &peek, attach, &said.args);
+	judge(j, p, st, &peek, attach, &said.args);
 }
 
 int jvm_inspect(const struct procfs *p, pid_t pid, struct jvm *ret, struct error *err)

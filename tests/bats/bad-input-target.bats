@@ -88,6 +88,25 @@ not_signalled() {
 	not_signalled
 }
 
+# may_have N: processes and threads, the JVM's user.
+may_have() {
+	local pid
+	pid=$(container pid "$POD")
+	setpriv --reuid "$(stat -c %u "/proc/$pid")" --regid "$(stat -c %g "/proc/$pid")" --clear-groups \
+		prlimit --pid "$pid" --nproc="$1:"
+}
+
+# It starts a thread to answer, and ends where it gets none.
+@test "no thread is left: refused, no signal is sent" {
+	up full --user random
+	may_have 10
+	dump 7
+	tells "it can start no further thread"
+	not_signalled
+	may_have 1000
+	good
+}
+
 @test "DisableAttachMechanism: refused, no signal is sent" {
 	up disabled --java -XX:+DisableAttachMechanism
 	dump 7

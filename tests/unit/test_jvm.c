@@ -46,7 +46,7 @@ static void write_status(struct fixture *f, char state, const char *caught)
 
 	snprintf(text, sizeof(text),
 		 "Name:\tjava\nState:\t%c (x)\nPid:\t100\nUid:\t1\t%d\t1\t1\nGid:\t1\t%d\t1\t1\n"
-		 "NSpid:\t100\t7\nVmRSS:\t  1000 kB\nSigBlk:\t0000000000000000\n"
+		 "NSpid:\t100\t7\nThreads:\t20\nVmRSS:\t  1000 kB\nSigBlk:\t0000000000000000\n"
 		 "SigIgn:\t0000000000000000\nSigCgt:\t%s\n",
 		 state, UID, GID, caught);
 	tree_text(&f->t, "100/status", text);
@@ -333,6 +333,38 @@ static void test_attach_is_disabled(void **state)
 	nothing_from_hsperf(&f);
 	tree_write(&f.t, "100/environ", "_JAVA_OPTIONS=-XX:+DisableAttachMechanism", 42);
 	why_not(&f, by_flag);
+	teardown(&f);
+}
+
+static void limit_threads(struct fixture *f, int n)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		 "Limit                     Soft Limit           Hard Limit           Units\n"
+		 "Max processes             %-20d %-20d processes\n",
+		 n, n);
+	tree_text(&f->t, "100/limits", text);
+}
+
+static void test_no_thread_is_left(void **state)
+{
+	struct fixture f;
+	struct jvm j;
+
+	(void)state;
+	setup(&f);
+	limit_threads(&f, 24);
+	inspect(&f, &j);
+	assert_true(j.attachable);
+	limit_threads(&f, 23);
+	why_not(&f,
+		"it can start no further thread (pids.max, or the limit of its user), and would "
+		"end, as it needs one to answer");
+	/* one that listens has its thread */
+	make_socket(&f, true);
+	inspect(&f, &j);
+	assert_true(j.attachable);
 	teardown(&f);
 }
 
@@ -624,6 +656,7 @@ int main(void)
 		cmocka_unit_test(test_release_file_beside_old_libraries),
 		cmocka_unit_test(test_process_in_a_chroot),
 		cmocka_unit_test(test_attach_is_disabled),
+		cmocka_unit_test(test_no_thread_is_left),
 		cmocka_unit_test(test_signals_and_the_socket),
 		cmocka_unit_test(test_signal_that_nobody_takes),
 		cmocka_unit_test(test_socket_that_is_not_its_own),
