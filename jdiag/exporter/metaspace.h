@@ -36,7 +36,7 @@ void metaspace_parse_usage(const char *text, struct metaspace *m);
 /* Is there enough for an exporter? ERR_REFUSED. */
 int metaspace_check(const struct metaspace *m, struct error *err) must_check;
 
-/* Ask the JVM: two requests, for which it does not stand still. */
+/* Ask the JVM: two or three requests, for which it does not stand still. */
 int metaspace_ask(struct helper *h, const struct jvmref *j, struct metaspace *ret,
 		  struct error *err) must_check;
 

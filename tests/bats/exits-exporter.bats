@@ -194,13 +194,26 @@ threads() {
 		prlimit --pid "$pid" --nproc=$(($(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l) + $1)):
 }
 
+# tasks MORE: the same of its cgroup.
+tasks() {
+	local dir
+	for dir in /sys/fs/cgroup{/pids,}"$(container cgroup web)"; do
+		if [[ -e $dir/pids.max ]]; then
+			echo $(($(<"$dir/pids.current") + $1)) >"$dir/pids.max"
+			return
+		fi
+	done
+	return 1
+}
+
 @test "few threads, and none: it is not even asked" {
 	pod_up web --user random
 	threads -8
 	refused "threads are left for the JVM"
-	threads 9
+	threads 1000
+	tasks 9
 	refused "threads are left for the JVM"
-	threads -8
+	tasks -8
 	naked "$(jar 1.0.1)"
 	tells "the JVM has ended while it loaded the agent: exit status 1"
 }
