@@ -299,6 +299,32 @@ static void find(int sys)
 	node_stop(&n);
 }
 
+/* Has the JVM an MBean server, by that answer? */
+static bool has_mbeans(const char *text)
+{
+	const struct jvmref jvm = {.pid = 7, .start_time = 8, .version = "17.0.1"};
+	struct exporter_found found = {0};
+	struct buf b = script();
+	struct node n;
+
+	say_data(&b, 1, 0, text);
+	say_end(&b, 1, 0, text);
+	n.fake = (struct fake){0};
+	node_start(&n, b);
+	if (exporter_find_classes(n.helper, &jvm, &found, &err) < 0)
+		fail_msg("%s", err.msg);
+	node_stop(&n);
+	return found.mbeans;
+}
+
+static void test_mbean_servers(void **state)
+{
+	(void)state;
+	assert_true(has_mbeans(TREE "|--com.sun.jmx.mbeanserver.JmxMBeanServer/null\n"));
+	assert_false(has_mbeans(TREE "|--com.sun.jmx.mbeanserver.JmxMBeanServerBuilder/null\n"));
+	assert_false(has_mbeans(TREE));
+}
+
 static void test_too_many_classes(void **state)
 {
 	(void)state;
@@ -360,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_managers_in_histograms),
 		cmocka_unit_test(test_lists_of_classes),
 		cmocka_unit_test(test_collectors),
+		cmocka_unit_test(test_mbean_servers),
 		cmocka_unit_test(test_too_many_classes),
 		cmocka_unit_test(test_walks),
 	};
