@@ -273,7 +273,9 @@ static int manager_in_hierarchy(const char *text, char name[256])
 		if (below && depth <= top)
 			break;
 		if (below && !looks_at_callers(class, n)) {
-			snprintf(name, 256, "%.*s", (int)(n < 255 ? n : 255), class);
+			/* in letters of another alphabet it is a class all the same */
+			snprintf(name, 256, "%.*s", n ? (int)(n < 255 ? n : 255) : 1,
+				 n ? class : "?");
 			return 1;
 		}
 		if (!below && is(class, n, MANAGER)) {

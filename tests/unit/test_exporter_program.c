@@ -229,6 +229,9 @@ static void test_managers_in_hierarchies(void **state)
 	(void)state;
 	assert_false(has_manager(TREE "|--java.lang.SecurityManager/null\n|--a.B/0x1\n", name));
 	assert_true(
+		has_manager(TREE "|--java.lang.SecurityManager/null\n|  |--\xc3\x9c/0x1\n", name));
+	assert_string_equal(name, "?");
+	assert_true(
 		has_manager(TREE "|--java.lang.SecurityManager/null\n|  |--a.Guard/0x1\n", name));
 	assert_string_equal(name, "a.Guard");
 	assert_true(has_manager(TREE
