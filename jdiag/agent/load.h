@@ -42,8 +42,8 @@ int agent_check_allowed(struct helper *h, const struct jvmref *j, bool *ret_warn
  *	ECANCELED  its own start failed: a part of it is in the JVM
  *	0          it is not known
  * ERR_USAGE when the options do not fit, ERR_REFUSED when a condition is against it or somebody
- * else is at work on the JVM; then nothing was asked. The node's other errors (ERR_TARGET,
- *ERR_NODE, ERR_CAPTURE, ERR_FAILED) have err->sys ENOTCONN when nothing was.
+ * else is at work on the JVM; then nothing was asked. Other errors of the node have err->sys
+ * ENOTCONN when nothing was.
  */
 int agent_load(struct helper *h, const struct jvmref *j, const struct agent_request *r,
 	       struct error *err) must_check;
