@@ -174,7 +174,7 @@ ASAN := $(BUILD)/asan
 # The helper of arm64 under qemu-user: its unit tests, but for those that qemu-user cannot run (tests/README.md
 # says why), and what it says over a pipe (tests/bats/arm64).
 NOT_QEMU   := test_creds test_curl test_drain_faults test_ending test_enter test_enter_trace test_jvm test_mount \
-              test_netns test_place test_procfs test_procref test_rootpath test_runtime
+              test_place test_port_probe test_procfs test_procref test_rootpath test_runtime
 ARM64_UNIT := $(filter-out $(NOT_QEMU),$(patsubst tests/unit/%.c,%,$(shell grep -l '^/\* remote' $(UNIT_SRC))))
 QEMU        = qemu-aarch64-static -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$$root/usr/lib/aarch64-linux-gnu
 
