@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "remote/base/io.h"
-#include "remote/enter.h"
 #include "remote/rootpath.h"
 
 #define LOCK_TRIES 20 /* 5 ms each: `tidy` of another helper holds it for an instant */
@@ -111,6 +110,19 @@ int target_lock(struct target *t, struct error *err)
 	}
 	error_set(err, ERR_REFUSED, "another helper is at work on JVM %s of this node", pid);
 	return error_hint(err, "wait until it has ended");
+}
+
+struct enter_request target_enter(const struct target *t)
+{
+	return (struct enter_request){
+		.target = &t->ref,
+		.ns = t->ns,
+		.root = t->root,
+		.join_mnt = true,
+		.take_creds = true,
+		.uid = t->jvm.uid,
+		.gid = t->jvm.gid,
+	};
 }
 
 void target_close(struct target *t)

@@ -3,6 +3,7 @@
 #define REMOTE_TARGET_H
 
 #include "remote/base/error.h"
+#include "remote/enter.h"
 #include "remote/jvm.h"
 #include "remote/procfs.h"
 #include "remote/procref.h"
@@ -33,6 +34,10 @@ int target_hold(struct target *t, const struct procfs *proc, pid_t pid, uint64_t
  * one of them has it.
  */
 int target_lock(struct target *t, struct error *err) must_check;
+
+/* For a child that sees what the JVM sees, and may what it may. run, ctx and timeout_ms are
+ * missing, fds can be added. It borrows from t. */
+struct enter_request target_enter(const struct target *t);
 
 /* TARGET_INIT and what is closed already is fine. jvm stays. */
 void target_close(struct target *t);

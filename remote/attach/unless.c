@@ -62,21 +62,13 @@ static int look_run(void *ctx, struct buf *answer, struct error *err)
 
 static int check_file(const struct target *t, char *path, struct error *err)
 {
-	const struct enter_request r = {
-		.target = &t->ref,
-		.ns = t->ns,
-		.root = t->root,
-		.join_mnt = true,
-		.take_creds = true,
-		.uid = t->jvm.uid,
-		.gid = t->jvm.gid,
-		.run = look_run,
-		.ctx = path,
-		.timeout_ms = LOOK_MS,
-	};
+	struct enter_request r = target_enter(t);
 	int sys = EIO;
 	auto_buf struct buf answer = BUF_INIT(sizeof(sys));
 
+	r.run = look_run;
+	r.ctx = path;
+	r.timeout_ms = LOOK_MS;
 	if (enter_run(t->proc, &r, &answer, err) < 0)
 		return error_prefix(err, "cannot look for '%s'", path);
 	if (answer.len == sizeof(sys))

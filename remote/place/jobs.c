@@ -258,19 +258,11 @@ static struct enter_request request_of(const struct target *t, struct place_job 
 				       int (*run)(void *, struct buf *, struct error *),
 				       uint64_t timeout_ms)
 {
-	struct enter_request r = {
-		.target = &t->ref,
-		.ns = t->ns,
-		.root = t->root,
-		.join_mnt = true,
-		.take_creds = true,
-		.uid = t->jvm.uid,
-		.gid = t->jvm.gid,
-		.run = run,
-		.ctx = j,
-		.timeout_ms = timeout_ms,
-	};
+	struct enter_request r = target_enter(t);
 
+	r.run = run;
+	r.ctx = j;
+	r.timeout_ms = timeout_ms;
 	if (j->dir >= 0)
 		r.fds[r.n_fds++] = j->dir;
 	if (j->content.fd >= 0)

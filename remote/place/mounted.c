@@ -255,22 +255,13 @@ static int run_find_empty(void *ctx, struct buf *answer, struct error *err)
 /* As the JVM sees it: a directory that it can look into. O_PATH; the root itself may be a FUSE. */
 static int find_empty(const struct target *t, struct buf *ret, struct error *err)
 {
+	struct enter_request r = target_enter(t);
 	int channel;
 
-	return enter_run_passing(t->proc,
-				 (struct enter_request){
-					 .target = &t->ref,
-					 .ns = t->ns,
-					 .root = t->root,
-					 .join_mnt = true,
-					 .take_creds = true,
-					 .uid = t->jvm.uid,
-					 .gid = t->jvm.gid,
-					 .run = run_find_empty,
-					 .ctx = &channel,
-					 .timeout_ms = ENTER_MS,
-				 },
-				 &channel, ret, err);
+	r.run = run_find_empty;
+	r.ctx = &channel;
+	r.timeout_ms = ENTER_MS;
+	return enter_run_passing(t->proc, r, &channel, ret, err);
 }
 
 int agent_mount_attach(const struct target *t, struct agent_mount *m, struct error *err)
