@@ -500,16 +500,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             fault = self.pick_fault(url.path)
             answer = self.server.api.review(url.path, question, user)
-            if fault and fault["do"] == "merge":
-                answer = merge(answer, fault["patch"])
-            elif fault:
-                self.fault(fault, answer)
-                return
-            self.send(201, json.dumps(answer, indent=2).encode())
+            self.reply(201, fault, answer)
         except Refused as refused:
             self.send(refused.code, json.dumps(refused.status, indent=2).encode(), refused.headers)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
+
+    def reply(self, code, fault, answer):
+        """An object; a fault changes it, or comes in its place."""
+        if fault and fault["do"] == "merge":
+            answer = merge(answer, fault["patch"])
+        elif fault:
+            self.fault(fault, answer)
+            return
+        self.send(code, json.dumps(answer, indent=2).encode())
 
     def do_PATCH(self):
         url = urllib.parse.urlsplit(self.path)
@@ -527,12 +531,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.fault(fault, None)
                 return
             answer = self.server.api.patch(match, user, self.headers.get("Content-Type"), body)
-            if fault and fault["do"] == "merge":
-                answer = merge(answer, fault["patch"])
-            elif fault:
-                self.fault(fault, answer)
-                return
-            self.send(200, json.dumps(answer, indent=2).encode())
+            self.reply(200, fault, answer)
         except Refused as refused:
             self.send(refused.code, json.dumps(refused.status, indent=2).encode(), refused.headers)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
