@@ -5,15 +5,7 @@ load exporter
 setup_file() { rig_up; }
 teardown_file() { rig_down; }
 
-teardown() {
-	local dir
-	rm -f "$RIG_RUN/kube/faults.json"
-	for dir in "$RIG_RUN"/container/*; do
-		[[ -d $dir ]] || continue
-		container working "${dir##*/}" || return 1
-		container stop "${dir##*/}"
-	done
-}
+teardown() { stop_working; }
 
 @test "two JVMs: listed and refused, --jvm chooses" {
 	two_up

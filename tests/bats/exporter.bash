@@ -3,6 +3,17 @@
 # Several pods of a node are worked on one after the other.
 JDIAG_TIMEOUT=110
 
+# For a teardown: all containers, whose JVMs have to be at work still; the API has no faults any more.
+stop_working() {
+	local dir
+	rm -f "$RIG_RUN/kube/faults.json"
+	for dir in "$RIG_RUN"/container/*; do
+		[[ -d $dir ]] || continue
+		container working "${dir##*/}" || return 1
+		container stop "${dir##*/}"
+	done
+}
+
 # An exporter's jar, by its version.
 jar() { "$RIG/exporter.sh" "$1"; }
 
