@@ -51,7 +51,7 @@ static int tell_kept(const json_t *kept, struct error *err)
 		  n > 1 ? many : "kept: ", json_str_at(first, "what", "?"),
 		  json_str_at(first, "reason", "?"));
 	return error_hint(err, "what a capture under way holds goes away with it; --force removes "
-			       "finished captures, too");
+			       "finished and failed captures, too");
 }
 
 static int print_answer(const struct options *o, const json_t *answer, struct error *err)

@@ -180,7 +180,7 @@ bool spool_expired(int dir, const struct spool_state *state)
 	return own >= 0 && flock(own, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* May it go? With finished, what is complete may. */
+/* May it go? With finished, what is complete may, and what has failed. */
 static const char *keep_reason(const struct spool *s, bool finished)
 {
 	auto_free struct spool_state *state = xcalloc(1, sizeof(*state));
@@ -194,6 +194,8 @@ static const char *keep_reason(const struct spool *s, bool finished)
 
 		return finished || expired ? NULL : SPOOL_KEPT_FINISHED;
 	}
+	if (held && known && state->phase == SPOOL_FAILED)
+		return finished ? NULL : SPOOL_KEPT_FAILED;
 	if (held)
 		return held;
 	/* Of another version: it may be a finished one all the same. */

@@ -32,6 +32,7 @@
 
 #define SPOOL_KEPT_FINISHED \
 	"a finished capture: 'jdiag resume ID' fetches it, 'jdiag spool rm ID' removes it"
+#define SPOOL_KEPT_FAILED "a failed capture whose reason nobody has read: it goes after 10 minutes"
 #define SPOOL_KEPT_OTHER "a capture of another version of jdiag: 'jdiag spool rm ID' removes it"
 
 bool spool_id_is(const char *id); /* 16 lower-case hexadecimal digits? */
@@ -91,8 +92,8 @@ bool spool_expired(int dir, const struct spool_state *state);
 const char *spool_keep_reason(const struct spool *s);
 
 /* Remove the directories that dead captures left, and what has expired; with finished, what is
- * complete as well, whether it is kept by a process or not. For each, fn is told the path and why
- * it is kept (NULL: it was removed, or would be if dry). */
+ * complete or failed as well, whether it is kept by a process or not. For each, fn is told the path
+ * and why it is kept (NULL: it was removed, or would be if dry). */
 void spool_sweep(bool dry, bool finished, void (*fn)(void *ctx, const char *path, const char *kept),
 		 void *ctx);
 

@@ -40,8 +40,7 @@ jvm_ended() {
 	pod_up ends --image 17 --memory $((500 << 20)) --java -Xmx200m -- fill=100
 	group=/sys/fs/cgroup/memory/$(container cgroup ends)
 	pid=$(container pid ends)
-	begin_dump ends --force
-	half_way ends
+	half_way ends --force
 	echo 1000 >"/proc/$pid/oom_score_adj"
 	timeout 30 python3 -c '
 import os, sys
@@ -57,7 +56,6 @@ while os.path.exists("/proc/" + sys.argv[2] + "/exe"):
 	local version
 	for version in 17 25; do
 		pod_up ends --image $version --java -Xmx200m -- fill=100
-		begin_dump ends
 		half_way ends
 		kill -KILL "$(container pid ends)"
 		wait_for 20 told '^jdiag: pause'
@@ -72,7 +70,6 @@ while os.path.exists("/proc/" + sys.argv[2] + "/exe"):
 # that it is not.
 @test "the JVM is told to end by its probe in the middle" {
 	pod_up ends --java -Xmx200m -- fill=100
-	begin_dump ends
 	half_way ends
 	kill -TERM "$(container pid ends)"
 	restarted ends
@@ -97,7 +94,6 @@ tidies_up() {
 }
 
 @test "SIGKILL in the middle of the dump: the serving helper; jdiag goes on with another" {
-	begin_dump web
 	half_way web
 	local ours
 	ours=$(tr ' ' '\n' <<<"$CAPTURE $(<"/proc/$CAPTURE/task/$CAPTURE/children")" | grep .)
@@ -111,7 +107,6 @@ tidies_up() {
 }
 
 @test "SIGKILL in the middle of the dump: the capture process" {
-	begin_dump web
 	half_way web
 	kill -KILL "$CAPTURE"
 	runs_on web
@@ -121,18 +116,15 @@ tidies_up() {
 }
 
 @test "SIGKILL in the middle of the dump: all of them" {
-	begin_dump web
 	half_way web
 	# shellcheck disable=SC2046 # a list
 	kill -KILL "$GUARD" $(helper_pids)
 	ends 8
-	nothing_of_ours() { [[ -z $(helper_pids) ]]; }
 	wait_for 10 nothing_of_ours
 	tidies_up
 }
 
 @test "SIGKILL when the JVM has been let go: all of them" {
-	begin_dump web
 	half_way web
 	# shellcheck disable=SC2046 # a list
 	(kill -CONT "$DRAIN" && wait_for 30 told '^jdiag: spool' && kill -KILL $(helper_pids)) || true
@@ -162,6 +154,20 @@ tidies_up() {
 		untouched web
 	done
 	can_be_dumped web
+}
+
+@test "SIGKILL of jdiag, and the capture fails: its reason is kept by tidy and named, until --force" {
+	half_way web
+	kill -KILL "$(<"$RIG_RUN/job")" "$DRAIN"
+	runs_on web
+	has_failed() { grep -q '"phase":"failed"' "/var/lib/.jdiag-$ID/state"; }
+	wait_for 20 has_failed
+	run_jdiag tidy "node/$NODE"
+	[[ $status == 1 ]]
+	tells "a failed capture whose reason nobody has read"
+	run_jdiag -s 0 tidy "node/$NODE" --force
+	[[ $output == "/var/lib/.jdiag-$ID" ]]
+	untouched web
 }
 
 # --- spools that are strange ----------------------------------------------------------------------------------

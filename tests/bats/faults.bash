@@ -8,21 +8,24 @@ faults_setup() {
 faults_teardown() {
 	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/home/.local"
-	[[ -n $BATS_TEST_COMPLETED ]] || { run_jdiag tidy "node/$NODE" --force || true; }
+	[[ -n $BATS_TEST_COMPLETED ]] || leave_nothing
 }
+
+# Behind a test that failed: what runs yet, and what it holds.
+leave_nothing() {
+	# shellcheck disable=SC2046 # a list
+	kill -KILL $(helper_pids) || true
+	wait_for 10 nothing_of_ours || true
+	run_jdiag tidy "node/$NODE" --force || true
+}
+
+nothing_of_ours() { [[ -z $(helper_pids) ]]; }
 
 # begin ARGUMENT...: jdiag in the background.
 begin() {
 	# shellcheck disable=SC2209 # the word
 	JDIAG_EXEC=exec jdiag_env "$JDIAG" "$@" >"$RIG_RUN/out/stdout" 2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
 	echo $! >"$RIG_RUN/job"
-}
-
-# begin_dump NAME [OPTION...]
-begin_dump() {
-	local name=$1
-	shift
-	begin heapdump "$name" -n shop --to "$TO/" "$@"
 }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
@@ -45,10 +48,16 @@ ends() {
 	[[ $status == "$1" ]] || { echo "status $status instead of $1" && return 1; }
 }
 
-# half_way NAME: the JVM writes its dump and stands still, because $DRAIN is stopped. $ID is its capture.
+# half_way NAME [OPTION...]: jdiag in the background; the JVM writes its dump and stands still, because $DRAIN
+# is stopped. $ID is its capture.
 half_way() {
-	local found
-	found=$("$TESTS/pipe/half_way.py" "$(container pid "$1")") || { cat "$RIG_RUN/out/stderr" && return 1; }
+	local name=$1 watcher word found
+	shift
+	exec {watcher}< <("$TESTS/pipe/half_way.py" "$(container pid "$name")" 3>&-)
+	read -r word <&"$watcher" && [[ $word == watching ]]
+	begin heapdump "$name" -n shop --to "$TO/" "$@"
+	read -r found <&"$watcher" || { cat "$RIG_RUN/out/stderr" && return 1; }
+	exec {watcher}<&-
 	# shellcheck disable=SC2034 # for the tests
 	read -r CAPTURE DRAIN GUARD <<<"$found"
 	ID=$(basename "$RIG_RUN"/home/.local/state/jdiag/captures/*.json .json)

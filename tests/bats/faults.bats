@@ -21,7 +21,6 @@ teardown() {
 # --- the reader, the disk, the FIFO ---------------------------------------------------------------------
 
 reader_killed() {
-	begin_dump "$1"
 	half_way "$1"
 	stands_still "$1"
 	kill -KILL "$DRAIN"
@@ -38,7 +37,6 @@ reader_killed() {
 
 @test "the reader is killed, and the JVM names another reason" {
 	pod_up bad --exec fakejvm -- unread "Dump file is incomplete: No such file or directory"
-	begin_dump bad
 	half_way bad
 	kill -KILL "$DRAIN"
 	ends 8
@@ -62,8 +60,7 @@ small_disk() {
 disk_fills_up() {
 	local status=0
 	small_disk
-	begin_dump "$1" "${OTHER[@]}" "${@:2}"
-	half_way "$1"
+	half_way "$1" "${OTHER[@]}" "${@:2}"
 	dd if=/dev/zero of="$RIG_RUN/small/others" bs=1M status=none || true
 	kill -CONT "$DRAIN"
 	runs_on "$1" || status=1
@@ -83,7 +80,6 @@ disk_fills_up() {
 # --- somebody else ----------------------------------------------------------------------------------------
 
 @test "two captures of the same JVM at once: the second is refused, and told whose the first is" {
-	begin_dump web17
 	half_way web17
 	refuses 10 heapdump web17 -n shop --to "$BATS_TEST_TMPDIR/second.hprof"
 	tells "another capture of JVM $(container pid web17) is under way: '$ID' of 'root@"
@@ -110,7 +106,6 @@ intrude() {
 @test "the container replaces the FIFO in the middle" {
 	local name dir
 	for name in web17 web25; do
-		begin_dump "$name"
 		half_way "$name"
 		dir=/tmp/.jdiag-$ID
 		intrude "$name" replace "$dir/h.hprof" | grep '^replaced'
@@ -123,7 +118,6 @@ intrude() {
 }
 
 @test "the container cannot replace the directory of the FIFO, which is a mount" {
-	begin_dump web17
 	half_way web17
 	intrude web17 away "/tmp/.jdiag-$ID" | grep busy
 	kill -CONT "$DRAIN"

@@ -2,10 +2,10 @@
 """Stop a capture in the middle of the dump: wait for one of that JVM, and leave its drain stopped when
 the JVM writes and stands still.
 
-usage: half_way.py PID      prints the process ids of capture, drain and guard
+usage: half_way.py PID      prints "watching", then the process ids of capture, drain and guard
 
 The JVM is held while the drain touches its memory and until it has been asked, so that the drain is
-stopped before the first byte.
+stopped before the first byte. That is a moment: this runs before everything else that wants a CPU.
 """
 import contextlib
 import glob
@@ -70,12 +70,16 @@ def find(jvm):
 
 def main():
     jvm = int(sys.argv[1])
+    with contextlib.suppress(OSError):  # a cgroup may have no such time to give
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    print("watching", flush=True)
     capture, drain = until(lambda: find(jvm), "a capture of process %d" % jvm)
     os.kill(jvm, signal.SIGSTOP)
     try:
         until(lambda: state(capture).get("phase") == "dump", "the dump")
         os.kill(drain, signal.SIGSTOP)
         if state(capture).get("raw"):
+            os.kill(drain, signal.SIGCONT)
             sys.exit("too late: the JVM has written already")
     finally:
         os.kill(jvm, signal.SIGCONT)
