@@ -41,9 +41,14 @@ static int keep(void *ctx, const char *name, const void *data, size_t len, struc
 	return 0;
 }
 
-static int find(const struct buf *jar, struct wanted *w, struct error *err)
+static int find(const struct buf *jar, struct wanted *w, bool again, struct error *err)
 {
-	const struct zip_visitor v = {.wanted = is_wanted, .member = keep, .ctx = w};
+	const struct zip_visitor v = {
+		.wanted = is_wanted,
+		.member = keep,
+		.ctx = w,
+		.again = again,
+	};
 
 	w->data = BUF_INIT(w->most);
 	if (zip_walk(buf_str(jar), jar->len, &v, err) != 0)
@@ -94,7 +99,7 @@ static int read_manifest(struct agent_jar *j, const struct buf *manifest, struct
 static int check_manifest(struct agent_jar *j, struct error *err)
 {
 	struct wanted w = {.name = MANIFEST_NAME, .most = MAX_JAR_MANIFEST};
-	int rc = find(&j->data, &w, err);
+	int rc = find(&j->data, &w, false, err);
 
 	if (rc == 0 && !w.found)
 		rc = error_set(err, ERR_USAGE, "not a jar: there is no %s in it", MANIFEST_NAME);
@@ -141,7 +146,7 @@ static int check_class(struct agent_jar *j, struct error *err)
 	for (char *p = path; p < path + strlen(j->agent_class); p++)
 		if (*p == '.')
 			*p = '/';
-	rc = find(&j->data, &w, err);
+	rc = find(&j->data, &w, true, err);
 	if (rc == 0)
 		rc = class_release(&w, &j->java, err);
 	buf_release(&w.data);

@@ -68,6 +68,8 @@ static int visit(struct walk *w, struct archive_entry *entry)
 	if (check_entry(w, entry) != 0)
 		return -1;
 	b.max = w->v->wanted(w->v->ctx, name);
+	if (!b.max && w->v->again)
+		return archive_read_data_skip(w->a) == ARCHIVE_OK ? 0 : broken(w);
 	if (read_entry(w, &b) != 0)
 		return -1;
 	return b.max ? w->v->member(w->v->ctx, name, buf_str(&b), b.len, w->err) : 0;

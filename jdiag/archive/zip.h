@@ -7,6 +7,7 @@
 #ifndef JDIAG_ARCHIVE_ZIP_H
 #define JDIAG_ARCHIVE_ZIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "remote/base/error.h"
@@ -21,6 +22,7 @@ struct zip_visitor {
 	/* They, when the entry was read whole; len is less where the entry is shorter. */
 	int (*member)(void *ctx, const char *name, const void *data, size_t len, struct error *err);
 	void *ctx;
+	bool again; /* all of it was found good before: what is not wanted is left out */
 };
 
 /* ERR_USAGE: why it is none. Names are as they stand there: hostile. */
