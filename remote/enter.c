@@ -21,6 +21,8 @@
 #include "remote/rootpath.h"
 
 #define REAP_MS 1000
+#define FIRST_PAUSE_NS 100000 /* it has closed its pipe: it is nearly gone */
+#define LAST_PAUSE_NS 2000000
 #define NULL_DEVICE makedev(1, 3)
 #define FIRST_FREE_FD 3
 
@@ -316,6 +318,7 @@ static int fill(struct enter_child *c, struct error *err)
  * is its wait status, or -1 when nobody can tell. */
 static bool reap(pid_t pid, int *how)
 {
+	struct timespec pause = {.tv_nsec = FIRST_PAUSE_NS};
 	uint64_t deadline = now_ms() + REAP_MS;
 
 	*how = -1;
@@ -324,7 +327,9 @@ static bool reap(pid_t pid, int *how)
 
 		if (got == pid || (got < 0 && errno == ECHILD))
 			return true;
-		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < LAST_PAUSE_NS)
+			pause.tv_nsec *= 2;
 	} while (now_ms() < deadline);
 	return false;
 }
