@@ -14,7 +14,9 @@ uint64_t proc_parse_limit(const char *text, size_t len, const char *name);
 /* RLIMIT_NOFILE. */
 uint64_t proc_files_limit(const struct procfs *p, pid_t pid);
 
-/* RLIMIT_NPROC, which counts all processes and threads of a user on the node; not for root. */
+/* RLIMIT_NPROC, which counts all processes and threads of a user on the node; not for root. Where
+ * plenty would be left if all of the node's were this user's: that, which is less than the truth.
+ */
 uint64_t proc_tasks_left(const struct procfs *p, pid_t pid);
 
 #endif

@@ -284,6 +284,17 @@ static void test_tasks(void **state)
 	assert_true(proc_tasks_left(&p, 8) == UINT64_MAX);
 	tree_text(&t, "9/status", "Name:\tx\nUid:\t1000\t0\t0\t0\nThreads:\t30\n");
 	assert_int_equal(proc_tasks_left(&p, 7), 0);
+	/* where that is plenty, all of the node's count as this user's; else each is looked at */
+	tree_text(&t, "7/limits",
+		  "Max processes             4096                 4096  processes \n");
+	tree_text(&t, "loadavg", "0.42 0.37 0.30 2/512 4711\n");
+	assert_int_equal(proc_tasks_left(&p, 7), 4096 - 512);
+	tree_text(&t, "loadavg", "0.42 0.37 0.30 2/3073 4711\n");
+	assert_int_equal(proc_tasks_left(&p, 7), 4096 - 120);
+	tree_text(&t, "loadavg", "0.42 0.37 0.30 2/5000 4711\n");
+	assert_int_equal(proc_tasks_left(&p, 7), 4096 - 120);
+	tree_text(&t, "loadavg", "of something else\n");
+	assert_int_equal(proc_tasks_left(&p, 7), 4096 - 120);
 	/* root has no such limit */
 	tree_text(&t, "7/status", "Name:\tjava\nUid:\t0\t0\t0\t0\nThreads:\t60\n");
 	assert_true(proc_tasks_left(&p, 7) == UINT64_MAX);
