@@ -94,7 +94,9 @@ for word; do
 done
 chmod 711 "$RIG_RUN"
 mkdir -p "$RIG_RUN"/{home,kube,bucket}
-sshd_start "$RIG_RUN/ssh" "Subsystem sftp internal-sftp"
+# Started by sshd bash reads root's own .bashrc for each command, which may take longer than what is measured; not so
+# with a SHLVL.
+sshd_start "$RIG_RUN/ssh" "Subsystem sftp internal-sftp" "SetEnv SHLVL=1"
 server kube "$RIG_SRC/kube_server.py" "$RIG_RUN/kube"
 server bucket "$RIG_SRC/gcs_server.py" "$RIG_RUN/bucket" --crc32c "$JDIAG_BUILD/tools/crc32c"
 python3 "$RIG_SRC/bench.py" --json "$JDIAG_BUILD/bench.json" "${options[@]}"
