@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jdiag/agent/ended.h"
+#include "jdiag/agent/known.h"
 #include "jdiag/agent/module.h"
 #include "jdiag/agent/place.h"
 #include "jdiag/agent/source.h"
@@ -25,6 +26,7 @@
 #include "remote/base/str.h"
 
 #define INSPECT_TIMEOUT_MS 60000
+#define PLACE "/.jdiag-agents/"
 #define NOT_ALLOWED "-XX:-EnableDynamicAgentLoading"
 
 struct job {
@@ -35,8 +37,8 @@ struct job {
 	json_t *jvm; /* owned: as `ps` gave it */
 	struct jvmref ref;
 	struct placed placed;
-	bool is_placed;
-	bool warns; /* the JVM will, on its standard error (JEP 451) */
+	bool is_placed, is_open; /* is_open: the JVM has this very jar already */
+	bool warns;		 /* the JVM will, on its standard error (JEP 451) */
 };
 
 /* ---- the JVM ---- */
@@ -95,30 +97,75 @@ static int check_agent(struct job *j, struct error *err)
 
 	if (agent_source_for(j->agent, json_str_at(hello, "arch", ""), release, err) < 0)
 		return -1;
-	snprintf(j->placed.path, sizeof(j->placed.path), "/tmp/.jdiag-agents/%s", j->agent->name);
+	snprintf(j->placed.path, sizeof(j->placed.path), "/tmp" PLACE "%s", j->agent->name);
 	r = request_of(j);
 	return agent_check_request(&r, release, err);
+}
+
+/* By the digest in its name: under whatever name it was loaded before. */
+static bool is_this_jar(const struct job *j, const char *path)
+{
+	auto_free char *end = xasprintf("%.12s.jar", j->agent->sha256);
+
+	return str_ends(path, end) && strstr(path, PLACE);
+}
+
+/* A jar that jdiag has loaded; NULL: it is not open. */
+static const char *find_jar(const struct job *j, const json_t *seen, bool this)
+{
+	const json_t *path;
+	size_t i;
+
+	json_array_foreach (json_at(seen, "jars"), i, path) {
+		const char *text = json_string_value(path);
+
+		if (strstr(text, PLACE) && is_this_jar(j, text) == this)
+			return text;
+	}
+	return NULL;
 }
 
 /* Its agentmain would run a second time: no harm to many, but not what most expect. */
 static int look_for_it(struct job *j, struct error *err)
 {
 	auto_json json_t *seen = NULL;
-	const json_t *path;
-	size_t i;
+	const char *other;
 
 	if (j->agent->kind != AGENT_JAR)
 		return 0;
 	if (survey(j->session->helper, &j->ref, &seen, err) < 0)
 		return -1;
-	json_array_foreach (json_at(seen, "jars"), i, path)
-		if (str_ends(json_string_value(path), j->agent->name)) {
-			progress_note(j->progress,
-				      "the JVM has this jar open already: its agent starts once "
-				      "more");
-			break;
-		}
+	other = find_jar(j, seen, false);
+	j->is_open = find_jar(j, seen, true) != NULL;
+	if (j->is_open)
+		progress_note(j->progress,
+			      "the JVM has this jar open already: its agent starts once more");
+	else if (other && (j->session->o->dry_run || !agent_class_can_be_asked(&j->ref)))
+		progress_note(j->progress,
+			      "warning: the JVM has '%s' open: if that has the class %s, too, its "
+			      "code would run, and not that of this jar",
+			      other, j->agent->jar.agent_class);
 	return 0;
+}
+
+/* It would come from the jar that was first, and this one not even be opened. */
+static int check_class(struct job *j, struct error *err)
+{
+	const char *name = j->agent->jar.agent_class;
+	bool known;
+
+	if (j->agent->kind != AGENT_JAR || j->is_open)
+		return 0;
+	if (agent_class_known(j->session->helper, &j->ref, name, &known, err) < 0)
+		return -1;
+	if (!known)
+		return 0;
+	error_set(err, ERR_REFUSED,
+		  "the JVM has a class '%s' already, from elsewhere: its code would run, and not "
+		  "that of this jar",
+		  name);
+	return error_hint(err, "another version of an agent takes a new JVM: restart the "
+			       "container, then load it");
 }
 
 /* ---- the plan ---- */
@@ -279,7 +326,8 @@ static int run_job(struct job *j, const struct target *t, struct error *err)
 	progress_phase(j->progress, "attach");
 	if (session_recheck(s, err) < 0 ||
 	    (j->agent->kind != AGENT_MODULE &&
-	     agent_check_allowed(s->helper, &j->ref, &j->warns, err) < 0))
+	     agent_check_allowed(s->helper, &j->ref, &j->warns, err) < 0) ||
+	    check_class(j, err) < 0)
 		return -1;
 	announce(j);
 	if (place(j, err) < 0)

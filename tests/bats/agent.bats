@@ -99,6 +99,36 @@ loads_a_jar() {
 	only_the_file_is_left web
 }
 
+# another_build: the same agent, in a jar with another digest
+another_build() {
+	local jar=$BATS_TEST_TMPDIR/newer.jar
+	cp "$(agent naughty)" "$jar"
+	python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "a").writestr("two", "2")' "$jar"
+	echo "$jar"
+}
+
+@test "another build of an agent that the JVM has: refused, the old code would run" {
+	pod_up web --image 17
+	load_into 0 web --jar "$(agent naughty)"
+	load_into 0 web --jar "$(another_build)" --dry-run
+	tells "if that has the class rig.Naughty, too, its code would run"
+	fails_to_load 10 "the JVM has a class 'rig.Naughty' already" --jar "$(another_build)"
+	tells "takes a new JVM"
+	[[ $(grep -c 'agent: return' "$(container log web)") == 1 ]]
+	[[ -z $(find_in_container web | grep newer) ]]
+	# the first is the JVM's own, under whatever name it comes
+	cp "$(agent naughty)" "$BATS_TEST_TMPDIR/renamed.jar"
+	load_into 0 web --jar "$BATS_TEST_TMPDIR/renamed.jar"
+	tells "has this jar open already"
+}
+
+@test "another build of an agent, Java 8, which does not tell its classes: told" {
+	pod_up web --image 8
+	load_into 0 web --jar "$(agent naughty)"
+	load_into 0 web --jar "$(another_build)"
+	tells "its code would run, and not that of this jar"
+}
+
 @test "an agent that takes its time" {
 	pod_up web --image 17
 	load_into 0 web --jar "$(agent naughty)" --options hang=2000
