@@ -465,7 +465,7 @@ void hotspot_stop(struct hotspot *a)
 	if (a->signalled && !a->raw.len)
 		await_handled(a);
 	if (a->triggered) {
-		struct enter_request r = as_jvm(a, run_remove_trigger, 1000);
+		struct enter_request r = as_jvm(a, run_remove_trigger, 2000);
 		struct error ignored = {0};
 
 		/* Nothing to tell: the JVM, and with it its container, may be gone. */

@@ -161,7 +161,7 @@ rows() {
 	done
 	with_agents 25
 	{
-		wait_for 20 grep -q 'agent: hang' "$(container log app)"
+		wait_for 40 grep -q 'agent: hang' "$(container log app)"
 		kill -KILL "$(container pid app)"
 	} &
 	ask load instrument false /app/naughty.jar=hang

@@ -326,7 +326,7 @@ answers() {
 
 @test "a pod with two JVMs: listed and refused; --jvm chooses" {
 	up two -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log two)"
+	wait_for 40 grep -q '^child ready' "$(container log two)"
 	inject 3
 	tells "pod 'two' has 2 JVMs"
 	tells "-c app --jvm 1  Checkout"

@@ -24,7 +24,7 @@ teardown() {
 	rm -f "/etc/sudoers.d/$NODE_USER"
 	! id "$NODE_USER" >/dev/null 2>&1 || userdel -rf "$NODE_USER" 2>/dev/null
 	untouched web || return 1
-	wait_for 6 no_ways || { find_ways && return 1; }
+	wait_for 20 no_ways || { find_ways && return 1; }
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }
 
@@ -69,7 +69,7 @@ closed_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0
 	PY
 	python3 full.py 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	dump 5 -p "$(<port)"
 	tells "cannot connect to '127.0.0.1' port $(<port): "
 	tells "no answer"
@@ -80,7 +80,7 @@ closed_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0
 plays() {
 	"$RIG/silent_server.py" port "$@" 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	PORT=$(<port)
 }
 

@@ -55,7 +55,7 @@ not_signalled() {
 
 @test "two JVMs: listed and refused, --jvm chooses" {
 	up two -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log two)"
+	wait_for 40 grep -q '^child ready' "$(container log two)"
 	dump 3
 	tells "2 JVMs match, choose one with --jvm PID or --jvm MAINCLASS"
 	tells "--jvm 1  Checkout (host pid $(container pid two))"

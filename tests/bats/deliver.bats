@@ -27,7 +27,10 @@ setup() {
 	mkdir -p "$RIG_RUN/mode.captures" "$RIG_RUN/out/to"
 	curl -sf "$(bucket)/control/reset" -d '' >/dev/null
 }
-teardown() { [[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true; }
+teardown() {
+	[[ -n $BATS_TEST_COMPLETED ]] || tail "$RIG_RUN/out/stderr" || true
+	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
+}
 
 bucket() { echo "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")"; }
 # object NAME: the file in which the bucket server keeps it.
@@ -224,7 +227,7 @@ ends() {
 @test "Ctrl-C while the JVM stands still: stopped, nothing kept" {
 	mode Paused
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
-	wait_for 20 told '^jdiag: pause'
+	wait_for 40 told '^jdiag: pause'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	tells "nothing was kept: the node and the destination are as before"
@@ -243,7 +246,7 @@ ends() {
 @test "Ctrl-C once the JVM goes on: kept" {
 	mode Spooling
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
-	wait_for 20 told '^jdiag: spool'
+	wait_for 40 told '^jdiag: spool'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	kept
@@ -259,7 +262,7 @@ ends() {
 	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
 	mode Paused
 	begin resume
-	wait_for 20 told '^jdiag: pause'
+	wait_for 40 told '^jdiag: pause'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	kept
@@ -269,7 +272,7 @@ ends() {
 @test "SIGKILL, then resume: also over the file that was begun" {
 	mode Spooling
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof"
-	wait_for 20 told '^jdiag: spool'
+	wait_for 40 told '^jdiag: spool'
 	kill -KILL "$(<"$RIG_RUN/job")"
 	ends 137 || true
 	[ -e "$RIG_RUN/out/to/x.hprof.partial" ]
@@ -289,7 +292,7 @@ ends() {
 	dump gs://dumps/held/x.hprof -s 9
 	: >"$RIG_RUN/out/to/x.hprof.partial"
 	flock "$RIG_RUN/out/to/x.hprof.partial" sleep 60 3>&- &
-	wait_for 10 bash -c "! flock -n '$RIG_RUN/out/to/x.hprof.partial' true"
+	wait_for 20 bash -c "! flock -n '$RIG_RUN/out/to/x.hprof.partial' true"
 	run_jdiag -s 2 resume --to "$RIG_RUN/out/to/x.hprof"
 	kill $!
 	tells "exists already"

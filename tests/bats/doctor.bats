@@ -240,7 +240,7 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 	step destination ok
 	"$RIG/silent_server.py" port 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	doctor 5 -p "$(<port)" --ssh-option ConnectTimeout=1
 	step tcp ok "port $(<port) of '127.0.0.1' is open"
 	step ssh fail "" "is it SSH?"
@@ -335,7 +335,7 @@ up() {
 
 @test "two JVMs: listed; --jvm chooses" {
 	up two -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log two)"
+	wait_for 40 grep -q '^child ready' "$(container log two)"
 	doctor 3
 	step jvm fail "2 JVMs match" "--jvm 1  Checkout (host pid $(container pid two))"
 	doctor 0 --jvm 1

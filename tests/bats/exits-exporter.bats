@@ -41,7 +41,7 @@ a = socket.create_server(("127.0.0.1", 0))
 c = socket.socket(); c.bind(("127.0.0.1", 9404)); c.connect(a.getsockname())
 print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/holder" 3>&- &
 	HOLDER=$!
-	wait_for 10 grep -q ready "$RIG_RUN/out/holder"
+	wait_for 20 grep -q ready "$RIG_RUN/out/holder"
 	inject web --port 9404-9405 --dry-run -o json
 	json_lines 'x[0]["port"] == 9405'
 	ends "port 9404 is in use: nobody listens there"
@@ -93,7 +93,7 @@ at_once() {
 @test "two runs at the same time, for two JVMs of a pod: each has a port" {
 	local child
 	pod_up web -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log web)"
+	wait_for 40 grep -q '^child ready' "$(container log web)"
 	inject -s 3 web
 	child=$(sed -n 's/.*--jvm \([0-9]*\) .*/\1/p' <<<"$stderr" | grep -vx 1)
 	at_once "web --jvm 1 --port 9404-9410" "web --jvm $child --port 9404-9410"

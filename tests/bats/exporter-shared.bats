@@ -12,7 +12,7 @@ teardown() { stop_working; }
 	inject two --all --port 9404-9410
 	[ "$(kube_state annotations shop/two | grep -c exporter.jdiag.dev/)" = 2 ]
 	restarted two
-	wait_for 20 grep -q '^child ready' "$(container log two)"
+	wait_for 40 grep -q '^child ready' "$(container log two)"
 	inject two --jvm 1 -o json
 	json_lines 'len(x) == 1 and x[0]["state"] == "reinjected"'
 	[ "$(kube_state annotations shop/two | grep -c exporter.jdiag.dev/)" = 1 ]

@@ -76,5 +76,5 @@ no_agent() {
 # two_up: a pod whose container has two JVMs.
 two_up() {
 	pod_up two -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log two)"
+	wait_for 40 grep -q '^child ready' "$(container log two)"
 }

@@ -58,7 +58,7 @@ while os.path.exists("/proc/" + sys.argv[2] + "/exe"):
 		pod_up ends --image $version --java -Xmx200m -- fill=100
 		half_way ends
 		kill -KILL "$(container pid ends)"
-		wait_for 20 told '^jdiag: pause'
+		wait_for 40 told '^jdiag: pause'
 		(sleep 2 && restarted ends) 3>&- &
 		jvm_ended
 		wait $!
@@ -120,7 +120,7 @@ tidies_up() {
 	# shellcheck disable=SC2046 # a list
 	kill -KILL "$GUARD" $(helper_pids)
 	ends 8
-	wait_for 10 nothing_of_ours
+	wait_for 20 nothing_of_ours
 	tidies_up
 }
 
@@ -161,7 +161,7 @@ tidies_up() {
 	kill -KILL "$(<"$RIG_RUN/job")" "$DRAIN"
 	runs_on web
 	has_failed() { grep -q '"phase":"failed"' "/var/lib/.jdiag-$ID/state"; }
-	wait_for 20 has_failed
+	wait_for 40 has_failed
 	run_jdiag tidy "node/$NODE"
 	[[ $status == 1 ]]
 	tells "a failed capture whose reason nobody has read"
@@ -226,7 +226,7 @@ is_listed() {
 	is_listed '[0-9]+d'
 	keeper=$(keeper)
 	kill -KILL "$keeper"
-	wait_for 10 bash -c "! kill -0 $keeper 2>/dev/null"
+	wait_for 20 bash -c "! kill -0 $keeper 2>/dev/null"
 	run_jdiag -s 0 tidy "node/$NODE"
 	[[ ! -e $STATE ]]
 	untouched web

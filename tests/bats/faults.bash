@@ -15,7 +15,7 @@ faults_teardown() {
 leave_nothing() {
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids) || true
-	wait_for 10 nothing_of_ours || true
+	wait_for 20 nothing_of_ours || true
 	run_jdiag tidy "node/$NODE" --force || true
 }
 

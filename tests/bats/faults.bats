@@ -162,5 +162,5 @@ says_so() {
 	done
 	grep -x 'oom_kill 0' "$group/memory.oom_control"
 	sshd_stop "$RIG_RUN/ssh2"
-	wait_for 10 rmdir "$group"
+	wait_for 20 rmdir "$group"
 }

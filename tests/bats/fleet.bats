@@ -287,7 +287,7 @@ nothing_kept() {
 	begin heapdump deaf web-2 -n shop --to "$RIG_RUN/out/to/"
 	wait_for 30 told "^jdiag: deaf: inspect$"
 	wait_for 30 told "^jdiag: web-2: .*SHA-256"
-	wait_for 10 bash -c "[ \$(pgrep -cP $(<"$RIG_RUN/job")) = 1 ]"
+	wait_for 20 bash -c "[ \$(pgrep -cP $(<"$RIG_RUN/job")) = 1 ]"
 	pkill -KILL -P "$(<"$RIG_RUN/job")"
 	ends 1
 	told "jdiag: deaf: its worker was killed by signal 9"
@@ -302,7 +302,7 @@ nothing_kept() {
 	wait_for 30 told "^jdiag: stall-1: pause$"
 	workers=$(pgrep -P "$(<"$RIG_RUN/job")")
 	kill -KILL "$(<"$RIG_RUN/job")"
-	for worker in $workers; do wait_for 20 bash -c "! kill -0 $worker 2>/dev/null"; done
+	for worker in $workers; do wait_for 40 bash -c "! kill -0 $worker 2>/dev/null"; done
 	rm -f "$RIG_RUN/job"
 	nothing_kept
 }

@@ -172,7 +172,7 @@ every_line_is_json() {
 
 @test "--jvm chooses one of two JVMs" {
 	pod_up web -- spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log web)"
+	wait_for 40 grep -q '^child ready' "$(container log web)"
 	run_jdiag -s 0 heapdump web -n shop --jvm 1 --to "$RIG_RUN/out/one.hprof"
 	dump_is_good "$output" live
 	untouched web

@@ -20,7 +20,7 @@ setup_file() {
 		"$java" -Xmx64m -cp "$RIG_RUN/app" Checkout fill=8 \
 			>"$RIG_RUN/plain$n.log" 2>&1 3>&- </dev/null &
 		echo $! >"$RIG_RUN/plain$n.pid"
-		wait_for 20 grep -q ready "$RIG_RUN/plain$n.log"
+		wait_for 40 grep -q ready "$RIG_RUN/plain$n.log"
 	done
 }
 
@@ -52,7 +52,7 @@ find_left() {
 
 node_is_clean() {
 	left=$(find_left | sort)
-	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	wait_for 20 nothing_on_node || { echo "left on the node: $left" && return 1; }
 }
 
 jvm() { container pid jvm; }
@@ -314,7 +314,7 @@ dumped() {
 	hostile deaf deaf
 	check fails "$(container pid deaf)" inspect attach "did not open its attach socket"
 	check eof-when-deaf "$(container pid deaf)"
-	wait_for 6 nothing_in_container deaf
+	wait_for 20 nothing_in_container deaf
 }
 
 @test "hostile: a reply without end" {

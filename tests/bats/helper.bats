@@ -34,8 +34,8 @@ teardown() {
 	rm -rf "$RIG_RUN/sshd2"
 	rm -f "/etc/sudoers.d/$NODE_USER"
 	! id "$NODE_USER" >/dev/null 2>&1 || userdel -rf "$NODE_USER" 2>/dev/null
-	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
-	wait_for 6 no_ways || { find_ways && return 1; }
+	wait_for 20 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	wait_for 20 no_ways || { find_ways && return 1; }
 }
 
 # push STATUS OPERATION [OPTION...]
@@ -222,11 +222,11 @@ no_ssh_client() { ! pgrep -f -- " -F $RIG_RUN/xdg/"; }
 	XDG_RUNTIME_DIR=$RIG_RUN/xdg setsid "$JDIAG_BUILD/tools/ssh-probe" -A -p "$PORT" -l root -k "$KNOWN" \
 		-i "$D/client" -F /dev/null -b "$BACKEND" -H "$RIG/fake_helper.py" 127.0.0.1 wait >/dev/null 2>&1 3>&- &
 	local client=$!
-	wait_for 10 pgrep -f '/jdiag-helper'
+	wait_for 20 pgrep -f '/jdiag-helper'
 	kill -9 "$client"
-	wait_for 6 nothing_on_node
+	wait_for 20 nothing_on_node
 	# its ssh ends with it, its directory goes with the next run
-	ossh wait_for 6 no_ssh_client
+	ossh wait_for 20 no_ssh_client
 	push 0 where
 }
 

@@ -30,7 +30,7 @@ intrude() {
 	runc --root "$RIG_RUN/runc" exec -d --pid-file "$dir/intruder.pid" "$(container id "$name")" \
 		/app/intruder "$@" </dev/null >"$dir/intruder.log" 2>&1 3>&-
 	INTRUDER=$(<"$dir/intruder.pid")
-	wait_for 10 grep -q ready "$dir/intruder.log"
+	wait_for 20 grep -q ready "$dir/intruder.log"
 }
 intruder_said() { grep -q "$2" "$RIG_RUN/container/$1/intruder.log"; }
 

@@ -41,7 +41,7 @@ ours_are_gone() {
 node_is_clean() {
 	local left
 	left=$(find_ours | sort)
-	wait_for 15 ours_are_gone || { echo "left on the node: $left" && return 1; }
+	wait_for 20 ours_are_gone || { echo "left on the node: $left" && return 1; }
 }
 
 # fails STATUS TEXT ARGUMENT...: jdiag ends so in time and within its memory, says so in clean lines, and

@@ -92,14 +92,14 @@ times_out() {
 	PY
 	python3 full.py 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	times_out connect --timeout 1s -p "$(<port)"
 }
 
 @test "sshd does not speak" {
 	"$RIG/silent_server.py" port 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	times_out connect --timeout 1s -p "$(<port)"
 }
 
@@ -113,7 +113,7 @@ times_out() {
 @test "the bucket does not start an upload" {
 	"$RIG/silent_server.py" port 3>&- &
 	SERVER_PID=$!
-	wait_for 20 test -s port
+	wait_for 40 test -s port
 	JDIAG_EXTRA_ENV=(STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<port)")
 	times_out inspect --timeout 5s --to gs://dumps/x/
 	JDIAG_EXTRA_ENV=()
@@ -140,7 +140,7 @@ times_out() {
 begin() {
 	jdiag_env bash -c 'echo $$ >job; exec env --default-signal=INT,QUIT,HUP,TERM "$@"' bash "$JDIAG" "$@" \
 		>stdout 2>stderr 3>&- </dev/null &
-	wait_for 10 test -s job
+	wait_for 20 test -s job
 	JOB=$(<job)
 }
 

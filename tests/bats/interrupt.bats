@@ -190,7 +190,7 @@ resumes() {
 	signal INT
 	ends 130 5
 	run_jdiag -s 0 spool rm "$(basename "$(records)" .json)"
-	wait_for 10 no_spool
+	wait_for 20 no_spool
 }
 
 @test "--timeout is an interruption" {
@@ -286,7 +286,7 @@ job_has_ended() {
 	run_jdiag -s 0 spool -o name
 	[ "$output" = "$ID" ]
 	run_jdiag tidy "node/$NODE" --force
-	wait_for 10 no_spool
+	wait_for 20 no_spool
 	run_jdiag -s 0 spool rm "$ID"
 	[[ -z $(records) ]]
 }

@@ -141,8 +141,8 @@ nothing_in_container() {
 untouched() {
 	local left
 	left=$(find_left | sort)
-	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
-	wait_for 6 nothing_in_container "$1" || { echo "left in container $1: $left" && return 1; }
+	wait_for 20 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	wait_for 20 nothing_in_container "$1" || { echo "left in container $1: $left" && return 1; }
 	container working "$1" || { echo "the JVM of $1 does not work any more" && return 1; }
 	# A SIGQUIT that was not meant for the attach listener prints all threads.
 	! grep -q 'Full thread dump' "$(container log "$1")" || { echo "thread dump in the log" && return 1; }

@@ -88,7 +88,7 @@ relay() {
 	rm -f "$D/port"
 	"$RIG/relay.py" --control "$D/control" "$@" "$D/port" "$(<"$SSH/port")" >"$D/relay.out" 2>&1 3>&- </dev/null &
 	echo $! >"$D/relay.pid"
-	wait_for 20 test -s "$D/port"
+	wait_for 40 test -s "$D/port"
 	PORT=$(<"$D/port")
 	for type in ed25519 ecdsa rsa; do
 		echo "[127.0.0.1]:$PORT $(cut -d' ' -f1,2 "$SSH/host_$type.pub")"

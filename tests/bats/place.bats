@@ -64,7 +64,7 @@ unplaced() {
 # loads NAME ABSOLUTE LIBRARY OPTIONS TEXT: the JVM says so in its log.
 loads() {
 	works on "$(container pid "$1")" ask 'command="load"' "args=[\"$2\", \"$3\", \"$4\"]"
-	wait_for 10 grep -q "$5" "$(container log "$1")"
+	wait_for 20 grep -q "$5" "$(container log "$1")"
 }
 
 jar_loads() { loads "$1" instrument false "$2=return" '^agent: return'; }

@@ -44,7 +44,7 @@ a = socket.create_server(("127.0.0.1", 9404))
 b = socket.socket(socket.AF_INET6); b.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); b.bind(("::1", 9405)); b.listen()
 print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/listener" 3>&- &
 	echo $! >"$RIG_RUN/out/listener.pid"
-	wait_for 10 grep -q ready "$RIG_RUN/out/listener"
+	wait_for 20 grep -q ready "$RIG_RUN/out/listener"
 	refused 10 "port 9404 is in use: somebody else listens there" web
 	refused 10 "port 9405 is in use" web --port 9405
 	refused 10 "no port from 9404 to 9405 is free" web --port 9404-9405

@@ -9,7 +9,7 @@ setup_file() {
 	mkdir -p "$RELAY"
 	"$RIG/relay.py" --control "$RELAY/control" "$RELAY/port" "$(<"$RIG_RUN/ssh/port")" 3>&- </dev/null &
 	echo $! >"$RELAY/pid"
-	wait_for 20 test -s "$RELAY/port"
+	wait_for 40 test -s "$RELAY/port"
 	sed "s/^\[127.0.0.1\]:[0-9]*/[127.0.0.1]:$(<"$RELAY/port")/" "$RIG_RUN/ssh/known_hosts" >"$RELAY/known_hosts"
 	chmod 600 "$RELAY/known_hosts"
 }
@@ -83,7 +83,7 @@ whole() {
 	dump_is_good "$1" live
 	paused_once
 	[[ -z $(records) ]] || { records; return 1; }
-	wait_for 5 no_spool || { ls -la /var/lib/.jdiag-*; cat /var/lib/.jdiag-*/state; helper_pids; return 1; }
+	wait_for 20 no_spool || { ls -la /var/lib/.jdiag-*; cat /var/lib/.jdiag-*/state; helper_pids; return 1; }
 	rm "$1" "$1.manifest.json"
 	[ -z "$(ls -A "$OUT")" ]
 }
@@ -118,7 +118,7 @@ cut_in() {
 	phase 'pause\|spool\|transfer'
 	relay refuse
 	relay cut
-	wait_for 20 told 'broke'
+	wait_for 40 told 'broke'
 	sleep 3
 	relay accept
 	ends 0
@@ -139,7 +139,8 @@ cut_in() {
 }
 
 @test "the connection does not come back: kept until --timeout, then resumed" {
-	begin heapdump web -n shop --to "$OUT/x.hprof.gz" --timeout 10s
+	relay rate 8
+	begin heapdump web -n shop --to "$OUT/x.hprof.gz" --timeout 15s
 	phase 'pause\|spool\|transfer'
 	relay refuse
 	relay cut

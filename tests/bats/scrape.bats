@@ -19,7 +19,7 @@ setup() {
 
 teardown() {
 	pod_end
-	wait_for 6 no_ways || { find_ways && return 1; }
+	wait_for 20 no_ways || { find_ways && return 1; }
 }
 
 # pod MODE: sets PID and PORT.

@@ -210,7 +210,7 @@ relay_has_gone() { [[ -s $K/relay.pid ]] && ! kill -0 "$(<"$K/relay.pid")" 2>/de
 @test "an agent that the file names, or forbids" {
 	ssh-agent -D -a "$K/agent" >/dev/null 2>&1 3>&- &
 	AGENT_PID=$!
-	wait_for 10 test -S "$K/agent"
+	wait_for 20 test -S "$K/agent"
 	SSH_AUTH_SOCK=$K/agent ssh-add -q "$A/client"
 	config <<-END
 		Host agent no-agent
@@ -467,7 +467,7 @@ Host *"
 		time.sleep(600)
 	END
 	FULL=$!
-	wait_for 20 test -s "$K/full"
+	wait_for 40 test -s "$K/full"
 	probe 5 libssh2 -t 4000 -J a -p "$(<"$K/full")" b true
 	kill "$FULL"
 	tells "cannot connect to '198.18.2.2' port $(<"$K/full") through jump host '198.18.1.2': no answer in time"
@@ -529,7 +529,7 @@ Host *"
 		rm -f "$K/relay.pid"
 		probe 3 "$way" p 'echo in; exit 3'
 		says in
-		wait_for 10 relay_has_gone
+		wait_for 20 relay_has_gone
 	done
 	run -0 --separate-stderr bash -c "ip netns exec $NET_PREFIX-here '$JDIAG_BUILD/tools/ssh-probe' -b libssh2 -F '$CONFIG' p \
 		'head -c 5000000 /dev/zero' | sha256sum"
@@ -611,5 +611,5 @@ Host *"
 	probe 130 libssh2 p true
 	wait $!
 	gone() { ! kill -0 "$(<"$K/pid")" 2>/dev/null; }
-	wait_for 10 gone
+	wait_for 20 gone
 }

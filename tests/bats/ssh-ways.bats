@@ -32,7 +32,7 @@ teardown() {
 	[[ -z ${DEAD_PID:-} ]] || kill "$DEAD_PID"
 	[[ ! -d $K/sshd2 ]] || sshd_stop "$K/sshd2"
 	rm -f "$RIG_RUN"/home/.ssh/*
-	wait_for 5 no_ways || { find_ways && return 1; }
+	wait_for 20 no_ways || { find_ways && return 1; }
 }
 
 in_env() {
@@ -64,7 +64,7 @@ agent() {
 	AGENT_SOCK=$K/agent
 	ssh-agent -D -a "$AGENT_SOCK" >/dev/null 2>&1 3>&- &
 	AGENT_PID=$!
-	wait_for 10 test -S "$AGENT_SOCK"
+	wait_for 20 test -S "$AGENT_SOCK"
 	(($# == 0)) || SSH_AUTH_SOCK=$AGENT_SOCK ssh-add -q "$@"
 }
 
@@ -350,7 +350,7 @@ much() {
 		-k "$KNOWN" -F /dev/null -b openssh -i "$D/client" "$@" 127.0.0.1 'yes' 2>"$K/err" 3>&- \
 		> >(head -c 5000000 >"$K/bytes"; exec cat >/dev/null) &
 	PROBE=$!
-	wait_for 20 test -s "$K/bytes"
+	wait_for 40 test -s "$K/bytes"
 }
 
 master() { pgrep -f "^[^ ]*ssh -F $RIG_RUN/xdg/"; }
@@ -375,11 +375,11 @@ ends_with() {
 	ends_with 130
 	"$RIG/silent_server.py" "$K/dead" 3>&- &
 	DEAD_PID=$!
-	wait_for 10 test -s "$K/dead"
+	wait_for 20 test -s "$K/dead"
 	in_env "$(probe_bin)" -p "$(<"$K/dead")" -l root -k "$KNOWN" -F /dev/null -b openssh -i "$D/client" \
 		127.0.0.1 true 2>"$K/err" 3>&- &
 	PROBE=$!
-	wait_for 10 master
+	wait_for 20 master
 	pkill -TERM -f "^$(probe_bin) -p $(<"$K/dead") "
 	ends_with 130
 }
@@ -418,7 +418,7 @@ ends_with() {
 	kill -9 "$PROBE"
 	ends_with 137
 	gone() { ! master; }
-	wait_for 10 gone
+	wait_for 20 gone
 	[[ -n $(find_ways) ]]
 	probe openssh 0 -i "$D/client" 127.0.0.1 true
 	[[ -z $(find_ways) ]]

@@ -30,7 +30,7 @@ teardown() {
 	[[ -z ${AGENT_PID:-} ]] || kill "$AGENT_PID"
 	[[ -z ${DEAD_PID:-} ]] || kill "$DEAD_PID"
 	[[ ! -d $K/sshd2 ]] || sshd_stop "$K/sshd2"
-	wait_for 5 no_ways || { find_ways && return 1; }
+	wait_for 20 no_ways || { find_ways && return 1; }
 }
 
 # probe STATUS ARGUMENT...: stdout in $output, stderr in $stderr. No terminal, unless PTY says so.
@@ -55,7 +55,7 @@ agent() {
 	AGENT_SOCK=$K/agent
 	ssh-agent -D -a "$AGENT_SOCK" >/dev/null 2>&1 3>&- &
 	AGENT_PID=$!
-	wait_for 10 test -S "$AGENT_SOCK"
+	wait_for 20 test -S "$AGENT_SOCK"
 	SSH_AUTH_SOCK=$AGENT_SOCK ssh-add -q "$@"
 }
 
@@ -212,7 +212,7 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 		while True: kept.append(s.accept())
 	END
 	DEAD_PID=$!
-	wait_for 10 test -S "$K/mute"
+	wait_for 20 test -S "$K/mute"
 	AGENT_SOCK=$K/mute
 	probe 5 -T 1500 -i "$D/client" 127.0.0.1 true
 }
@@ -376,7 +376,7 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 dead_server() {
 	"$RIG/silent_server.py" "$K/dead" "$@" 3>&- &
 	DEAD_PID=$!
-	wait_for 10 test -s "$K/dead"
+	wait_for 20 test -s "$K/dead"
 	PORT=$(<"$K/dead")
 }
 
@@ -396,7 +396,7 @@ dead_server() {
 		time.sleep(600)
 	END
 	DEAD_PID=$!
-	wait_for 10 test -s "$K/full"
+	wait_for 20 test -s "$K/full"
 	PORT=$(<"$K/full")
 	local start=$SECONDS
 	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
@@ -430,7 +430,7 @@ dead_server() {
 		    time.sleep(0.02)
 	END
 	DEAD_PID=$!
-	wait_for 10 test -s "$K/drip"
+	wait_for 20 test -s "$K/drip"
 	PORT=$(<"$K/drip")
 	local start=$SECONDS
 	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
@@ -468,9 +468,9 @@ dead_server() {
 @test "Ctrl-C while a command runs" {
 	probe 130 -i "$D/client" 127.0.0.1 'sleep 30' &
 	local job=$!
-	wait_for 10 pgrep -f "ssh-probe -p $PORT .* sleep 30"
+	wait_for 20 pgrep -f "ssh-probe -p $PORT .* sleep 30"
 	# the client itself, not the wrappers around it
-	wait_for 10 pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
+	wait_for 20 pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
 	wait $job
 }
 
@@ -482,7 +482,7 @@ dead_server() {
 
 	"$RIG/relay.py" "$K/port" "$PORT" 20 3>&- &
 	DEAD_PID=$!
-	wait_for 10 test -s "$K/port"
+	wait_for 20 test -s "$K/port"
 	PORT=$(<"$K/port")
 	probe 0 -v 4 -m ignore -i "$D/client" 127.0.0.1 "$command"
 	lib tells "window of 16777216 bytes"

@@ -49,7 +49,7 @@ serving() {
 # serve ARGUMENT...: one with --listen; $URL.
 serve() {
 	serving --listen 127.0.0.1:0 "$@"
-	wait_for 20 grep -qs 'serving .* on http' "$WORK/err"
+	wait_for 40 grep -qs 'serving .* on http' "$WORK/err"
 	URL=$(sed -n 's|.*\(http://[^/]*\)/targets$|\1|p' "$WORK/err")
 }
 

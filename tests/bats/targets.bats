@@ -179,17 +179,17 @@ identity() { stat -c '%i %y' "$1"; }
 	file=$WORK/targets.json
 	marked web-0 9404
 	serving -A --out "$file" --refresh 1s
-	wait_for 20 has "$file" web-0
+	wait_for 40 has "$file" web-0
 	annotated web-1 8080
-	wait_for 20 has "$file" web-1
+	wait_for 40 has "$file" web-1
 	faults '[{"path": "pods", "do": "status", "code": 500, "reason": "InternalError", "message": "etcd is gone"}]'
-	wait_for 20 has "$WORK/err" "the last targets stay: "
+	wait_for 40 has "$WORK/err" "the last targets stay: "
 	has "$WORK/err" "etcd is gone"
 	kube_state remove shop/web-1
 	rm "$KUBE/faults.json"
-	wait_for 20 has_not "$file" web-1
+	wait_for 40 has_not "$file" web-1
 	has "$file" web-0
-	wait_for 20 has "$WORK/err" "up to date again"
+	wait_for 40 has "$WORK/err" "up to date again"
 	# told once, however often it was tried
 	[ "$(grep -c 'the last targets stay' "$WORK/err")" = 1 ]
 	stopped TERM 130
@@ -224,15 +224,15 @@ identity() { stat -c '%i %y' "$1"; }
 	marked web-0 9404
 	serve -A --refresh 1s
 	annotated web-1 8080
-	wait_for 20 serves web-1
+	wait_for 40 serves web-1
 	faults '[{"path": "pods", "do": "status", "code": 500, "reason": "InternalError", "message": "etcd is gone"}]'
-	wait_for 20 answers /healthz 503
+	wait_for 40 answers /healthz 503
 	serves web-1
 	[ "$(value jdiag_targets_refresh_failures_total)" -ge 1 ]
 	kube_state remove shop/web-1
 	rm "$KUBE/faults.json"
-	wait_for 20 serves_not web-1
-	wait_for 20 answers /healthz 200
+	wait_for 40 serves_not web-1
+	wait_for 40 answers /healthz 200
 	stopped TERM 130
 }
 
@@ -240,7 +240,7 @@ identity() { stat -c '%i %y' "$1"; }
 	marked web-0 9404
 	serve -A --refresh 1s
 	faults '[{"path": "pods", "do": "hang"}]'
-	wait_for 20 answers /healthz 503
+	wait_for 40 answers /healthz 503
 	serves web-0
 	start=$SECONDS
 	stopped TERM 130
@@ -252,10 +252,10 @@ identity() { stat -c '%i %y' "$1"; }
 	serve web-0 -n shop --refresh 1s
 	serves web-0
 	kube_state remove shop/web-0
-	wait_for 20 serves_not web-0
+	wait_for 40 serves_not web-0
 	[ "$(value jdiag_targets_refresh_failures_total)" = 0 ]
 	marked web-0 9404
-	wait_for 20 serves web-0
+	wait_for 40 serves web-0
 }
 
 @test "a port that is taken, and one that may be asked for from here only" {

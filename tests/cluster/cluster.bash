@@ -131,13 +131,13 @@ ticks_on() { [[ $(last_tick "$1" "$2") != "$3" ]]; }
 pod_untouched() {
 	local left pid before
 	left=$(find_left | sort)
-	wait_for 6 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	wait_for 20 nothing_on_node || { echo "left on the node: $left" && return 1; }
 	pid=$(task "$1" "$2")
 	left=$(grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo" ||
 		find "/proc/$pid/root/" "/proc/$pid/root/tmp/" -xdev -maxdepth 3 \
 			\( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print)
 	[[ -z $left ]] || { echo "left in $1, $2: $left" && return 1; }
 	before=$(last_tick "$1" "$2")
-	wait_for 10 ticks_on "$1" "$2" "$before" || { echo "the JVM of $1 does not work any more" && return 1; }
+	wait_for 20 ticks_on "$1" "$2" "$before" || { echo "the JVM of $1 does not work any more" && return 1; }
 	! k logs "$1" -c "$2" | grep -q 'Full thread dump' || { echo "thread dump in the log" && return 1; }
 }

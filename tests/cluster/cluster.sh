@@ -196,7 +196,7 @@ cluster_down() {
 	local pid=$RIG_RUN/parts/$1.pid
 	[[ -f $pid ]] || return 0
 	kill "$(<"$pid")" 2>/dev/null || true
-	wait_for 20 bash -c "! kill -0 $(<"$pid") 2>/dev/null" || kill -9 "$(<"$pid")"
+	wait_for 40 bash -c "! kill -0 $(<"$pid") 2>/dev/null" || kill -9 "$(<"$pid")"
 	rm "$pid"
 }
 

@@ -26,8 +26,8 @@ may() { [[ $(kubectl auth can-i "$@" -n "$SHOP" --as "system:serviceaccount:$SHO
 may_all() {
 	give "$(readme_role "jdiag-$SHOP-exporter" jdiag-exporter)"
 	WANT=yes
-	wait_for 10 may patch pods
-	wait_for 10 may get configmaps
+	wait_for 20 may patch pods
+	wait_for 20 may get configmaps
 }
 
 teardown() { may_all; }
@@ -36,7 +36,7 @@ teardown() { may_all; }
 without() {
 	give "$(readme_role "jdiag-$SHOP-exporter" jdiag-exporter | sed "/resources: \[$2\]/d")"
 	WANT=no
-	wait_for 10 may "$1" "$2"
+	wait_for 20 may "$1" "$2"
 }
 
 # configure LINE...: what is in the ConfigMap.

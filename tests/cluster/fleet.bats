@@ -84,7 +84,7 @@ all_of() {
 
 @test "without the right to read deployments" {
 	kubectl delete rolebinding workloads -n "$SHOP"
-	wait_for 10 bash -c "! KUBECONFIG=$ADMIN command kubectl auth can-i get deployments.apps -n $SHOP --as system:serviceaccount:$SHOP:jdiag"
+	wait_for 20 bash -c "! KUBECONFIG=$ADMIN command kubectl auth can-i get deployments.apps -n $SHOP --as system:serviceaccount:$SHOP:jdiag"
 	refuses 4 ps deploy/checkout -n "$SHOP"
 	tells "not allowed to get deployments"
 	run_jdiag -s 0 ps -l app=checkout -n "$SHOP" -o name

@@ -72,7 +72,7 @@ nothing_at() { [ -z "$(find "$OUT" -mindepth 1 -name "$1*")" ]; }
 	k apply -f "$BATS_TEST_DIRNAME/pods/gated.yaml"
 	k wait --for=jsonpath='{.status.containerStatuses[0].ready}'=true --timeout=60s pod/gated
 	[ "$(k get pod gated -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = False ]
-	wait_for 20 last_tick gated app
+	wait_for 40 last_tick gated app
 	dumped gated
 	pod_untouched gated app
 }

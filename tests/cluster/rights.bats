@@ -18,7 +18,7 @@ give() {
 		for verb in get list; do
 			WANT=no
 			if grep -q "resources: \[$resource\], verbs: .*\b$verb\b" <<<"$1"; then WANT=yes; fi
-			wait_for 10 may "$verb" "$resource"
+			wait_for 20 may "$verb" "$resource"
 		done
 	done
 }

@@ -15,6 +15,7 @@ import tempfile
 import time
 
 import wire
+from first import first
 from wire import CANCEL, DATA, END, ERROR, HELLO, PING, PROGRESS, REQUEST, RESULT, RemoteError, frame
 
 GREETING = {"min": 1, "max": 1}
@@ -52,14 +53,14 @@ def ns_pid(pid):
         return int([line for line in f if line.startswith("NSpid")][0].split()[-1])
 
 
-def until(condition, what, seconds=10):
+def until(condition, what, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
         expect(time.monotonic() < end, "did not come true: " + what)
         time.sleep(0.002)
 
 
-def ends(process, seconds=6):
+def ends(process, seconds=20):
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -117,7 +118,8 @@ def children_of(pid):
 def drain_of(h, id):
     """As soon as there is one: it touches its memory then, the JVM has not been asked yet."""
     capture = process_of(h, id)
-    until(lambda: "jdiag-drain" in children_of(capture), "a drain")
+    with first():
+        until(lambda: "jdiag-drain" in children_of(capture), "a drain")
     return children_of(capture)["jdiag-drain"]
 
 
@@ -138,8 +140,9 @@ def half_way(h, pid, id):
     process ids of capture, drain and guard. The JVM is held, while the drain touches its memory,
     until it has been asked; so the drain is stopped before the JVM begins."""
     capture = process_of(h, id)
-    until(lambda: "jdiag-drain" in children_of(capture), "a drain")
-    os.kill(pid, signal.SIGSTOP)
+    with first():
+        until(lambda: "jdiag-drain" in children_of(capture), "a drain")
+        os.kill(pid, signal.SIGSTOP)
     try:
         until(lambda: phase_is(h, id, "dump"), "the dump", 30)
         children = children_of(capture)

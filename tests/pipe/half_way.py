@@ -15,6 +15,8 @@ import signal
 import sys
 import time
 
+from first import first
+
 SECONDS = 60
 
 
@@ -70,11 +72,10 @@ def find(jvm):
 
 def main():
     jvm = int(sys.argv[1])
-    with contextlib.suppress(OSError):  # a cgroup may have no such time to give
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    print("watching", flush=True)
-    capture, drain = until(lambda: find(jvm), "a capture of process %d" % jvm)
-    os.kill(jvm, signal.SIGSTOP)
+    with first():
+        print("watching", flush=True)
+        capture, drain = until(lambda: find(jvm), "a capture of process %d" % jvm)
+        os.kill(jvm, signal.SIGSTOP)
     try:
         until(lambda: state(capture).get("phase") == "dump", "the dump")
         os.kill(drain, signal.SIGSTOP)

@@ -181,7 +181,7 @@ restart() {
 
 last_tick() { sed -n 's/^tick //p' "$(container_dir "$1")/log" | tail -n 1; }
 ticks_beyond() { [ "$(last_tick "$1")" -gt "$2" ]; }
-working() { wait_for 10 ticks_beyond "$1" "$(last_tick "$1")"; }
+working() { wait_for 20 ticks_beyond "$1" "$(last_tick "$1")"; }
 
 case ${1:-} in
 start) shift && start "$@" ;;

@@ -42,7 +42,7 @@ server() {
 	rm -f "$dir/port"
 	"$@" >"$dir/port" 2>"$dir/stderr" 3>&- </dev/null &
 	echo $! >"$dir/pid"
-	wait_for 20 grep -qs . "$dir/port" || { cat "$dir/stderr" >&2 && return 1; }
+	wait_for 40 grep -qs . "$dir/port" || { cat "$dir/stderr" >&2 && return 1; }
 }
 
 server_stop() {
@@ -50,7 +50,7 @@ server_stop() {
 	[[ -f $RIG_RUN/$1/pid ]] || return 0
 	pid=$(<"$RIG_RUN/$1/pid")
 	kill "$pid" 2>/dev/null || true
-	wait_for 10 bash -c "! kill -0 $pid 2>/dev/null"
+	wait_for 20 bash -c "! kill -0 $pid 2>/dev/null"
 	rm -f "$RIG_RUN/$1/pid"
 }
 

@@ -52,7 +52,7 @@ daemon_stop() {
 	[[ -f $RIG_RUN/$1.pid ]] || return 0
 	pid=$(<"$RIG_RUN/$1.pid")
 	kill "$pid" 2>/dev/null || true
-	wait_for 15 bash -c "! kill -0 $pid 2>/dev/null" || kill -KILL "$pid"
+	wait_for 20 bash -c "! kill -0 $pid 2>/dev/null" || kill -KILL "$pid"
 	rm -f "$RIG_RUN/$1.pid"
 }
 
@@ -79,7 +79,7 @@ containerd_up() {
 		address = "/run/containerd/containerd.sock"
 	END
 	daemon containerd containerd -c "$RIG_RUN/containerd.toml"
-	wait_for 20 rt_ctr version >/dev/null 2>&1 || { cat "$RIG_RUN/containerd.log" && return 1; }
+	wait_for 40 rt_ctr version >/dev/null 2>&1 || { cat "$RIG_RUN/containerd.log" && return 1; }
 }
 
 rt_ctr() { ctr -a /run/containerd/containerd.sock "$@"; }
