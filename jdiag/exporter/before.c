@@ -185,6 +185,27 @@ int exporter_before_next_port(struct exporter_work *w, const struct exporter_jvm
 	return choose_port(w, j, (uint16_t)(b->port + 1), now, &b->port, err);
 }
 
+/* What it had went with its container, and nobody but who gave it has it. */
+static int check_config(struct looking *l, struct error *err)
+{
+	const char *had = l->j->mark.config;
+
+	if (!l->j->restarted || l->w->session->o->config ||
+	    strcmp(had, l->w->settings->config_sha256) == 0)
+		return 0;
+	if (!had[0])
+		error_set(err, ERR_REFUSED,
+			  "which configuration the exporter had before the restart is not known: "
+			  "give one, --config");
+	else
+		error_set(err, ERR_REFUSED,
+			  "before the restart the exporter had another configuration than the "
+			  "default (%.12s), which is gone: give it again, --config",
+			  had);
+	return error_hint(err, "--config with the same file or ConfigMap; if it is to be the "
+			       "default from now on: exporter eject first, which removes the mark");
+}
+
 /* ---- what the JVM is asked ---- */
 
 static int check_attach(struct looking *l, struct error *err)
@@ -264,7 +285,7 @@ int exporter_before(struct exporter_work *w, struct exporter_jvm *j, struct expo
 {
 	static before_check *const outside[] = {
 		check_vm,	check_attach, check_seen, check_variable, before_check_java,
-		check_security, check_memory, check_room, check_port,
+		check_security, check_memory, check_room, check_config,	  check_port,
 	};
 	auto_cleanup(before_forget) struct looking l = {.w = w, .j = j, .b = ret};
 

@@ -111,10 +111,36 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 	restarted v17
 	run_jdiag -s 0 exporter status v17 -n shop -o json
 	json_lines 'x[0]["state"] == "restarted" and "restarted" in x[0]["reason"]'
-	inject v17 -o json
+	# its configuration went with the container: it does not get the default instead
+	inject -s 10 v17
+	tells "before the restart the exporter had another configuration than the default"
+	tells "give it again, --config"
+	tells "nothing was loaded"
+	inject -s 10 v17 --dry-run
+	tells "had another configuration"
+	[ -z "$(files v17)" ]
+	inject v17 --config "$RIG_RUN/out/one.yaml" --dry-run
+	says planned
+	inject v17 --config "$RIG_RUN/out/one.yaml" -o json
 	json_lines 'x[0]["state"] == "reinjected"'
-	metrics v17 9404 | grep -q '^jvm_'
+	metrics v17 9404 | grep -q '^my_uptime'
 	[[ $(annotation v17 exporter.jdiag.dev/app) == *'"restarts":1'* ]]
+}
+
+@test "restarted with the default configuration: it gets that again, without --config" {
+	restarted v21
+	inject v21 -o json
+	json_lines 'x[0]["state"] == "reinjected"'
+	metrics v21 9404 | grep -q '^jvm_'
+}
+
+@test "restarted, and the default from now on: eject removes the mark" {
+	restarted v11
+	inject -s 10 v11
+	tells "exporter eject first"
+	run_jdiag -s 0 exporter eject v11 -n shop
+	inject v11 -o json
+	json_lines 'x[0]["state"] == "injected"'
 }
 
 @test "eject: annotations and files, and the exporter goes on" {
