@@ -55,6 +55,23 @@ static int check_config(const struct exporter_work *w, const struct mark *m, str
 	return 0;
 }
 
+/* Whether it may be replaced, and the pod's mark be right afterwards. */
+static int check_replace(const struct exporter_work *w, const struct exporter_jvm *j,
+			 const struct mark *m, struct error *err)
+{
+	if (check_config(w, m, err) < 0)
+		return -1;
+	if (!strchr(m->file, '/'))
+		return error_set(err, ERR_FAILED,
+				 "the place of the configuration in the container is not known");
+	if (!w->session->o->no_annotate || !j->marked || !m->config[0])
+		return 0;
+	error_set(err, ERR_USAGE,
+		  "--no-annotate: the pod's mark would go on to name the configuration that is "
+		  "replaced");
+	return error_hint(err, "leave --no-annotate away; or remove the mark first: eject");
+}
+
 /* At the same path, also where the file and its directory were removed meanwhile. */
 static int put_file(struct exporter_work *w, const struct exporter_jvm *j, const char *path,
 		    struct error *err)
@@ -93,12 +110,6 @@ static int forget_config(struct exporter_work *w, const struct exporter_jvm *j,
 
 	if (!j->marked || !m->config[0])
 		return 0;
-	if (w->session->o->no_annotate) {
-		error_set(err, ERR_USAGE,
-			  "--no-annotate: the pod's mark would go on to name the configuration "
-			  "that is replaced");
-		return error_hint(err, "leave --no-annotate away; or remove the mark first: eject");
-	}
 	unknown.config[0] = '\0';
 	if (exporter_annotate(w, &unknown, NULL, err) == 0)
 		return 0;
@@ -112,9 +123,6 @@ static int replace(struct exporter_work *w, const struct exporter_jvm *j, struct
 	const struct exporter_settings *s = w->settings;
 	struct scrape before;
 
-	if (!strchr(m->file, '/'))
-		return error_set(err, ERR_FAILED,
-				 "the place of the configuration in the container is not known");
 	/* once more: the first page may have been the first since another change */
 	if (session_recheck(w->session, err) < 0 ||
 	    exporter_page(w, j, (uint16_t)m->port, m->path, 0, &before, err) < 0 ||
@@ -192,7 +200,7 @@ static int settle(struct exporter_work *w, const struct exporter_jvm *j, struct 
 	struct mark now;
 
 	tell_what_stays(w, m);
-	if (!same && check_config(w, m, err) < 0)
+	if (!same && check_replace(w, j, m, err) < 0)
 		return -1;
 	if (w->session->o->dry_run) {
 		plan(w, j, m, same, page);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jdiag/exporter/again.h"
+#include "jdiag/exporter/annotate_pod.h"
 #include "jdiag/exporter/before.h"
 #include "jdiag/exporter/put.h"
 #include "jdiag/exporter/settings.h"
@@ -18,6 +19,8 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 		 const struct exporter_before *b)
 {
 	const struct exporter_settings *s = w->settings;
+	const struct mark m = exporter_mark_new(j, b->port, s->jar.version, s->config_sha256);
+	bool annotate = exporter_annotates(w, &m);
 	json_t *r = exporter_result(w, j, "planned");
 
 	json_set_text(r, "version", s->jar.version);
@@ -26,8 +29,10 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 	json_object_set_new(r, "path", json_string("/metrics"));
 	json_set_text(r, "jarname", s->place_name);
 	json_object_set_new(r, "warns", json_boolean(b->warns));
-	json_object_set_new(r, "plan",
-			    json_string("place jar and configuration, load, scrape, annotate"));
+	json_object_set_new(
+		r, "plan",
+		json_string(annotate ? "place jar and configuration, load, scrape, annotate"
+				     : "place jar and configuration, load, scrape"));
 }
 
 /* Worked on side by side, or by somebody else: another JVM has got the port since it was looked at.

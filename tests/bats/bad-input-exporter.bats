@@ -220,6 +220,8 @@ answers() {
 	inject 4 --config "$second"
 	tells "the configuration is not replaced, as the pod cannot be annotated"
 	rm "$KUBE/users.json"
+	inject 2 --config "$second" --no-annotate --dry-run
+	tells "the pod's mark would go on to name the configuration that is replaced"
 	inject 2 --config "$second" --no-annotate
 	tells "the pod's mark would go on to name the configuration that is replaced"
 	inject 0 --config "$first" -o json

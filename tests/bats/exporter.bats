@@ -18,6 +18,10 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 	inject v17 --dry-run
 	says planned
 	says 9404
+	tells "load, scrape, annotate"
+	inject v17 --dry-run --no-annotate
+	tells "load, scrape"
+	[[ $stderr != *"annotate"* ]]
 	no_agent v17
 	inject v25 --dry-run -o json
 	json_lines 'x[0]["state"] == "planned" and x[0]["port"] == 9404 and x[0]["warns"]'
