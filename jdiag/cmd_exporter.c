@@ -119,6 +119,13 @@ static char *label_of(const json_t *r)
 			 *container ? "/" : "", container);
 }
 
+/* Of inject: something that was asked for is not done. To be known where it is quiet, too. */
+static bool is_unmet(const struct job *job, const json_t *r)
+{
+	return (job->o->ports || job->o->jar) &&
+	       (is_state(r, "unchanged") || is_state(r, "reloaded"));
+}
+
 /* The sentence behind the word, where a table has no place for it. */
 static void tell_reason(const struct job *job, const json_t *r)
 {
@@ -133,10 +140,15 @@ static void tell_reason(const struct job *job, const json_t *r)
 		output_error_of(label, text);
 		return;
 	}
-	if (!*reason)
+	if (!*reason || is_state(r, "planned"))
 		reason = json_str_at(r, "plan", "");
-	if (*reason && job->o->output == OUTPUT_TEXT && !job->o->quiet)
+	if (*reason && is_unmet(job, r)) {
+		auto_free char *text = xasprintf("%s: %s", json_str_at(r, "state", ""), reason);
+
+		output_error_of(label, text);
+	} else if (*reason && job->o->output == OUTPUT_TEXT && !job->o->quiet) {
 		log_at(LOG_WARN, "%s: %s: %s", label, json_str_at(r, "state", ""), reason);
+	}
 }
 
 static void show(struct job *job, const json_t *r)

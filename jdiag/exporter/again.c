@@ -16,26 +16,35 @@
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
 #include "jdiag/survey.h"
+#include "remote/base/buf.h"
 #include "remote/base/str.h"
 
+#define MAX_REASON 1024
 #define MAX_TRIED 8 /* ports of a JVM that are asked whether the exporter is there */
 
 /* ---- what cannot be had any more ---- */
 
-static void tell_what_stays(const struct exporter_work *w, const struct mark *m)
+/* Asked for and not given: the result's "reason". */
+static void set_what_stays(const struct exporter_work *w, const struct mark *m, json_t *r)
 {
 	const struct exporter_settings *s = w->settings;
+	bool version = m->version[0] && strcmp(m->version, s->jar.version) != 0;
+	bool port = w->session->o->ports && (m->port < s->ports.first || m->port > s->ports.last);
+	auto_buf struct buf text = BUF_INIT(MAX_REASON);
 
-	if (m->version[0] && strcmp(m->version, s->jar.version) != 0)
-		progress_note(w->progress,
-			      "exporter %s is loaded and cannot be unloaded: for %s restart the "
-			      "container, then run this again",
-			      m->version, s->jar.version);
-	if (w->session->o->ports && (m->port < s->ports.first || m->port > s->ports.last))
-		progress_note(w->progress,
-			      "the exporter listens on port %llu, which cannot be changed: for "
-			      "another one restart the container, then run this again",
-			      (unsigned long long)m->port);
+	if (version)
+		buf_addf(&text,
+			 "exporter %s is loaded and cannot be unloaded: for %s restart the "
+			 "container, then run this again",
+			 m->version, s->jar.version);
+	if (port)
+		buf_addf(
+			&text,
+			"%sthe exporter listens on port %llu, which cannot be changed: for another "
+			"one restart the container, then run this again",
+			version ? "; " : "", (unsigned long long)m->port);
+	if (text.len)
+		json_set_text(r, "reason", buf_str(&text));
 }
 
 /* ---- another configuration ---- */
@@ -161,6 +170,7 @@ static int finish(struct exporter_work *w, const struct exporter_jvm *j, const s
 	r = exporter_result(w, j, state);
 	exporter_result_mark(r, m);
 	exporter_result_page(r, page);
+	set_what_stays(w, m, r);
 	json_object_set_new(r, "annotated", json_boolean(annotate));
 	return 0;
 }
@@ -169,12 +179,18 @@ static void plan(struct exporter_work *w, const struct exporter_jvm *j, const st
 		 bool same, const struct scrape *page)
 {
 	json_t *r = exporter_result(w, j, same ? "unchanged" : "planned");
+	auto_free char *text = NULL;
+	const char *stays;
 
 	exporter_result_mark(r, m);
 	exporter_result_page(r, page);
-	if (!same)
-		json_object_set_new(r, "plan",
-				    json_string("replace the configuration at the same path"));
+	set_what_stays(w, m, r);
+	if (same)
+		return;
+	stays = json_str_at(r, "reason", "");
+	text = xasprintf("replace the configuration at the same path%s%s", *stays ? "; " : "",
+			 stays);
+	json_set_text(r, "plan", text);
 }
 
 /* Without --config: whoever gave it one has had a reason. */
@@ -199,7 +215,6 @@ static int settle(struct exporter_work *w, const struct exporter_jvm *j, struct 
 	bool same = strcmp(m->config, w->settings->config_sha256) == 0 || keeps(w, j, m);
 	struct mark now;
 
-	tell_what_stays(w, m);
 	if (!same && check_replace(w, j, m, err) < 0)
 		return -1;
 	if (w->session->o->dry_run) {

@@ -6,7 +6,7 @@
 
 /* Ours, as the mark says (j->marked): it answers, and nothing else is wanted: "unchanged". Another
  * configuration: the file is replaced, and marked when a scrape proves that it was read. Another
- * version, or port: told that a loaded agent cannot be unloaded. */
+ * version, or port: the result's "reason" says that a loaded agent cannot be unloaded. */
 int exporter_again(struct exporter_work *w, const struct exporter_jvm *j,
 		   struct error *err) must_check;
 

@@ -106,7 +106,15 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 
 @test "another port, another version: what cannot be had any more is said" {
 	inject v21 --port 9500
+	tells "v21/app: unchanged: the exporter listens on port 9404, which cannot be changed"
+	inject v21 --port 9500 -q
 	tells "cannot be changed"
+	inject v21 --port 9500 -o json
+	json_lines 'x[0]["port"] == 9404 and "cannot be changed" in x[0]["reason"]'
+	inject v21 --port 9404-9500 -o json
+	json_lines '"reason" not in x[0]'
+	inject v21 --port 9500 --config "$RIG_RUN/out/one.yaml" --dry-run
+	tells "replace the configuration at the same path; the exporter listens on port 9404"
 	JAR=$(jar 0.20.0) inject v21
 	tells "exporter 1.0.1 is loaded and cannot be unloaded"
 }
