@@ -9,11 +9,15 @@
 #include "jdiag/exporter/before.h"
 #include "jdiag/exporter/put.h"
 #include "jdiag/exporter/settings.h"
+#include "jdiag/helper/helper.h"
 #include "jdiag/json.h"
 #include "jdiag/options.h"
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
 #include "jdiag/target.h"
+#include "remote/base/buf.h"
+
+#define MAX_LISTED 600 /* of a hint */
 
 static void plan(struct exporter_work *w, const struct exporter_jvm *j,
 		 const struct exporter_before *b)
@@ -126,6 +130,45 @@ static int inject_all(struct exporter_work *w, const json_t *jvms, struct error 
 	return 0;
 }
 
+/* Of several one port could only be had by the first: none is begun with. Those that have an
+ * exporter want none. */
+static int check_ports(struct exporter_work *w, const json_t *jvms, struct error *err)
+{
+	const struct port_range *ports = &w->settings->ports;
+	auto_buf struct buf list = BUF_INIT(MAX_LISTED);
+	const json_t *jvm;
+	size_t i, n = 0;
+
+	if (json_array_size(jvms) < 2 || ports->first < ports->last)
+		return 0;
+	json_array_foreach (jvms, i, jvm) {
+		auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
+		struct error why = {0};
+
+		if (exporter_jvm_look(w, jvm, &j, &why) < 0) {
+			if (why.code == ERR_INTERRUPTED || helper_lost(w->session->helper)) {
+				*err = why;
+				return -1;
+			}
+			continue; /* told when it is its turn */
+		}
+		if (j.marked || j.found.owner != EXPORTER_NONE)
+			continue;
+		n++;
+		buf_addf(&list, "  -c %s --jvm %llu  %.100s\n", j.container->name,
+			 (unsigned long long)j.ref.ns_pid, j.ref.main);
+	}
+	if (n < 2)
+		return 0;
+	error_set(err, ERR_USAGE,
+		  "%zu JVMs of pod '%s' want an exporter, and there is one port, %u", n,
+		  w->session->pod.name, ports->first);
+	return error_hint(err,
+			  "%sgive a range, of which each gets one: --all --port 9404-9499\nnothing "
+			  "was loaded",
+			  buf_str(&list));
+}
+
 static bool is_selected(const struct options *o)
 {
 	return o->selector || o->field_selector || o->all_namespaces;
@@ -152,5 +195,7 @@ int exporter_inject(struct exporter_work *w, const struct target *t, bool has_no
 	}
 	if (json_array_size(jvms) > 1 && !s->o->all)
 		return exporter_work_ambiguous(w, jvms, err);
+	if (check_ports(w, jvms, err) < 0)
+		return -1;
 	return inject_all(w, jvms, err);
 }

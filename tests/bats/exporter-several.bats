@@ -46,13 +46,19 @@ teardown() { stop_working; }
 	json_lines '[r["state"] for r in x if r["pod"] == "two"] == ["none"]'
 }
 
-@test "two JVMs and one port: the second is refused, the first has it" {
+@test "two JVMs and one port: refused before the first" {
 	two_up
-	inject -s 10 two --all
-	[[ ${lines[1]} == two*injected*9404* ]]
-	[[ ${lines[2]} == two*failed* ]]
-	tells "port 9404 is in use"
-	metrics two 9404 | grep -q '^jvm_'
+	inject -s 2 two --all
+	tells "2 JVMs of pod 'two' want an exporter, and there is one port, 9404"
+	tells "-c app --jvm 1  Checkout"
+	tells "--all --port 9404-9499"
+	no_agent two
+	inject -s 2 two --all --dry-run
+	tells "there is one port"
+	# once each has one, none is wanted
+	inject two --all --port 9404-9410
+	inject two --all -o json
+	json_lines '[(r["state"], r["port"]) for r in x] == [("unchanged", 9404), ("unchanged", 9405)]'
 }
 
 @test "two containers: each is injected and marked" {
