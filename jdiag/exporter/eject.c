@@ -229,6 +229,24 @@ static int eject_all(struct exporter_work *w, const json_t *jvms, json_t *marks,
 	return 0;
 }
 
+/* What would be removed. */
+static void tell_plan(struct exporter_work *w)
+{
+	json_t *r;
+	size_t i;
+
+	json_array_foreach (w->results, i, r) {
+		bool files = json_at(r, "pid"), marked = !files || json_at(r, "by");
+
+		if (strcmp(json_str_at(r, "state", ""), "planned") == 0)
+			json_object_set_new(
+				r, "plan",
+				json_string(!files   ? "remove the annotations"
+					    : marked ? "remove jar, configuration and annotations"
+						     : "remove jar and configuration"));
+	}
+}
+
 int exporter_eject(struct exporter_work *w, const struct target *t, bool has_node,
 		   struct error *err)
 {
@@ -244,6 +262,7 @@ int exporter_eject(struct exporter_work *w, const struct target *t, bool has_nod
 	}
 	if (eject_all(w, jvms, marks, err) < 0 || clear_all(w, marks, err) < 0)
 		return -1;
+	tell_plan(w);
 	if (!json_array_size(w->results))
 		json_set_text(exporter_result(w, NULL, "nothing"), "reason",
 			      "jdiag has left nothing here");

@@ -146,6 +146,18 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 	metrics v21 9404 | grep -q '^jvm_'
 }
 
+@test "eject, dry run: what would go, and nothing does" {
+	run_jdiag -s 0 exporter eject v21 -n shop --dry-run
+	says planned
+	tells "v21/app: planned: remove jar, configuration and annotations"
+	[ -n "$(files v21)" ]
+	[ "$(annotation v21 prometheus.io/port)" = 9404 ]
+	restarted v8
+	run_jdiag -s 0 exporter eject v8 -n shop --dry-run -o json
+	json_lines 'len(x) == 1 and x[0]["plan"] == "remove the annotations"'
+	inject v8 --config "$RIG_RUN/out/one.yaml"
+}
+
 @test "restarted, and the default from now on: eject removes the mark" {
 	restarted v11
 	inject -s 10 v11
