@@ -261,3 +261,61 @@ json_t *mark_clear(const json_t *pod, const char *name, char ret_told[MARK_TOLD]
 	tell_kept(&h, &own, ret_told);
 	return patch;
 }
+
+/* ---- handed on ---- */
+
+/* What mark_clear makes, as far as it removes. Whether any of Prometheus's keys is among that. */
+static bool remove_from(json_t *pod, const json_t *patch)
+{
+	json_t *annotations = json_at(pod, "metadata.annotations");
+	bool any = false;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)patch, key, v)
+		json_object_del(annotations, key);
+	for (size_t k = 0; k < MARK_KEYS; k++)
+		any |= json_object_get(patch, mark_keys[k]) != NULL;
+	return any;
+}
+
+/* The first mark that is current. */
+static bool find_heir(const json_t *object, const char *not_of, struct mark *ret)
+{
+	struct pod pod;
+
+	if (pod_from_json(object, &pod, NULL) != 0)
+		return false;
+	for (unsigned int i = 0; i < pod.n_containers; i++) {
+		char names[MAX_MARKS][MARK_NAME], why[128];
+		const char *container = pod.containers[i].name;
+		size_t n =
+			strcmp(container, not_of) == 0 ? 0 : mark_names(object, container, names);
+
+		for (size_t k = 0; k < n; k++)
+			if (mark_read(object, names[k], ret, why) == 1 &&
+			    mark_is_current(ret, object))
+				return true;
+	}
+	return false;
+}
+
+json_t *mark_hand_on(const json_t *pod, const char *name, const char *not_to,
+		     char ret_told[MARK_TOLD])
+{
+	json_t *patch = mark_clear(pod, name, ret_told);
+	auto_json json_t *rest = json_deep_copy(pod), *set = NULL;
+	char told[MARK_TOLD];
+	struct mark heir;
+
+	if (!remove_from(rest, patch) || !find_heir(rest, not_to, &heir))
+		return patch;
+	set = mark_set(rest, &heir, told);
+	json_object_update(patch, set);
+	if (!*ret_told)
+		snprintf(ret_told, MARK_TOLD,
+			 "the pod's annotations for Prometheus are handed on: they name port %llu "
+			 "of container '%s' now",
+			 (unsigned long long)heir.port, heir.container);
+	return patch;
+}

@@ -8,6 +8,7 @@
 
 #include "jdiag/json.h"
 #include "jdiag/kube/patch.h"
+#include "jdiag/options.h"
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
 
@@ -126,10 +127,20 @@ json_t *exporter_mark_patch(const struct exporter_work *w, const struct mark *m,
 
 /* ---- the pod ---- */
 
+/* Where the others of the pod, or of the container, stay, the pod goes on to name one of them. */
+static json_t *clear_patch(const struct exporter_work *w, const char *name, char told[MARK_TOLD])
+{
+	const struct options *o = w->session->o;
+
+	if (!o->jvm && !o->container)
+		return mark_clear(w->pod, name, told);
+	return mark_hand_on(w->pod, name, o->jvm ? "" : o->container, told);
+}
+
 static json_t *changes(const struct exporter_work *w, const struct mark *m, const char *name,
 		       char told[MARK_TOLD])
 {
-	return m ? exporter_mark_patch(w, m, told) : mark_clear(w->pod, name, told);
+	return m ? exporter_mark_patch(w, m, told) : clear_patch(w, name, told);
 }
 
 /* 1 done, 0 to be tried again, -1. */

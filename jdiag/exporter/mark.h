@@ -61,6 +61,11 @@ struct json_t *mark_set(const struct json_t *pod, const struct mark *m, char ret
  * they were changed. */
 struct json_t *mark_clear(const struct json_t *pod, const char *name, char ret_told[MARK_TOLD]);
 
+/* The same; the keys that go are set for the first other mark that is current (not one of container
+ * not_to, "": any), which ret_told says. */
+struct json_t *mark_hand_on(const struct json_t *pod, const char *name, const char *not_to,
+			    char ret_told[MARK_TOLD]);
+
 /* Is the mark of this container instance (id and restarts as the pod's status has them, running)?
  */
 bool mark_is_current(const struct mark *m, const struct json_t *pod);

@@ -37,6 +37,8 @@ teardown() { stop_working; }
 	json_lines '[(r["state"], r["port"]) for r in x] == [("unchanged", 9404), ("unchanged", 9405)]'
 	run_jdiag -s 0 exporter eject two -n shop --jvm 1
 	[ -z "$(annotation two exporter.jdiag.dev/app)" ]
+	tells "handed on: they name port 9405 of container 'app' now"
+	[ "$(annotation two prometheus.io/port)" = 9405 ]
 	run_jdiag -s 0 exporter status two -n shop -o json
 	json_lines '[r["state"] for r in x] == ["unmarked", "injected"]'
 	run_jdiag -s 0 exporter eject two -n shop
@@ -74,6 +76,12 @@ teardown() { stop_working; }
 	json_lines '{r["container"]: r["state"] for r in x} == {"app": "injected", "side": "unchanged"}'
 	[ -n "$(annotation web exporter.jdiag.dev/app)" ]
 	[ -n "$(annotation web exporter.jdiag.dev/side)" ]
+	[ "$(annotation web prometheus.io/port)" = 9404 ]
+	run_jdiag -s 0 exporter eject web -n shop -c side
+	tells "handed on: they name port 9404 of container 'app' now"
+	[ "$(annotation web prometheus.io/port)" = 9404 ]
+	run_jdiag -s 0 exporter eject web -n shop
+	[ -z "$(annotation web prometheus.io/port)" ]
 }
 
 @test "one bad pod never stops the rest" {

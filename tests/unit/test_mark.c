@@ -307,6 +307,52 @@ static void two_containers(void **state)
 	has(object, NULL, NULL, NULL);
 }
 
+static void keys_are_handed_on(void **state)
+{
+	auto_json json_t *object = pod(), *before = json_deep_copy(object);
+	const struct mark app = mark_of(object, "app", 9404),
+			  side = mark_of(object, "sidecar", 9405);
+	char told[MARK_TOLD];
+
+	(void)state;
+	set(object, &app, told);
+	set(object, &side, told);
+	apply(object, mark_hand_on(object, "app", "", told));
+	assert_non_null(strstr(told, "name port 9405 of container 'sidecar' now"));
+	has(object, "true", "9405", "/metrics");
+	/* they are its own: gone with it, nobody else is left */
+	apply(object, mark_hand_on(object, "sidecar", "", told));
+	assert_string_equal(told, "");
+	assert_true(json_equal(object, before));
+	/* none that goes as well, none that has gone */
+	set(object, &app, told);
+	set(object, &side, told);
+	apply(object, mark_hand_on(object, "app", "sidecar", told));
+	has(object, NULL, NULL, NULL);
+	set(object, &app, told);
+	restart(object, "sidecar");
+	apply(object, mark_hand_on(object, "app", "", told));
+	has(object, NULL, NULL, NULL);
+	assert_null(mark_hand_on(object, "app", "", told));
+}
+
+/* What the user has changed is not handed on. */
+static void changed_keys_are_not_handed_on(void **state)
+{
+	auto_json json_t *object = pod();
+	const struct mark app = mark_of(object, "app", 9404),
+			  side = mark_of(object, "sidecar", 9405);
+	char told[MARK_TOLD];
+
+	(void)state;
+	set(object, &app, told);
+	set(object, &side, told);
+	annotate(object, PORT, "8080");
+	apply(object, mark_hand_on(object, "app", "", told));
+	assert_non_null(strstr(told, "stays"));
+	has(object, "true", "8080", "/metrics");
+}
+
 /* The exporter of a container that has restarted is gone, and its keys are free. */
 static void keys_of_a_container_that_restarted(void **state)
 {
@@ -590,6 +636,8 @@ int main(void)
 		cmocka_unit_test(changed_keys_are_not_removed),
 		cmocka_unit_test(removed_keys_come_back),
 		cmocka_unit_test(two_containers),
+		cmocka_unit_test(keys_are_handed_on),
+		cmocka_unit_test(changed_keys_are_not_handed_on),
 		cmocka_unit_test(keys_of_a_container_that_restarted),
 		cmocka_unit_test(several_jvms),
 		cmocka_unit_test(names_that_are_none),
