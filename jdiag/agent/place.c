@@ -136,14 +136,37 @@ int agent_place(struct helper *h, const struct jvmref *j, const char *name, cons
 	return take_result(answer, name, replace, ret, err);
 }
 
+static json_t *unplace(struct helper *h, const struct jvmref *j, const char *path,
+		       const char *begin, struct error *err)
+{
+	auto_json json_t *params = jvmref_params(j);
+	json_t *answer = NULL;
+
+	json_object_set_new(params, "path", json_string(path));
+	if (*begin)
+		json_object_set_new(params, "begin", json_string(begin));
+	return helper_call(h, "unplace", params, UNPLACE_TIMEOUT_MS, &answer, err) < 0 ? NULL
+										       : answer;
+}
+
 int agent_unplace(struct helper *h, const struct jvmref *j, const char *path, bool *ret_removed,
 		  struct error *err)
 {
-	auto_json json_t *params = jvmref_params(j), *answer = NULL;
+	auto_json json_t *answer = unplace(h, j, path, "", err);
 
-	json_object_set_new(params, "path", json_string(path));
-	if (helper_call(h, "unplace", params, UNPLACE_TIMEOUT_MS, &answer, err) < 0)
+	if (!answer)
 		return -1;
 	*ret_removed = json_is_true(json_at(answer, "removed"));
+	return 0;
+}
+
+int agent_unplace_like(struct helper *h, const struct jvmref *j, const char *path,
+		       const char *begin, char ret_name[101], struct error *err)
+{
+	auto_json json_t *answer = unplace(h, j, path, begin, err);
+
+	if (!answer)
+		return -1;
+	snprintf(ret_name, 101, "%.100s", json_str_at(answer, "name", ""));
 	return 0;
 }

@@ -27,4 +27,9 @@ int agent_place(struct helper *h, const struct jvmref *j, const char *name, cons
 int agent_unplace(struct helper *h, const struct jvmref *j, const char *path, bool *ret_removed,
 		  struct error *err) must_check;
 
+/* The same for all beside it whose name begins with `begin` and ends with the one in path.
+ * ret_name: of the last one, "" if there is none. */
+int agent_unplace_like(struct helper *h, const struct jvmref *j, const char *path,
+		       const char *begin, char ret_name[101], struct error *err) must_check;
+
 #endif

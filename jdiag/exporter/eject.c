@@ -11,6 +11,7 @@
 #include "jdiag/options.h"
 #include "jdiag/progress.h"
 #include "jdiag/session.h"
+#include "jdiag/survey.h"
 #include "jdiag/target.h"
 
 /* ---- files ---- */
@@ -31,23 +32,20 @@ static int remove_file(struct exporter_work *w, const struct exporter_jvm *j, co
 /* Each time the jar goes first: a JVM that is told to load it without its configuration would be
  * ended by it; without the jar it says so, and goes on. */
 
-/* Without a mark: beside the jar, called by a port that the JVM holds. */
-static int remove_beside(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
+/* Without a mark: beside the jar, called by the JVM and a port that need not be open (an agent
+ * whose start failed). */
+static int remove_beside(struct exporter_work *w, struct exporter_jvm *j, unsigned int *count,
 			 struct error *err)
 {
-	const char *jar = j->found.what;
-	const json_t *port;
-	size_t i;
+	auto_free char *end = exporter_config_like(j->found.what, j->ref.pid);
+	char name[101];
 
-	if (remove_file(w, j, jar, count, err) < 0)
+	if (remove_file(w, j, j->found.what, count, err) < 0 ||
+	    agent_unplace_like(w->session->helper, &j->ref, end, EXPORTER_CONFIG_BEGIN, name, err) <
+		    0)
 		return -1;
-	json_array_foreach (json_at(j->survey, "own"), i, port) {
-		auto_free char *path =
-			exporter_config_path(jar, (uint16_t)json_integer_value(port), j->ref.pid);
-
-		if (remove_file(w, j, path, count, err) < 0)
-			return -1;
-	}
+	*count += *name != '\0';
+	j->mark.port = exporter_config_port(name);
 	return 0;
 }
 
@@ -77,7 +75,7 @@ static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *
 				      e.msg);
 }
 
-static int remove_files(struct exporter_work *w, const struct exporter_jvm *j, unsigned int *count,
+static int remove_files(struct exporter_work *w, struct exporter_jvm *j, unsigned int *count,
 			struct error *err)
 {
 	if (j->marked && remove_marked(w, j, &j->mark, count, err) < 0)
@@ -110,34 +108,68 @@ static bool has_marks(const struct exporter_work *w, const struct exporter_jvm *
 	return w->pod && mark_names(w->pod, j->container->name, names) > 0;
 }
 
+/* The port: of the mark, or of the file that is gone now; 0: not known. */
+static void tell_loaded(struct exporter_work *w, const struct exporter_jvm *j, uint16_t port)
+{
+	const char *container = j->container ? j->container->name : "";
+	auto_free char *where =
+		xasprintf("%s%s%s(pid %llu)", *container ? "of container '" : "", container,
+			  *container ? "' " : "", (unsigned long long)j->ref.ns_pid);
+
+	if (!port || !survey_listens_self(j->survey, port))
+		progress_note(w->progress,
+			      "an agent cannot be unloaded: what the JVM %s has of the exporter "
+			      "stays in it until it ends",
+			      where);
+	else
+		progress_note(
+			w->progress,
+			"an agent cannot be unloaded: the exporter in the JVM %s goes on to "
+			"answer on port %u until that ends; to have it again: exporter inject "
+			"--port %u",
+			where, port, port);
+}
+
+static int check_marks(const struct exporter_work *w, const struct exporter_jvm *j,
+		       struct error *err)
+{
+	if (!w->session->o->no_annotate || !j->marked)
+		return 0;
+	error_set(err, ERR_USAGE,
+		  "--no-annotate: the pod's mark would go on to name files that are removed");
+	return error_hint(err, "leave --no-annotate away");
+}
+
 /* marks: gets the names of its own. */
 static int eject_jvm(struct exporter_work *w, const json_t *jvm, json_t *marks, struct error *err)
 {
 	auto_cleanup(exporter_jvm_release) struct exporter_jvm j = {0};
+	bool dry = w->session->o->dry_run, loaded;
 	unsigned int count = 0;
-	bool loaded;
 	json_t *r;
 
-	if (exporter_jvm_look(w, jvm, &j, err) < 0)
+	if (exporter_jvm_look(w, jvm, &j, err) < 0 || check_marks(w, &j, err) < 0)
 		return -1;
 	note_marks(w, &j, marks);
 	loaded = j.marked || j.found.owner == EXPORTER_OURS;
-	if (!loaded && (w->session->o->dry_run || !has_marks(w, &j)))
+	if (!loaded && (dry || !has_marks(w, &j)))
 		return 0;
-	if (!w->session->o->dry_run &&
-	    (session_recheck(w->session, err) < 0 || remove_files(w, &j, &count, err) < 0))
+	if (!dry && (session_recheck(w->session, err) < 0 || remove_files(w, &j, &count, err) < 0))
 		return -1;
 	if (!loaded && !count)
 		return 0;
-	r = exporter_result(w, &j, w->session->o->dry_run ? "planned" : "ejected");
+	if (!dry && !count && !has_marks(w, &j)) {
+		json_set_text(exporter_result(w, &j, "nothing"), "reason",
+			      "the files are gone already; what is loaded stays in the JVM until "
+			      "that ends");
+		return 0;
+	}
+	r = exporter_result(w, &j, dry ? "planned" : "ejected");
 	if (j.marked)
 		exporter_result_mark(r, &j.mark);
 	json_object_set_new(r, "removed", json_integer(count));
-	if (!w->session->o->dry_run && loaded)
-		progress_note(w->progress,
-			      "an agent cannot be unloaded: the exporter goes on to answer in "
-			      "container '%s' (pid %llu) until the JVM ends",
-			      json_str_at(r, "container", ""), (unsigned long long)j.ref.ns_pid);
+	if (!dry && loaded)
+		tell_loaded(w, &j, (uint16_t)j.mark.port);
 	return 0;
 }
 

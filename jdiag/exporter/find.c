@@ -83,7 +83,8 @@ static const char *exporter_of(const json_t *paths)
 
 void exporter_config_name(char dst[EXPORTER_CONFIG_NAME], uint16_t port, uint64_t pid)
 {
-	snprintf(dst, EXPORTER_CONFIG_NAME, "jmx-%u-%llu.yaml", port, (unsigned long long)pid);
+	snprintf(dst, EXPORTER_CONFIG_NAME, EXPORTER_CONFIG_BEGIN "%u-%llu.yaml", port,
+		 (unsigned long long)pid);
 }
 
 char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid)
@@ -93,6 +94,26 @@ char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid)
 
 	exporter_config_name(name, port, pid);
 	return xasprintf("%.*s/%s", slash ? (int)(slash - jar) : 0, jar, name);
+}
+
+char *exporter_config_like(const char *jar, uint64_t pid)
+{
+	const char *slash = strrchr(jar, '/');
+
+	return xasprintf("%.*s/-%llu.yaml", slash ? (int)(slash - jar) : 0, jar,
+			 (unsigned long long)pid);
+}
+
+uint16_t exporter_config_port(const char *name)
+{
+	auto_free char *digits = NULL;
+	uint64_t port;
+
+	if (!str_starts(name, EXPORTER_CONFIG_BEGIN))
+		return 0;
+	name += strlen(EXPORTER_CONFIG_BEGIN);
+	digits = xstrndup(name, strcspn(name, "-"));
+	return str_to_u64(digits, UINT16_MAX, &port) ? (uint16_t)port : 0;
 }
 
 void exporter_find_seen(const json_t *survey, struct exporter_found *ret)

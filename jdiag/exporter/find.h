@@ -16,7 +16,8 @@
 struct helper;
 struct json_t;
 
-#define EXPORTER_CONFIG_NAME 40			/* room for the name of a configuration */
+#define EXPORTER_CONFIG_NAME 40 /* room for the name of a configuration */
+#define EXPORTER_CONFIG_BEGIN "jmx-"
 #define EXPORTER_JAR "jmx_prometheus_javaagent" /* how its jars are called, and ours */
 
 enum exporter_owner {
@@ -51,6 +52,12 @@ void exporter_config_name(char dst[EXPORTER_CONFIG_NAME], uint16_t port, uint64_
 
 /* Where the configuration of such a jar lies: beside it. jar: absolute. */
 char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid) must_check;
+
+/* How such a path ends, whatever the port: without EXPORTER_CONFIG_BEGIN and what follows. */
+char *exporter_config_like(const char *jar, uint64_t pid) must_check;
+
+/* The port in such a name; 0: it is none. */
+uint16_t exporter_config_port(const char *name) must_check;
 
 /* By the survey alone. */
 void exporter_find_seen(const struct json_t *survey, struct exporter_found *ret);

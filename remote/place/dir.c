@@ -250,6 +250,35 @@ int placedir_remove(int dir, const char *name, const struct place_inode *inode)
 	return unlinkat(dir, name, 0) < 0 ? -errno : 0;
 }
 
+static bool is_like(const char *name, const char *begin, const char *end)
+{
+	return strlen(name) > strlen(begin) + strlen(end) && str_starts(name, begin) &&
+	       str_ends(name, end) && place_name_is(name);
+}
+
+int placedir_remove_like(int dir, const char *begin, const char *end,
+			 char ret_name[PLACE_NAME_SIZE])
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -ENOENT;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		fd_close(&fd);
+		return -EACCES;
+	}
+	for (int i = 0; i < MAX_ENTRIES && (e = readdir(d)); i++) {
+		if (!is_like(e->d_name, begin, end))
+			continue;
+		rc = placedir_remove(dir, e->d_name, NULL);
+		if (rc < 0)
+			break;
+		snprintf(ret_name, PLACE_NAME_SIZE, "%s", e->d_name);
+	}
+	closedir(d);
+	return rc;
+}
+
 static bool is_left(int dir, const char *name)
 {
 	struct stat st;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "remote/base/compiler.h"
+#include "remote/place/place.h"
 
 struct place_content {
 	int fd; /* read from its beginning by offset */
@@ -46,6 +47,11 @@ int placedir_commit(int dir, const char *temp, const struct place_inode *inode, 
 
 /* Remove what has the name, if it is that inode (NULL: whatever it is). -ENOENT. */
 int placedir_remove(int dir, const char *name, const struct place_inode *inode) must_check;
+
+/* Remove the files whose name begins and ends so. ret_name: of the last one, a name that place
+ * could have given. -ENOENT: there is none. */
+int placedir_remove_like(int dir, const char *begin, const char *end,
+			 char ret_name[PLACE_NAME_SIZE]) must_check;
 
 /* Remove what a child left that was killed long ago. The number of other things there. */
 int placedir_clean(int dir, bool dry) must_check;

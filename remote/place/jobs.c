@@ -208,17 +208,24 @@ static int run_undo(void *ctx, struct buf *answer, struct error *err)
 	return 0;
 }
 
-struct removed {
-	bool removed, left;
-};
+static int remove_named(const struct place_job *j, int dir, struct removed *r)
+{
+	int rc;
+
+	if (j->begin)
+		return placedir_remove_like(dir, j->begin, j->name, r->name);
+	rc = placedir_remove(dir, j->name, NULL);
+	if (rc == 0)
+		snprintf(r->name, sizeof(r->name), "%s", j->name);
+	return rc;
+}
 
 static int remove_in(const struct place_job *j, int dir, struct removed *r)
 {
 	int rc = placedir_check(dir);
 
 	if (rc == 0)
-		rc = placedir_remove(dir, j->name, NULL);
-	r->removed = rc == 0;
+		rc = remove_named(j, dir, r);
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
 	r->left = placedir_clean(dir, false) != 0;
@@ -326,18 +333,18 @@ int job_undo(const struct target *t, const struct place_job *j, uint64_t timeout
 	return run_short(t, j, run_undo, timeout_ms, NULL, err);
 }
 
-int job_remove(const struct target *t, const struct place_job *j, bool *ret_removed, bool *ret_left,
+int job_remove(const struct target *t, const struct place_job *j, struct removed *ret,
 	       struct error *err)
 {
-	auto_buf struct buf answer = BUF_INIT(sizeof(struct removed));
-	struct removed r;
+	auto_buf struct buf answer = BUF_INIT(sizeof(*ret));
 
 	if (run_short(t, j, run_remove, SHORT_MS, &answer, err) < 0)
 		return -1;
-	if (answer.len != sizeof(r))
+	if (answer.len != sizeof(*ret))
 		return error_set(err, ERR_FAILED, "the helper's child gave no answer");
-	memcpy(&r, answer.data, sizeof(r));
-	*ret_removed = r.removed;
-	*ret_left = r.left;
+	memcpy(ret, answer.data, sizeof(*ret));
+	if (!memchr(ret->name, '\0', sizeof(ret->name)) ||
+	    (*ret->name && !place_name_is(ret->name)))
+		return error_set(err, ERR_FAILED, "the helper's child gave a name that is none");
 	return 0;
 }

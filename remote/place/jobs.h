@@ -18,6 +18,7 @@ struct place_job {
 	size_t spot;		   /* once it is staged: in this one */
 	int dir;		   /* instead: our directory itself, or -1 */
 	const char *name, *temp;
+	const char *begin; /* to remove all that begin with this and end with name; else NULL */
 	struct place_content content; /* fd -1 but to stage */
 	bool exec, replace;
 	bool existed;		  /* it was there before, under its name */
@@ -60,8 +61,13 @@ int job_verify(const struct target *t, const struct place_job *j, struct error *
 int job_undo(const struct target *t, const struct place_job *j, uint64_t timeout_ms,
 	     struct error *err) must_check;
 
-/* Remove what has the name, and our directory if it is empty. *ret_left: other things are there. */
-int job_remove(const struct target *t, const struct place_job *j, bool *ret_removed, bool *ret_left,
+struct removed {
+	char name[PLACE_NAME_SIZE]; /* of the last one; "": nothing */
+	bool left;		    /* other things are there */
+};
+
+/* Remove what has the name, and our directory if it is empty. */
+int job_remove(const struct target *t, const struct place_job *j, struct removed *ret,
 	       struct error *err) must_check;
 
 #endif

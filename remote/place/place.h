@@ -77,10 +77,11 @@ int placing_fd(const struct placing *p);
  * is to have ended, or 0. NULL is fine. */
 void placing_free(struct placing *p, uint64_t end_by);
 
-/* Remove a file that was placed, with the directory or mount when it was the last one there.
- * *ret_removed false: it was not there. ERR_USAGE when the path is none of place's. */
-int place_remove(struct target *t, const char *path, bool *ret_removed,
-		 struct error *err) must_check;
+/* Remove a file that was placed, with the directory or mount when it was the last one there. begin:
+ * "", or all whose name begins with this and ends with the path's name. ret_name: of the last one,
+ * "" if there is none. ERR_USAGE when the path is none of place's. */
+int place_remove(struct target *t, const char *path, const char *begin,
+		 char ret_name[PLACE_NAME_SIZE], struct error *err) must_check;
 
 /* The home of a process by its environment; false: none that could be a place. */
 bool place_home(const struct procfs *p, pid_t pid, char dst[PLACE_PATH_SIZE]);

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "remote/base/io.h"
@@ -11,10 +12,9 @@
 #include "remote/place/place.h"
 
 static int remove_from(struct target *t, struct agent_mount *m, struct place_job *j,
-		       bool *ret_removed, struct error *err)
+		       struct removed *ret, struct error *err)
 {
 	struct error e = {0};
-	bool left = true;
 	int rc;
 
 	if (agent_mount_lock(m, err) < 0)
@@ -22,8 +22,8 @@ static int remove_from(struct target *t, struct agent_mount *m, struct place_job
 	j->dir = m->fd;
 	rc = agent_mount_writable(t, m, true, err);
 	if (rc == 0)
-		rc = job_remove(t, j, ret_removed, &left, err);
-	if (rc == 0 && !left)
+		rc = job_remove(t, j, ret, err);
+	if (rc == 0 && !ret->left)
 		rc = agent_mount_remove(t, m, err);
 	else if (agent_mount_writable(t, m, false, &e) < 0)
 		log_at(LOG_WARN, "%s", e.msg);
@@ -31,32 +31,36 @@ static int remove_from(struct target *t, struct agent_mount *m, struct place_job
 }
 
 /* Where it is mounted, the tmpfs goes with its last file. */
-static int remove_mounted(struct target *t, const char *dir, struct place_job *j, bool *ret_removed,
-			  struct error *err)
+static int remove_mounted(struct target *t, const char *dir, struct place_job *j,
+			  struct removed *ret, struct error *err)
 {
 	struct agent_mount m = AGENT_MOUNT_INIT;
 	int rc = 0;
 
-	*ret_removed = false;
 	if (agent_mount_find(t, dir, &m))
-		rc = remove_from(t, &m, j, ret_removed, err);
+		rc = remove_from(t, &m, j, ret, err);
 	agent_mount_close(&m);
 	return rc;
 }
 
-int place_remove(struct target *t, const char *path, bool *ret_removed, struct error *err)
+int place_remove(struct target *t, const char *path, const char *begin,
+		 char ret_name[PLACE_NAME_SIZE], struct error *err)
 {
 	char dir[PLACE_PATH_SIZE], name[PLACE_NAME_SIZE];
 	struct spots spots = {.n = 1};
 	struct place_job j = {.spots = &spots, .dir = -1, .name = name, .content = {.fd = -1}};
-	bool below, left;
+	struct removed r = {.name = ""};
+	bool below;
+	int rc;
 
-	if (!place_path_split(path, dir, name, &below))
+	*ret_name = '\0';
+	if (!place_path_split(path, dir, name, &below) || (*begin && !place_name_is(begin)))
 		return error_set(err, ERR_USAGE, "'%s' is nothing that was placed", path);
 	if (capture_lock(t, err) < 0)
 		return -1;
-	if (!below)
-		return remove_mounted(t, dir, &j, ret_removed, err);
+	j.begin = *begin ? begin : NULL;
 	snprintf(spots.list[0].path, sizeof(spots.list[0].path), "%s", dir);
-	return job_remove(t, &j, ret_removed, &left, err);
+	rc = below ? job_remove(t, &j, &r, err) : remove_mounted(t, dir, &j, &r, err);
+	memcpy(ret_name, r.name, PLACE_NAME_SIZE);
+	return rc;
 }

@@ -168,8 +168,13 @@ no_thread_dump() { ! grep -q 'Full thread dump' "$(container log "$1")"; }
 }
 
 @test "eject: annotations and files, and the exporter goes on" {
+	run_jdiag -s 2 exporter eject v25 -n shop --no-annotate
+	tells "the pod's mark would go on to name files that are removed"
+	[ -n "$(files v25)" ]
 	run_jdiag -s 0 exporter eject v25 v17 -n shop
-	tells "cannot be unloaded"
+	tells "goes on to answer on port 9404 until that ends; to have it again: exporter inject --port 9404"
+	run_jdiag -s 0 exporter eject v25 -n shop -o json
+	json_lines 'x[0]["state"] == "nothing" and "gone already" in x[0]["reason"]'
 	not_annotated v25
 	[ -z "$(files v25)" ]
 	not_annotated v17

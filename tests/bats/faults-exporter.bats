@@ -35,6 +35,14 @@ gone() {
 	tells "nothing was annotated"
 	not_annotated sad
 	container working sad
+	# nobody listens: the configuration goes all the same, and nobody is said to answer
+	[ -n "$(files sad)" ]
+	run_jdiag -s 0 exporter eject sad -n shop -o json
+	json_lines 'x[0]["state"] == "ejected" and x[0]["removed"] == 2'
+	tells "what the JVM of container 'app' (pid 1) has of the exporter stays"
+	[ -z "$(files sad)" ]
+	run_jdiag -s 0 exporter eject sad -n shop -o json
+	json_lines '[r["state"] for r in x] == ["nothing"]'
 	gone sad
 }
 

@@ -221,9 +221,14 @@ static void answered_with_something_else(void **state)
 static void unplaced(void **state)
 {
 	struct talk t;
+	char name[101];
 	bool removed;
 
 	(void)state;
+	start(&t, FRAME_RESULT, "{\"removed\":true,\"name\":\"jmx-9500-17.yaml\"}");
+	assert_int_equal(agent_unplace_like(t.h, &jvm, "/mnt/-17.yaml", "jmx-", name, &t.err), 0);
+	assert_string_equal(name, "jmx-9500-17.yaml");
+	stop(&t);
 	start(&t, FRAME_RESULT, "{\"removed\":true}");
 	assert_int_equal(agent_unplace(t.h, &jvm, "/mnt/a.jar", &removed, &t.err), 0);
 	assert_true(removed);

@@ -253,15 +253,20 @@ static void placed(struct box *b, const struct file *f, const char *path, const 
 		assert_int_equal(got.data[i], f->fill);
 }
 
-static bool unplaced(struct box *b, const char *path)
+static const char *unplaced_like(struct box *b, const char *path, const char *begin)
 {
-	bool removed = false;
+	static char name[PLACE_NAME_SIZE];
 
 	err = (struct error){0};
-	if (place_remove(&b->target, path, &removed, &err) < 0)
+	if (place_remove(&b->target, path, begin, name, &err) < 0)
 		fail_msg("%s", err.msg);
 	fd_close(&b->target.lock);
-	return removed;
+	return name;
+}
+
+static bool unplaced(struct box *b, const char *path)
+{
+	return *unplaced_like(b, path, "");
 }
 
 static const struct file jar = {"agent.jar", 300000, 'j', false, NULL};
@@ -942,7 +947,7 @@ static void test_two_jvms_in_a_mount(void **state)
 	struct place_result r;
 	struct placing *p;
 	struct box b, c;
-	bool removed;
+	char name[PLACE_NAME_SIZE];
 
 	(void)state;
 	box_start(&b, &nowhere);
@@ -953,7 +958,7 @@ static void test_two_jvms_in_a_mount(void **state)
 	assert_int_equal(placing_step(p, &r, &err), 0); /* no directory: it has the mount */
 	assert_int_equal(place(&c, &library, &r), -1);
 	assert_int_equal(err.code, ERR_REFUSED);
-	assert_int_equal(place_remove(&c.target, "/mnt/agent.jar", &removed, &err), -1);
+	assert_int_equal(place_remove(&c.target, "/mnt/agent.jar", "", name, &err), -1);
 	assert_int_equal(err.code, ERR_REFUSED);
 	fd_close(&c.target.lock);
 	wait_for(p);
@@ -1270,7 +1275,7 @@ static void test_look(void **state)
 static void test_locked(void **state)
 {
 	auto_target struct target other = TARGET_INIT;
-	bool removed;
+	char name[PLACE_NAME_SIZE];
 	struct box b;
 
 	(void)state;
@@ -1279,15 +1284,43 @@ static void test_locked(void **state)
 	assert_int_equal(target_lock(&other, &err), 0);
 	assert_null(begin(&b, &jar));
 	assert_int_equal(err.code, ERR_REFUSED);
-	assert_int_equal(place_remove(&b.target, "/tmp" OURS "/agent.jar", &removed, &err), -1);
+	assert_int_equal(place_remove(&b.target, "/tmp" OURS "/agent.jar", "", name, &err), -1);
 	assert_int_equal(err.code, ERR_REFUSED);
 	clean_of_ours(&b);
+	box_stop(&b);
+}
+
+/* All of a JVM, whatever port is in their names; nobody else's. */
+static void test_removed_by_both_ends(void **state)
+{
+	static const char *const names[] = {"jmx-9404-17.yaml", "jmx-9500-17.yaml",
+					    "jmx-9500-117.yaml", "jmx-17.yaml",
+					    "jmx-9500-17.yaml2"};
+	struct box b;
+	struct file f = yaml;
+
+	(void)state;
+	box_start(&b, &(struct shape){0});
+	placed(&b, &jar, "/tmp" OURS "/agent.jar", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *path = xasprintf("/tmp" OURS "/%s", names[i]);
+
+		f.name = names[i];
+		placed(&b, &f, path, NULL);
+	}
+	assert_string_equal(unplaced_like(&b, "/tmp" OURS "/-18.yaml", "jmx-"), "");
+	assert_memory_equal(unplaced_like(&b, "/tmp" OURS "/-17.yaml", "jmx-"), "jmx-9", 5);
+	assert_int_equal(entries(&b, "/tmp" OURS), 4);
+	assert_false(is_there(&b, "/tmp" OURS "/jmx-9404-17.yaml"));
+	assert_false(is_there(&b, "/tmp" OURS "/jmx-9500-17.yaml"));
+	assert_string_equal(unplaced_like(&b, "/tmp" OURS "/-17.yaml", "jmx-"), "");
 	box_stop(&b);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_removed_by_both_ends),
 		cmocka_unit_test(test_first_place),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_other_content),
