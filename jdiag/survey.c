@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "jdiag/helper/helper.h"
@@ -111,6 +112,21 @@ bool survey_listens_self(const struct json_t *answer, uint16_t port)
 		if (json_integer_value(v) == port)
 			return true;
 	return false;
+}
+
+void survey_own(const struct json_t *answer, char dst[64])
+{
+	const json_t *list = json_object_get(answer, "own"), *v;
+	size_t i;
+
+	dst[0] = '\0';
+	json_array_foreach (list, i, v) {
+		size_t len = strlen(dst);
+
+		if (len < 64 - sizeof(", 65535"))
+			snprintf(dst + len, 64 - len, "%s%u", len ? ", " : "",
+				 (unsigned int)(uint16_t)json_integer_value(v));
+	}
 }
 
 static bool is_everywhere_or_loopback(const char *address)

@@ -31,6 +31,9 @@ uint16_t survey_next(const struct json_t *survey);
 bool survey_listens(const struct json_t *survey, uint16_t port);
 bool survey_listens_self(const struct json_t *survey, uint16_t port); /* the JVM itself */
 
+/* "8080, 9404", the first of them that the JVM listens on; "". */
+void survey_own(const struct json_t *survey, char dst[64]);
+
 /* An address of the pod's interfaces where somebody listens on that port: for a port that loopback
  * refuses. NULL: there is none. Borrowed. */
 const char *survey_interface(const struct json_t *survey, uint16_t port);

@@ -47,7 +47,7 @@ struct look {
 	struct held *held; /* owned; sorted once all are there */
 	size_t n_held, n_jars, n_files;
 	char root[PATH_MAX]; /* its root directory as the node sees it; "" when that is "/" */
-	bool security_manager, crowded, truncated, variable;
+	bool security_manager, shut, crowded, truncated, variable;
 };
 
 static void look_release(struct look *l)
@@ -188,6 +188,9 @@ static void take_option(void *ctx, const char *arg)
 			l->truncated = true;
 		else
 			jsonw_string(&l->w, NULL, path);
+	} else if (strcmp(arg, "-XX:-EnableDynamicAgentLoading") == 0 ||
+		   strcmp(arg, "-XX:+EnableDynamicAgentLoading") == 0) {
+		l->shut = arg[strlen("-XX:")] == '-';
 	} else if (strcmp(arg, manager) == 0) {
 		l->security_manager = true;
 	} else if (str_starts(arg, manager) && arg[strlen(manager)] == '=') {
@@ -224,6 +227,7 @@ static void tell_options(struct look *l)
 	}
 	jsonw_close(&l->w, ']');
 	jsonw_bool(&l->w, "security_manager", l->security_manager);
+	jsonw_bool(&l->w, "shut", l->shut);
 	jsonw_bool(&l->w, "variable", l->variable);
 }
 

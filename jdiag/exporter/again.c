@@ -267,7 +267,8 @@ static int find_port(struct exporter_work *w, const struct exporter_jvm *j, uint
 		}
 	}
 	if (!tried)
-		error_set(why, ERR_FAILED, "the JVM listens on no port of --port");
+		error_set(why, ERR_FAILED, "the JVM listens on no port from %u to %u", range->first,
+			  range->last);
 	return 0;
 }
 
@@ -286,6 +287,7 @@ int exporter_adopt(struct exporter_work *w, const struct exporter_jvm *j, struct
 	struct scrape page;
 	struct mark m;
 	uint16_t port;
+	char ports[64];
 
 	if (!find_port(w, j, &port, &page, err)) {
 		if (err->code == ERR_INTERRUPTED)
@@ -293,8 +295,11 @@ int exporter_adopt(struct exporter_work *w, const struct exporter_jvm *j, struct
 		error_prefix(err,
 			     "jdiag has loaded an exporter into this JVM before, but it is not "
 			     "found");
-		return error_hint(err, "give the port that it was given: --port N; if it does not "
-				       "answer, restarting the container gives a new start");
+		survey_own(j->survey, ports);
+		return error_hint(err,
+				  "give the port that it was given: --port N%s%s%s; if it does not "
+				  "answer, restarting the container gives a new start",
+				  *ports ? " (the JVM listens on " : "", ports, *ports ? ")" : "");
 	}
 	m = exporter_mark_new(j, port, j->found.version, "");
 	if (paths_beside(&m, j->found.what, j->ref.pid, err) < 0)

@@ -9,6 +9,7 @@
 #include "jdiag/kube/pod.h"
 #include "jdiag/options.h"
 #include "jdiag/session.h"
+#include "jdiag/survey.h"
 #include "jdiag/target.h"
 
 static void set_reason(json_t *r, const char *reason)
@@ -36,15 +37,23 @@ static void tell_marked(struct exporter_work *w, const struct exporter_jvm *j)
 static void tell_unmarked(struct exporter_work *w, const struct exporter_jvm *j)
 {
 	json_t *r = exporter_result(w, j, "unmarked");
+	auto_free char *reason = NULL;
+	char ports[64];
 
 	json_object_set_new(r, "by", json_string("jdiag"));
 	json_set_text(r, "version", j->found.version);
 	json_set_text(r, "jar", j->found.what);
-	set_reason(r, j->mark_why[0]
-			      ? "jdiag has loaded it, but the pod's mark cannot be read: run "
-				"inject again"
-			      : "jdiag has loaded it, but the pod is not annotated: run inject "
-				"again");
+	survey_own(j->survey, ports);
+	if (!*ports && !json_bool_at(j->survey, "truncated", false)) {
+		set_reason(r, "jdiag has loaded it, but the JVM listens on no port: see its log; "
+			      "restarting the container gives it a new start");
+		return;
+	}
+	reason = xasprintf("jdiag has loaded it, but the pod%s: run inject again, with the port "
+			   "that it has%s%s%s",
+			   j->mark_why[0] ? "'s mark cannot be read" : " is not annotated",
+			   *ports ? " (the JVM listens on " : "", ports, *ports ? ")" : "");
+	set_reason(r, reason);
 }
 
 static void tell_foreign(struct exporter_work *w, const struct exporter_jvm *j)
@@ -58,6 +67,20 @@ static void tell_foreign(struct exporter_work *w, const struct exporter_jvm *j)
 			       : "somebody else has loaded an exporter");
 }
 
+/* Of what inject would be refused for, what is known without asking the JVM. */
+static void tell_shut(json_t *r, const struct exporter_jvm *j)
+{
+	auto_free char *why = NULL;
+	const char *reason = "agents are not allowed in (-XX:-EnableDynamicAgentLoading)";
+
+	if (!json_bool_at(j->jvm, "attachable", true))
+		reason = json_str_at(j->jvm, "reason", "it cannot be attached to");
+	else if (!json_bool_at(j->survey, "shut", false))
+		return;
+	why = xasprintf("no exporter is seen from outside, and inject cannot load one: %s", reason);
+	set_reason(r, why);
+}
+
 static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
 {
 	json_t *r = exporter_result(w, j, j->restarted ? "restarted" : "none");
@@ -69,6 +92,8 @@ static void tell_none(struct exporter_work *w, const struct exporter_jvm *j)
 	else
 		set_reason(r, "no exporter is seen from outside (one in a jar of another name "
 			      "would not be)");
+	if (!j->restarted)
+		tell_shut(r, j);
 }
 
 static int tell(struct exporter_work *w, const json_t *jvm, struct error *err)
@@ -182,7 +207,8 @@ static void tell_container(const json_t *pod, const char *container, json_t *res
 	for (size_t i = 0; i < n; i++)
 		tell_mark(pod, container, names[i], results);
 	if (!n)
-		set_reason(row(pod, container, "none", results), "jdiag has loaded no exporter");
+		set_reason(row(pod, container, "none", results),
+			   "the pod has no mark of an exporter");
 }
 
 /* As select.h takes them: whatever else is in the way is found out with the others. */

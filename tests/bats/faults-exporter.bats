@@ -35,6 +35,8 @@ gone() {
 	tells "nothing was annotated"
 	not_annotated sad
 	container working sad
+	run_jdiag -s 0 exporter status sad -n shop -o json
+	json_lines 'x[0]["state"] == "unmarked" and "no port" in x[0]["reason"]'
 	# nobody listens: the configuration goes all the same, and nobody is said to answer
 	[ -n "$(files sad)" ]
 	run_jdiag -s 0 exporter eject sad -n shop -o json

@@ -129,10 +129,14 @@ finds() {
 	pod_up shut --image 21 --java -XX:-EnableDynamicAgentLoading
 	refused 7 "EnableDynamicAgentLoading" shut
 	no_agent shut
+	run_jdiag -s 0 exporter status shut -n shop -o json
+	json_lines 'x[0]["state"] == "none" and "inject cannot load one: agents are not allowed in" in x[0]["reason"]'
 	gone shut
 	pod_up deaf --java -XX:+DisableAttachMechanism
 	refused 7 "DisableAttachMechanism" deaf
 	no_agent deaf
+	run_jdiag -s 0 exporter status deaf -n shop -o json
+	json_lines 'x[0]["state"] == "none" and "DisableAttachMechanism" in x[0]["reason"]'
 	gone deaf
 	pod_up xrs --java -Xrs
 	mv "/proc/$(container pid xrs)/root/tmp/.java_pid1" "/proc/$(container pid xrs)/root/tmp/away"

@@ -242,10 +242,16 @@ static void test_place_of_the_configuration(void **state)
 {
 	auto_free char *path = exporter_config_path("/tmp/.jdiag-agents/a-1.0.jar", 9404, 17);
 	auto_free char *root = exporter_config_path("/a.jar", 65535, UINT64_MAX);
+	auto_free char *end = exporter_config_like("/tmp/.jdiag-agents/a-1.0.jar", 17);
 
 	(void)state;
 	assert_string_equal(path, "/tmp/.jdiag-agents/jmx-9404-17.yaml");
 	assert_string_equal(root, "/jmx-65535-18446744073709551615.yaml");
+	assert_string_equal(end, "/tmp/.jdiag-agents/-17.yaml");
+	assert_int_equal(exporter_config_port("jmx-9500-17.yaml"), 9500);
+	assert_int_equal(exporter_config_port("jmx-65536-17.yaml"), 0);
+	assert_int_equal(exporter_config_port("jmx--17.yaml"), 0);
+	assert_int_equal(exporter_config_port(""), 0);
 }
 
 /* ---- pages ---- */

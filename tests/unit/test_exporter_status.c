@@ -269,6 +269,7 @@ static void assert_result(const json_t *results, size_t i, int pid, const char *
 	assert_string_equal(json_str_at(r, "reason", ""), reason);
 }
 
+#define SHUT NOTHING_SEEN "false,\"shut\":true}"
 #define NOT_SEEN "no exporter is seen from outside (one in a jar of another name would not be)"
 
 /* What a status says is no more than was looked at. */
@@ -282,6 +283,19 @@ static void test_status_of_what_was_seen(void **state)
 			 0);
 	assert_result(results, 0, 1, "none",
 		      "no exporter is seen from outside, where not all could be looked at");
+	assert_result(results, 1, 31, "none", NOT_SEEN);
+}
+
+static void test_status_says_why_not(void **state)
+{
+	auto_json json_t *results = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(work_on_two(exporter_status, SHUT, NOTHING_THERE, &results, &err), 0);
+	assert_result(results, 0, 1, "none",
+		      "no exporter is seen from outside, and inject cannot load one: agents are "
+		      "not allowed in (-XX:-EnableDynamicAgentLoading)");
 	assert_result(results, 1, 31, "none", NOT_SEEN);
 }
 
@@ -362,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_states),
 		cmocka_unit_test(test_whose_mark),
+		cmocka_unit_test(test_status_says_why_not),
 		cmocka_unit_test(test_status_of_what_was_seen),
 		cmocka_unit_test(test_one_that_ends_stops_no_status),
 		cmocka_unit_test(test_which_was_restarted),
