@@ -225,7 +225,7 @@ static int work_on_two_of(json_t *object, work_fn *work, const char *first, cons
 	struct exporter_work w = {.pod = object, .answer = json_pack("{s:[]}", "jvms")};
 	const struct options o = {.all = true, .quiet = true};
 	const struct target t = {.kind = TARGET_SSH};
-	struct exporter_settings settings = {.o = &o};
+	struct exporter_settings settings = {.o = &o, .ports = {9404, 9499}};
 	struct session s = {.o = &o, .has_pod = true};
 	auto_free char *answer = NULL;
 	struct buf b = script();
