@@ -266,7 +266,9 @@ static int find_port(struct exporter_work *w, const struct exporter_jvm *j, uint
 			return 1;
 		}
 	}
-	if (!tried)
+	if (!tried && range->first == range->last)
+		error_set(why, ERR_FAILED, "the JVM does not listen on port %u", range->first);
+	else if (!tried)
 		error_set(why, ERR_FAILED, "the JVM listens on no port from %u to %u", range->first,
 			  range->last);
 	return 0;

@@ -63,6 +63,24 @@ teardown() { stop_working; }
 	json_lines '[(r["state"], r["port"]) for r in x] == [("unchanged", 9404), ("unchanged", 9405)]'
 }
 
+@test "without a mark, on another port: the ports of the JVM are told" {
+	pod_up odd
+	inject odd --port 9500
+	run_jdiag -s 0 exporter eject odd -n shop
+	tells "goes on to answer on port 9500 until that ends; to have it again: exporter inject --port 9500"
+	run_jdiag -s 0 exporter status odd -n shop -o json
+	json_lines 'x[0]["state"] == "unmarked" and "9500" in x[0]["reason"]'
+	inject -s 1 odd
+	tells "the JVM does not listen on port 9404"
+	tells "--port N (the JVM listens on 9500)"
+	inject odd --port 9500 --no-annotate -o json
+	json_lines 'x[0]["state"] == "reloaded" and x[0]["port"] == 9500'
+	[ -n "$(files odd)" ]
+	run_jdiag -s 0 exporter eject odd -n shop
+	tells "goes on to answer on port 9500"
+	[ -z "$(files odd)" ]
+}
+
 @test "two containers: each is injected and marked" {
 	pod_up web
 	container start --image 21 --pod "$(container pod web)" side
