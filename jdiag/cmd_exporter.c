@@ -81,9 +81,10 @@ static void add_row(struct job *job, const json_t *r)
 	const char *name = json_str_at(r, "pod", json_str_at(r, "node", "-"));
 	const char *container = json_str_at(r, "container", "");
 	const char *state = json_str_at(r, "state", ""), *version = json_str_at(r, "version", "");
-	const char *cells[] = {name, container, pid, state, port, version, samples, age};
+	const char *ns = json_str_at(r, "namespace", "");
+	const char *cells[] = {ns, name, container, pid, state, port, version, samples, age};
 	const char *wide[] = {name,
-			      json_str_at(r, "namespace", ""),
+			      ns,
 			      json_str_at(r, "node", ""),
 			      container,
 			      pid,
@@ -103,7 +104,8 @@ static void add_row(struct job *job, const json_t *r)
 	format_number(samples, r, "samples");
 	format_age(age, json_str_at(r, "scraped", ""));
 	snprintf(config, sizeof(config), "%.12s", json_str_at(r, "config", ""));
-	table_row(job->table, job->o->output == OUTPUT_WIDE ? wide : cells);
+	table_row(job->table,
+		  job->o->output == OUTPUT_WIDE ? wide : cells + !job->o->all_namespaces);
 }
 
 static bool is_state(const json_t *r, const char *state)
@@ -111,12 +113,15 @@ static bool is_state(const json_t *r, const char *state)
 	return strcmp(json_str_at(r, "state", ""), state) == 0;
 }
 
-static char *label_of(const json_t *r)
+/* As select.h calls it, with its container. */
+static char *label_of(const struct job *job, const json_t *r)
 {
 	const char *container = json_str_at(r, "container", "");
+	const char *ns = job->o->all_namespaces ? json_str_at(r, "namespace", "") : "";
 
-	return xasprintf("%s%s%s", json_str_at(r, "pod", json_str_at(r, "node", "?")),
-			 *container ? "/" : "", container);
+	return xasprintf("%s%s%s%s%s", ns, *ns ? "/" : "",
+			 json_str_at(r, "pod", json_str_at(r, "node", "?")), *container ? "/" : "",
+			 container);
 }
 
 /* Of inject: something that was asked for is not done. To be known where it is quiet, too. */
@@ -129,7 +134,7 @@ static bool is_unmet(const struct job *job, const json_t *r)
 /* The sentence behind the word, where a table has no place for it. */
 static void tell_reason(const struct job *job, const json_t *r)
 {
-	auto_free char *label = label_of(r), *plan = NULL;
+	auto_free char *label = label_of(job, r), *plan = NULL;
 	const char *reason = json_str_at(r, "reason", "");
 
 	if (is_state(r, "failed")) {
@@ -160,7 +165,7 @@ static void show(struct job *job, const json_t *r)
 		return;
 	}
 	if (job->o->output == OUTPUT_NAME) {
-		auto_free char *line = label_of(r);
+		auto_free char *line = label_of(job, r);
 
 		output_line(line);
 	} else {
@@ -427,8 +432,8 @@ static int run_job(struct job *job, char *const *words, struct error *err)
 
 static int run(const struct options *o, char *const *argv, struct error *err)
 {
-	static const char *const titles[] = {"NAME",	"CONTAINER", "PID", "STATE", "PORT",
-					     "VERSION", "SAMPLES",   "AGE", NULL};
+	static const char *const titles[] = {"NAMESPACE", "NAME",    "CONTAINER", "PID", "STATE",
+					     "PORT",	  "VERSION", "SAMPLES",	  "AGE", NULL};
 	static const char *const wide[] = {
 		"NAME", "NAMESPACE", "NODE",	"CONTAINER", "PID",	"JAVA",	  "STATE", "BY",
 		"PORT", "PATH",	     "VERSION", "CONFIG",    "SAMPLES", "REASON", "AGE",   NULL};
@@ -437,7 +442,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 
 	if (check_options(o, job.verb, err) < 0)
 		return -1;
-	job.table = table_new(o->output == OUTPUT_WIDE ? wide : titles);
+	job.table = table_new(o->output == OUTPUT_WIDE ? wide : titles + !o->all_namespaces);
 	rc = run_job(&job, argv + 1, err);
 	if (o->output == OUTPUT_TEXT || o->output == OUTPUT_WIDE)
 		table_print(job.table);

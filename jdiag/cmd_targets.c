@@ -126,37 +126,39 @@ static const char *address_of(const json_t *group)
 	return json_string_value(json_array_get(json_at(group, "targets"), 0));
 }
 
-static struct table *new_table(bool wide)
+/* As kubectl has it: the namespace where there are several. */
+static struct table *new_table(const struct options *o)
 {
-	static const char *const titles[] = {"NAME", "CONTAINER", "TARGET", "APP", NULL};
-	static const char *const wide_titles[] = {"NAME", "NAMESPACE", "CONTAINER", "TARGET",
-						  "PATH", "NODE",      "APP",	    NULL};
+	static const char *const titles[] = {"NAMESPACE", "NAME", "CONTAINER",
+					     "TARGET",	  "APP",  NULL};
+	static const char *const wide[] = {"NAME", "NAMESPACE", "CONTAINER", "TARGET",
+					   "PATH", "NODE",	"APP",	     NULL};
 
-	return table_new(wide ? wide_titles : titles);
+	return table_new(o->output == OUTPUT_WIDE ? wide : titles + !o->all_namespaces);
 }
 
-static void add_row(struct table *table, const json_t *group, bool wide)
+static void add_row(struct table *table, const json_t *group, const struct options *o)
 {
 	const json_t *l = json_at(group, "labels");
-	const char *name = json_str_at(l, "pod", ""), *container = json_str_at(l, "container", ""),
-		   *app = json_str_at(l, "app", ""), *target = address_of(group);
-	const char *cells[] = {name, container, target, app};
-	const char *wide_cells[] = {name,
-				    json_str_at(l, "namespace", ""),
-				    container,
-				    target,
-				    json_str_at(l, "__metrics_path__", "/metrics"),
-				    json_str_at(l, "node", ""),
-				    app};
+	const char *name = json_str_at(l, "pod", ""), *ns = json_str_at(l, "namespace", ""),
+		   *container = json_str_at(l, "container", ""), *app = json_str_at(l, "app", ""),
+		   *target = address_of(group);
+	const char *cells[] = {ns, name, container, target, app};
+	const char *wide[] = {name,
+			      ns,
+			      container,
+			      target,
+			      json_str_at(l, "__metrics_path__", "/metrics"),
+			      json_str_at(l, "node", ""),
+			      app};
 
-	table_row(table, wide ? wide_cells : cells);
+	table_row(table, o->output == OUTPUT_WIDE ? wide : cells + !o->all_namespaces);
 }
 
 static void print_groups(const struct job *j)
 {
 	enum output_format format = j->o->output;
-	bool wide = format == OUTPUT_WIDE;
-	struct table *table = new_table(wide);
+	struct table *table = new_table(j->o);
 	const json_t *group;
 	size_t i;
 
@@ -166,7 +168,7 @@ static void print_groups(const struct job *j)
 		else if (format == OUTPUT_NAME)
 			output_line(address_of(group));
 		else
-			add_row(table, group, wide);
+			add_row(table, group, j->o);
 	}
 	table_print(table);
 	table_free(table);

@@ -12,9 +12,9 @@ teardown_file() { rig_down; }
 	annotated other-0 8080 --annotation prometheus.io/path=/m
 	kube_state pod shop/plain-0 --node "$NODE" --container "app=$B"
 	run_jdiag -s 0 targets -A
-	[[ ${lines[0]} =~ ^NAME\ +CONTAINER\ +TARGET\ +APP$ ]]
-	[[ ${lines[1]} =~ ^other-0\ +-\ +127.0.0.1:8080\ +-$ ]]
-	[[ ${lines[2]} =~ ^web-0\ +app\ +127.0.0.1:9404\ +web$ ]]
+	[[ ${lines[0]} =~ ^NAMESPACE\ +NAME\ +CONTAINER\ +TARGET\ +APP$ ]]
+	[[ ${lines[1]} =~ ^shop\ +other-0\ +-\ +127.0.0.1:8080\ +-$ ]]
+	[[ ${lines[2]} =~ ^shop\ +web-0\ +app\ +127.0.0.1:9404\ +web$ ]]
 	[ "${#lines[@]}" = 3 ]
 	[ -z "$stderr" ]
 	run_jdiag -s 0 targets -A -o wide
@@ -24,6 +24,9 @@ teardown_file() { rig_down; }
 	run_jdiag -s 0 targets -A -o json
 	[ "${lines[1]}" = '{"apiVersion":"jdiag/v1","kind":"TargetGroup",'"$(line web-0 127.0.0.1:9404 | cut -c2-)" ]
 	[ -z "$(grep -v '^GET /api/v1/pods?' "$KUBE/requests")" ]
+	run_jdiag -s 0 targets -l app=web -n shop
+	[[ ${lines[0]} =~ ^NAME\ +CONTAINER\ +TARGET\ +APP$ ]]
+	[[ ${lines[1]} =~ ^web-0\ +app\ +127.0.0.1:9404\ +web$ ]]
 }
 
 @test "file_sd and http_sd: one text, in order; nothing at all is an empty list" {
