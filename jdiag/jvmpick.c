@@ -160,19 +160,30 @@ static int unnamed(const struct session *s, struct error *err)
 			  command_program(), s->node);
 }
 
-static int ambiguous(const json_t *candidates, struct error *err)
+/* A pid of a container is many JVMs' on a host; its own is one's. */
+static int ambiguous(const struct session *s, const json_t *candidates, struct error *err)
 {
 	auto_buf struct buf list = BUF_INIT(900);
 	const json_t *jvm;
 	size_t i;
 
-	error_set(err, ERR_TARGET, "%zu JVMs match, choose one with --jvm PID or --jvm MAINCLASS",
-		  json_array_size(candidates));
-	json_array_foreach (candidates, i, jvm)
-		buf_addf(&list, "%s--jvm %llu  %.200s (host pid %llu)", i ? "\n" : "",
-			 (unsigned long long)json_u64_at(jvm, "ns_pid", 0),
-			 json_str_at(jvm, "main", "?"),
-			 (unsigned long long)json_u64_at(jvm, "pid", 0));
+	error_set(err, ERR_TARGET, "%zu JVMs match, choose one with %s",
+		  json_array_size(candidates),
+		  s->has_pod ? "--jvm PID or --jvm MAINCLASS" : "--pid PID");
+	json_array_foreach (candidates, i, jvm) {
+		unsigned long long pid = json_u64_at(jvm, "pid", 0);
+		const char *main_class = json_str_at(jvm, "main", "?"), *before = i ? "\n" : "";
+
+		if (s->has_pod)
+			buf_addf(&list, "%s--jvm %llu  %.200s (host pid %llu)", before,
+				 (unsigned long long)json_u64_at(jvm, "ns_pid", 0), main_class,
+				 pid);
+		else
+			buf_addf(&list, "%s--pid %llu  %.100s  %.60s%s%.60s", before, pid,
+				 main_class, json_str_at(jvm, "pod", ""),
+				 *json_str_at(jvm, "pod", "") ? "/" : "",
+				 json_str_at(jvm, "name", ""));
+	}
 	return error_hint(err, "%s", buf_str(&list));
 }
 
@@ -213,7 +224,7 @@ int jvm_choose(const struct session *s, const json_t *answer, json_t **ret, stru
 	if (!s->has_pod && s->o->container && !in_one_container(candidates))
 		return several_containers(candidates, s->o->container, err);
 	if (json_array_size(candidates) > 1)
-		return ambiguous(candidates, err);
+		return ambiguous(s, candidates, err);
 	*ret = json_incref(json_array_get(candidates, 0));
 	return 0;
 }

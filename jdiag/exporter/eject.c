@@ -114,7 +114,8 @@ static void tell_loaded(struct exporter_work *w, const struct exporter_jvm *j, u
 	const char *container = j->container ? j->container->name : "";
 	auto_free char *where =
 		xasprintf("%s%s%s(pid %llu)", *container ? "of container '" : "", container,
-			  *container ? "' " : "", (unsigned long long)j->ref.ns_pid);
+			  *container ? "' " : "",
+			  (unsigned long long)(j->container ? j->ref.ns_pid : j->ref.pid));
 
 	if (!port || !survey_listens_self(j->survey, port))
 		progress_note(w->progress,

@@ -49,6 +49,10 @@ static void tell_unmarked(struct exporter_work *w, const struct exporter_jvm *j)
 			      "restarting the container gives it a new start");
 		return;
 	}
+	if (!w->session->has_pod) {
+		set_reason(r, "jdiag has loaded it; here is no pod that could say so");
+		return;
+	}
 	reason = xasprintf("jdiag has loaded it, but the pod%s: run inject again, with the port "
 			   "that it has%s%s%s",
 			   j->mark_why[0] ? "'s mark cannot be read" : " is not annotated",

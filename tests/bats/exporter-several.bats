@@ -124,6 +124,45 @@ teardown() { stop_working; }
 	for name in good-0 good-1 bad-0 none-0; do kube_state remove "shop/$name"; done
 }
 
+@test "all namespaces: rows, lines and names say which" {
+	pod_up good-0 --pod-label=tier=java
+	pod_up none-0 --pod-label=tier=java --exec fakejvm -- plain
+	kube_state pod lab/good-0 --node "$NODE" --container "app=" --label tier=java --phase Pending
+	inject -A -l tier=java
+	[[ ${lines[0]} =~ ^NAMESPACE\ +NAME\ +CONTAINER ]]
+	[[ ${lines[1]} =~ ^shop\ +good-0\ +app\ .*injected ]]
+	tells "shop/none-0: no-jvm: "
+	run_jdiag -s 0 exporter status -A -l tier=java
+	[[ $output =~ $'\n'lab\ +good-0\ .*not-running ]]
+	[[ $output =~ $'\n'shop\ +good-0\ +app\ .*injected ]]
+	tells "lab/good-0: not-running: "
+	run_jdiag -s 0 exporter status -A -l tier=java -o name
+	[[ $output == *shop/good-0/app* && $output == *lab/good-0* ]]
+	run_jdiag -s 0 exporter status good-0 -n shop -o name
+	[ "$output" = good-0/app ]
+	container stop none-0
+	local pod
+	for pod in shop/good-0 shop/none-0 lab/good-0; do kube_state remove "$pod"; done
+}
+
+@test "behind ssh://: --pid chooses, and the words are of no pod" {
+	local host
+	host=ssh://root@127.0.0.1:$(<"$RIG_RUN/ssh/port")
+	container start --image 17 one
+	container start --image 17 two
+	inject -s 3 "$host"
+	tells "JVMs match, choose one with --pid PID"
+	tells "--pid $(container pid one)  Checkout"
+	inject "$host" --pid "$(container pid one)" -o json
+	json_lines 'len(x) == 1 and x[0]["state"] == "injected"'
+	run_jdiag -s 0 exporter status "$host" --pid "$(container pid one)"
+	says unmarked
+	tells "here is no pod that could say so"
+	[[ $stderr != *"run inject again"* ]]
+	run_jdiag -s 0 exporter eject "$host" --pid "$(container pid one)"
+	tells "the exporter in the JVM (pid $(container pid one)) goes on to answer on port 9404"
+}
+
 @test "somebody else's exporter is left alone: at the start, loaded later" {
 	local dir
 	dir=$(dirname "$(jar 1.0.1)")
