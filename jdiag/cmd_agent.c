@@ -384,8 +384,10 @@ static int load_all(struct agent_source *a, const struct options *o, char *const
 		return load_one(a, o, NULL, &t, err);
 	if (select_targets(&all, o, targets, false, err) < 0)
 		return -1;
+	if (all.n == 1 && load_one(a, o, STEAL(all.kube), &all.targets[0].target, err) < 0)
+		return fleet_fail_only(o, &all, err);
 	if (all.n == 1)
-		return load_one(a, o, STEAL(all.kube), &all.targets[0].target, err);
+		return 0;
 	if (o->host_pid)
 		return error_set(err, ERR_USAGE, "--pid names one JVM, and these are %zu targets",
 				 all.n);

@@ -318,7 +318,11 @@ static int work_on_words(struct job *job, char *const *words, struct error *err)
 		selection_spread(&all, WORKERS_A_NODE);
 		return work_on_several(job, &all, err);
 	}
-	return work_on_one(job, STEAL(all.kube), single ? &t : &all.targets[0].target, err);
+	if (single)
+		return work_on_one(job, NULL, &t, err);
+	if (work_on_one(job, STEAL(all.kube), &all.targets[0].target, err) < 0)
+		return fleet_fail_only(job->o, &all, err);
+	return 0;
 }
 
 /* ---- status of all that match ---- */

@@ -105,6 +105,15 @@ static void fail(struct fleet *f, size_t target, const struct error *why)
 		fold_add(f->failures, t->label, text);
 }
 
+int fleet_fail_only(const struct options *o, const struct selection *s, struct error *err)
+{
+	const struct selected *t = &s->targets[0];
+
+	if (o->output == OUTPUT_JSON)
+		print_failure(t, &s->nodes[t->node], err);
+	return error_prefix(err, "%s", t->label);
+}
+
 static void succeed(struct fleet *f, size_t target, const char *text, size_t len)
 {
 	f->outcomes[target] = DONE;

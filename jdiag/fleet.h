@@ -51,4 +51,8 @@ struct fleet_command {
 int fleet_run(const struct fleet_command *c, void *ctx, const struct options *o,
 	      const struct selection *s, struct error *err) must_check;
 
+/* The only target of a selection, which was worked on without a fleet, has failed: told as of one
+ * of many. Its label is put before the message. -1 */
+int fleet_fail_only(const struct options *o, const struct selection *s, struct error *err);
+
 #endif

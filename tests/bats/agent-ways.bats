@@ -133,6 +133,15 @@ jmx=jmxremote.port=9010,com.sun.management.jmxremote.ssl=false,jmxremote.authent
 	container working web-1
 }
 
+@test "a selector that finds one pod: it is named, and its failure is an object" {
+	pod_up web --java -XX:+DisableAttachMechanism --pod-label=tier=single
+	run_jdiag -s 7 agent load -l tier=single -n shop --native "$(agent native)" -o json
+	says '"kind":"Failure","code":7'
+	says '"pod":"web"'
+	tells "jdiag: web: "
+	kube_state remove shop/web
+}
+
 @test "without an API" {
 	container start --image 17 web
 	run_jdiag -s 0 agent load "ssh://127.0.0.1:$(<"$RIG_RUN/ssh/port")" --pid "$(container pid web)" \
