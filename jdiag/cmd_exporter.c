@@ -382,6 +382,19 @@ static bool takes(const struct verb *v, const char *option)
 	return false;
 }
 
+static int not_taken(const struct verb *v, const char *option, struct error *err)
+{
+	char whose[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (takes(&verbs[i], option))
+			len += (size_t)snprintf(whose + len, sizeof(whose) - len, "%s%s",
+						len ? ", " : "", verbs[i].name);
+	error_set(err, ERR_USAGE, "'exporter %s' does not take '--%s'", v->name, option);
+	return error_hint(err, "it is an option of: %s", whose);
+}
+
 /* What belongs to another verb. */
 static int check_options(const struct options *o, const struct verb *v, struct error *err)
 {
@@ -393,9 +406,7 @@ static int check_options(const struct options *o, const struct verb *v, struct e
 			auto_free char *name = xasprintf("%.*s", (int)len, word);
 
 			if (option_given(o, option_find(name)) && !takes(v, name))
-				return error_set(err, ERR_USAGE,
-						 "'exporter %s' does not take '--%s'", v->name,
-						 name);
+				return not_taken(v, name, err);
 		}
 	}
 	return 0;

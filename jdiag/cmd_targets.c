@@ -316,7 +316,7 @@ static int run(const struct options *o, char *const *argv, struct error *err)
 	struct job j = {.o = o, .words = argv, .text = BUF_INIT(MAX_TARGETS_TEXT)};
 	int rc;
 
-	if (check_options(o, err) < 0 || targets_check(o, argv, err) < 0)
+	if (check_options(o, err) < 0 || targets_check(argv, err) < 0)
 		return -1;
 	session_init(&j.session, o);
 	rc = work(&j, err);
@@ -333,6 +333,6 @@ const struct command cmd_targets = {
 		    "$ jdiag targets -A -o file_sd >targets.json\n"
 		    "$ jdiag targets -A --out /etc/prometheus/jdiag.json --refresh 30s\n"
 		    "$ jdiag targets -l team=shop -n shop --listen 127.0.0.1:9405",
-	.flags = CMD_MANY_TARGETS | CMD_ALL_PODS | CMD_DISCOVERY,
+	.flags = CMD_MANY_TARGETS | CMD_ALL_PODS | CMD_DISCOVERY | CMD_API_ONLY,
 	.run = run,
 };

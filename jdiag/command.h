@@ -19,6 +19,7 @@ enum command_flags {
 	CMD_CLUSTER = 1 << 5,	/* no target, but the options of the cluster and of SSH */
 	CMD_ALL_PODS = 1 << 6,	/* with CMD_MANY_TARGETS: -A alone means every pod */
 	CMD_DISCOVERY = 1 << 7, /* takes -o file_sd and -o http_sd */
+	CMD_API_ONLY = 1 << 8,	/* of each pod, and no node is connected to */
 };
 
 struct command {

@@ -192,10 +192,18 @@ static bool names(const char *list, const char *name)
 	return false;
 }
 
+/* How pods are worked on where they run. */
+static bool is_about_nodes(const struct option_spec *s)
+{
+	return s->group == OPTION_SSH || names("any connections jobs", s->name);
+}
+
 bool option_taken(const struct option_spec *s, const struct command *c)
 {
 	if (!c)
 		return s->group != OPTION_OWN;
+	if (c->flags & CMD_API_ONLY && is_about_nodes(s))
+		return false;
 	switch (s->group) {
 	case OPTION_OWN:
 		return names(c->options, s->name);

@@ -11,14 +11,10 @@
 #include "remote/base/limits.h"
 #include "remote/base/log.h"
 
-int targets_check(const struct options *o, char *const *words, struct error *err)
+int targets_check(char *const *words, struct error *err)
 {
 	struct target t;
 
-	if (o->any) {
-		error_set(err, ERR_USAGE, "'targets' does not take '--any'");
-		return error_hint(err, "each pod is a target of its own");
-	}
 	for (; *words; words++) {
 		if (target_parse(*words, &t, err) < 0)
 			return -1;

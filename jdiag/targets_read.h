@@ -16,7 +16,7 @@ struct options;
 int targets_read(struct kube *k, const struct options *o, char *const *words, bool missing_is_none,
 		 struct json_t **ret, struct error *err) must_check;
 
-/* What of words and options cannot be, before anything is asked. */
-int targets_check(const struct options *o, char *const *words, struct error *err) must_check;
+/* What of the words cannot be, before anything is asked. */
+int targets_check(char *const *words, struct error *err) must_check;
 
 #endif

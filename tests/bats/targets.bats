@@ -96,6 +96,11 @@ teardown_file() { rig_down; }
 	refuses 2 targets ssh://host
 	tells "'ssh://host' has no targets"
 	refuses 2 targets -A --any
+	tells "'targets' does not take '--any'"
+	refuses 2 targets -A --ssh-user root
+	tells "'targets' does not take '--ssh-user'"
+	run_jdiag -s 0 help targets
+	[[ $output == *--selector* && $output != *--jobs* && $output != *--any* && $output != *--ssh-* ]]
 	refuses 2 targets -A --refresh 5s
 	tells "--refresh is for a file or a server"
 	refuses 2 targets -A --refresh 0s --out "$WORK/t"

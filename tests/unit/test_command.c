@@ -148,7 +148,7 @@ static void test_verbs(void **state)
 		     "a TARGET and '--all-namespaces' at once: one of them has to go",
 		     "see 'jdiag help exporter'");
 	assert_usage((const char *[]){"jdiag", "exporter", "eject", "web-0", "--port", "1", NULL},
-		     "'exporter eject' does not take '--port'", "see 'jdiag help exporter'");
+		     "'exporter eject' does not take '--port'", "it is an option of: inject");
 	assert_usage((const char *[]){"jdiag", "ps", "-A", NULL},
 		     "'ps' needs a TARGET, or -l SELECTOR", "see 'jdiag help ps'");
 }
