@@ -196,8 +196,13 @@ static int not_yaml(struct loader *l)
 	/* A tab is the likely reason, and has better words. */
 	if (p->problem_mark.index < l->len && check_gap(l, p->problem_mark.index + 1) != 0)
 		return -1;
-	return doc_error(l->err, l->name, (unsigned int)line + 1, "not YAML: %s",
-			 p->problem ? p->problem : "?");
+	doc_error(l->err, l->name, (unsigned int)line + 1, "not YAML: %s",
+		  p->problem ? p->problem : "?");
+	/* a regular expression, most likely */
+	if (p->problem && strstr(p->problem, "unknown escape character"))
+		error_hint(l->err, "in double quotes a backslash begins an escape: use single "
+				   "quotes, or write it twice");
+	return -1;
 }
 
 static int next(struct loader *l)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "jdiag/command.h"
 #include "jdiag/exporter/find.h"
 #include "jdiag/kube/kube.h"
 #include "jdiag/kube/patch.h"
@@ -159,9 +160,19 @@ static void take_config(struct exporter_settings *s, char *text, size_t len)
 	sha256_free(d);
 }
 
+/* What a file should be is not in the list of the options. */
+static int see_manual(struct error *err)
+{
+	if (err->code == ERR_USAGE && !err->hint[0])
+		error_hint(err, "see '%s man exporter'", command_program());
+	return -1;
+}
+
 static int check_config(struct exporter_settings *s, struct error *err)
 {
-	return exporter_config_check(s->config, s->config_len, s->config_name, s->generation, err);
+	if (exporter_config_check(s->config, s->config_len, s->config_name, s->generation, err) < 0)
+		return see_manual(err);
+	return 0;
 }
 
 static int split_map(struct exporter_settings *s, const char *text, struct error *err)
@@ -200,6 +211,8 @@ static int read_file(struct exporter_settings *s, const char *path, struct error
 				 "'%s' is larger than a configuration can be: %zu "
 				 "KiB at most",
 				 path, (size_t)(MAX_EXPORTER_CONFIG / KiB));
+	if (rc == -EINVAL)
+		return error_set(err, ERR_USAGE, "cannot read '%s': not a regular file", path);
 	if (rc < 0)
 		return error_sys(err, ERR_USAGE, -rc, "cannot read '%s'", path);
 	s->config_name = xstrdup(path);
@@ -244,7 +257,7 @@ int exporter_settings_config(struct exporter_settings *s, struct kube *k, const 
 int exporter_settings_open(struct exporter_settings *s, const struct options *o, struct error *err)
 {
 	s->o = o;
-	if (port_range_parse(o->ports, &s->ports, err) < 0 || open_jar(s, err) < 0)
+	if (port_range_parse(o->ports, &s->ports, err) < 0)
 		return -1;
-	return open_config(s, err);
+	return open_jar(s, err) < 0 || open_config(s, err) < 0 ? see_manual(err) : 0;
 }

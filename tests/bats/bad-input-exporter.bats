@@ -58,6 +58,32 @@ marked() {
 		annotation exporter.jdiag.dev/app | grep -qF "\"port\":$1,"
 }
 
+# --- files, and whose option it is --------------------------------------------------------------------
+
+@test "a configuration that is a directory, or has its regular expressions in double quotes" {
+	mkdir dir
+	inject 2 --config dir
+	tells "cannot read 'dir': not a regular file"
+	tells "see 'jdiag man exporter'"
+	printf 'rules:\n- pattern: "java.lang<type=(\\w+)>"\n' >words.yaml
+	inject 2 --config words.yaml
+	tells "words.yaml, line 2: not YAML: found unknown escape character"
+	tells "use single quotes, or write it twice"
+	inject 2 --jar words.yaml
+	tells "see 'jdiag man exporter'"
+	run_jdiag -s 2 exporter status still -n shop --jvm 1
+	tells "'exporter status' does not take '--jvm'"
+	tells "it is an option of: inject, eject"
+	not_loaded
+}
+
+@test "a selector that finds one pod: it is named, and its failure is an object" {
+	run_jdiag -s 3 exporter status -l app=still -n shop -c none -o json
+	tells "jdiag: still: "
+	grep -qF '"kind":"Failure"' <<<"$output"
+	grep -qF '"pod":"still"' <<<"$output"
+}
+
 # --- ConfigMaps -------------------------------------------------------------------------------------
 
 @test "no such ConfigMap, no such key, several keys, none" {
