@@ -164,9 +164,30 @@ static int choose_port(struct exporter_work *w, const struct exporter_jvm *j, ui
 	return port_none(range, &why, err);
 }
 
+/* By another pod of this run. */
+static void tell_holder(const struct looking *l, uint16_t port, struct error *err)
+{
+	const char *who = l->w->pod && json_bool_at(l->w->pod, "spec.hostNetwork", false)
+				  ? exporter_settings_holder(l->w->settings, port)
+				  : NULL;
+
+	if (!who)
+		return;
+	error_set(err, ERR_REFUSED,
+		  "port %u is in use: by the exporter of %s, as both are in the node's own network",
+		  port, who);
+	error_hint(err, "give a range, of which each gets one: --port 9404-9499");
+}
+
 static int check_port(struct looking *l, struct error *err)
 {
-	return choose_port(l->w, l->j, l->w->settings->ports.first, l->j->survey, &l->b->port, err);
+	const struct port_range *ports = &l->w->settings->ports;
+
+	if (choose_port(l->w, l->j, ports->first, l->j->survey, &l->b->port, err) == 0)
+		return 0;
+	if (err->code == ERR_REFUSED && ports->first == ports->last)
+		tell_holder(l, ports->first, err);
+	return -1;
 }
 
 int exporter_before_next_port(struct exporter_work *w, const struct exporter_jvm *j,

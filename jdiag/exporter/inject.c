@@ -110,6 +110,25 @@ static int inject_one(struct exporter_work *w, const json_t *jvm, struct error *
 	return put_new(w, &j, err);
 }
 
+/* Of the node's own network: which ports the JVMs of this pod have now. */
+static void note_ports(struct exporter_work *w)
+{
+	const json_t *r;
+	size_t i;
+
+	if (!w->pod || !json_bool_at(w->pod, "spec.hostNetwork", false))
+		return;
+	json_array_foreach (w->results, i, r) {
+		auto_free char *who =
+			xasprintf("pod '%s', container '%s'", json_str_at(r, "pod", ""),
+				  json_str_at(r, "container", ""));
+
+		if (json_at(r, "samples"))
+			exporter_settings_hold(w->settings, (uint16_t)json_u64_at(r, "port", 0),
+					       who);
+	}
+}
+
 /* Of several the others go on. */
 static int inject_all(struct exporter_work *w, const json_t *jvms, struct error *err)
 {
@@ -118,8 +137,10 @@ static int inject_all(struct exporter_work *w, const json_t *jvms, struct error 
 
 	json_array_foreach (jvms, i, jvm) {
 		struct error why = {0};
+		int rc = inject_one(w, jvm, &why);
 
-		if (inject_one(w, jvm, &why) == 0)
+		note_ports(w);
+		if (rc == 0)
 			continue;
 		if (json_array_size(jvms) == 1 || why.code == ERR_INTERRUPTED) {
 			*err = why;

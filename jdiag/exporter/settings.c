@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "jdiag/command.h"
 #include "jdiag/exporter/find.h"
+#include "jdiag/json.h"
 #include "jdiag/kube/kube.h"
 #include "jdiag/kube/patch.h"
 #include "jdiag/kube/read_file.h"
@@ -29,6 +32,7 @@ void exporter_settings_release(struct exporter_settings *s)
 	free(s->key);
 	free(s->config);
 	free(s->config_name);
+	json_decref(s->holders);
 	*s = (struct exporter_settings){0};
 }
 
@@ -252,6 +256,26 @@ int exporter_settings_config(struct exporter_settings *s, struct kube *k, const 
 		return -1;
 	}
 	return 0;
+}
+
+/* ---- ports that pods of the node share ---- */
+
+void exporter_settings_hold(struct exporter_settings *s, uint16_t port, const char *who)
+{
+	char key[8];
+
+	snprintf(key, sizeof(key), "%u", port);
+	if (!s->holders)
+		s->holders = json_object();
+	json_set_text(s->holders, key, who);
+}
+
+const char *exporter_settings_holder(const struct exporter_settings *s, uint16_t port)
+{
+	char key[8];
+
+	snprintf(key, sizeof(key), "%u", port);
+	return json_string_value(json_object_get(s->holders, key));
 }
 
 int exporter_settings_open(struct exporter_settings *s, const struct options *o, struct error *err)

@@ -10,6 +10,7 @@
 #include "jdiag/exporter/config.h"
 #include "jdiag/exporter/port.h"
 
+struct json_t;
 struct kube;
 struct options;
 
@@ -33,6 +34,9 @@ struct exporter_settings {
 	 * not known whether it will: pods with hostNetwork are worked on one after the other, and a
 	 * lost helper knows of it no more */
 	unsigned char unsure[(UINT16_MAX + 1) / 8];
+
+	struct json_t *holders; /* owned: by port of the node's own network, who of this run has it;
+				   or NULL */
 };
 
 /*
@@ -49,6 +53,10 @@ void exporter_settings_release(struct exporter_settings *s);
  * ERR_TARGET, ERR_USAGE. */
 int exporter_settings_config(struct exporter_settings *s, struct kube *k, const char *ns,
 			     struct error *err) must_check;
+
+/* A port of the node's own network is had by that one, as errors call it; and by whom, or NULL. */
+void exporter_settings_hold(struct exporter_settings *s, uint16_t port, const char *who);
+const char *exporter_settings_holder(const struct exporter_settings *s, uint16_t port) must_check;
 
 /* a < b, as versions go: "0.9.1" < "0.20.0" < "1.0.0". */
 bool exporter_version_less(const char *a, const char *b) must_check;

@@ -30,6 +30,10 @@ teardown() { stop_working; }
 	inject -s 10 host-1
 	tells "port 9404 is in use: somebody else listens there"
 	no_agent host-1
+	inject -s 10 -l net=host
+	tells "port 9404 is in use: by the exporter of pod 'host-0', container 'app'"
+	tells "give a range, of which each gets one: --port 9404-9499"
+	no_agent host-3
 	inject -l net=host --port 9404-9410 -o json
 	json_lines '{r["state"] for r in x if r["pod"] != "host-0"} == {"injected"}'
 	json_lines '[(r["state"], r["port"]) for r in x if r["pod"] == "host-0"] == [("unchanged", 9404)]'
