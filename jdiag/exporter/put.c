@@ -335,9 +335,10 @@ static int finish(struct exporter_work *w, const struct exporter_jvm *j, const s
 		/* the next one of its name has no exporter */
 		if (err->sys == ESTALE)
 			return -1;
-		return add_hint("run the same command again: it then only annotates (or use "
-				"--no-annotate)",
-				err);
+		return add_hint(
+			"run the same command again: it loads nothing more, and annotates (or use "
+			"--no-annotate)",
+			err);
 	}
 	r = exporter_result(w, j, j->restarted ? "reinjected" : "injected");
 	exporter_result_mark(r, m);

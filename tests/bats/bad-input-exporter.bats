@@ -221,7 +221,7 @@ answers() {
 		"containerID": "containerd://'"$id"'", "state": {"running": {"startedAt": "2026-11-21T12:00:00Z"}}}]}}}]'
 	inject 3
 	tells "container 'app' was restarted meanwhile"
-	[[ $stderr != *"it then only annotates"* ]]
+	[[ $stderr != *"it loads nothing more, and annotates"* ]]
 	has_no prometheus.io/scrape
 	has_no exporter.jdiag.dev/app
 }
@@ -270,6 +270,7 @@ answers() {
 	denied "patch pods"
 	inject 4
 	answers
+	tells "it loads nothing more, and annotates"
 	tells "not allowed to patch pods in namespace 'shop'"
 	tells '- {apiGroups: [""], resources: [pods], verbs: [patch]}'
 	tells "kubectl create role jdiag-patch-pods -n shop --verb=patch --resource=pods"
