@@ -123,7 +123,7 @@ static void test_keep_reason(void **state)
 	spools_save_phase(&n, SPOOL_DUMP);
 	assert_string_equal(reason(), "in use by a running helper");
 	spools_save_phase(&n, SPOOL_FAILED);
-	assert_string_equal(reason(), "in use by a running helper");
+	assert_string_equal(reason(), SPOOL_KEPT_FAILED); /* by its keeper */
 	spools_save(&n, &s);
 	assert_string_equal(reason(), SPOOL_KEPT_FINISHED);
 	s.expires = time(NULL);
@@ -223,6 +223,11 @@ static void test_sweep(void **state)
 	sweep(false, true, 1, 0);
 	assert_int_equal(access(n.path, F_OK), -1);
 	sweep(false, true, 0, 0);
+	spools_remove(&n);
+	n = spools_make(ID);
+	spools_save_phase(&n, SPOOL_FAILED);
+	sweep(false, false, 0, 1);
+	sweep(false, true, 1, 0);
 	spools_remove(&n);
 	n = spools_make(ID);
 	fd_close(&n.lock);
