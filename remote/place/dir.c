@@ -250,6 +250,16 @@ int placedir_remove(int dir, const char *name, const struct place_inode *inode)
 	return unlinkat(dir, name, 0) < 0 ? -errno : 0;
 }
 
+DIR *placedir_list(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		fd_close(&fd);
+	return d;
+}
+
 static bool is_like(const char *name, const char *begin, const char *end)
 {
 	return strlen(name) > strlen(begin) + strlen(end) && str_starts(name, begin) &&
@@ -259,14 +269,12 @@ static bool is_like(const char *name, const char *begin, const char *end)
 int placedir_remove_like(int dir, const char *begin, const char *end,
 			 char ret_name[PLACE_NAME_SIZE])
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -ENOENT;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = placedir_list(dir);
 	struct dirent *e;
+	int rc = -ENOENT;
 
-	if (!d) {
-		fd_close(&fd);
+	if (!d)
 		return -EACCES;
-	}
 	for (int i = 0; i < MAX_ENTRIES && (e = readdir(d)); i++) {
 		if (!is_like(e->d_name, begin, end))
 			continue;
@@ -289,14 +297,12 @@ static bool is_left(int dir, const char *name)
 
 int placedir_clean(int dir, bool dry)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), others = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = placedir_list(dir);
 	struct dirent *e;
+	int others = 0;
 
-	if (!d) {
-		fd_close(&fd);
+	if (!d)
 		return -EACCES;
-	}
 	for (int i = 0; i < MAX_ENTRIES && (e = readdir(d)); i++) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;

@@ -5,6 +5,7 @@
 #ifndef REMOTE_PLACE_DIR_H
 #define REMOTE_PLACE_DIR_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -47,6 +48,9 @@ int placedir_commit(int dir, const char *temp, const struct place_inode *inode, 
 
 /* Remove what has the name, if it is that inode (NULL: whatever it is). -ENOENT. */
 int placedir_remove(int dir, const char *name, const struct place_inode *inode) must_check;
+
+/* Its entries from the first on, whoever has read it before. NULL: cannot be read. closedir(3). */
+DIR *placedir_list(int dir) must_check;
 
 /* Remove the files whose name begins and ends so. ret_name: of the last one, a name that place
  * could have given. -ENOENT: there is none. */

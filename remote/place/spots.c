@@ -12,6 +12,7 @@
 #include "remote/base/limits.h"
 #include "remote/base/str.h"
 #include "remote/enter.h"
+#include "remote/place/dir.h"
 #include "remote/place/private.h"
 #include "remote/rootpath.h"
 
@@ -192,15 +193,12 @@ bool spot_join(char dst[PLACE_PATH_SIZE], const char *path, const char *name)
 
 static bool is_empty(int at)
 {
-	int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = placedir_list(at);
 	const struct dirent *e;
 	bool empty = true;
 
-	if (!d) {
-		fd_close(&fd);
+	if (!d)
 		return false;
-	}
 	while (empty && (e = readdir(d)))
 		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
 	closedir(d);
