@@ -284,17 +284,24 @@ static void removed_keys_come_back(void **state)
 	has(object, "true", "9404", "/metrics");
 }
 
+/* Both containers have one; the keys are of the first. */
+static void set_both(json_t *object, char told[MARK_TOLD])
+{
+	const struct mark app = mark_of(object, "app", 9404),
+			  side = mark_of(object, "sidecar", 9405);
+
+	set(object, &app, told);
+	set(object, &side, told);
+}
+
 static void two_containers(void **state)
 {
 	auto_json json_t *object = pod();
-	const struct mark app = mark_of(object, "app", 9404),
-			  side = mark_of(object, "sidecar", 9405);
 	struct mark now;
 	char told[MARK_TOLD], why[128];
 
 	(void)state;
-	set(object, &app, told);
-	set(object, &side, told);
+	set_both(object, told);
 	has(object, "true", "9404", "/metrics");
 	assert_non_null(strstr(told, PORT " '9404' is for container 'app', and is left alone"));
 	assert_non_null(strstr(told, "port 9405 of container 'sidecar'"));
@@ -310,13 +317,11 @@ static void two_containers(void **state)
 static void keys_are_handed_on(void **state)
 {
 	auto_json json_t *object = pod(), *before = json_deep_copy(object);
-	const struct mark app = mark_of(object, "app", 9404),
-			  side = mark_of(object, "sidecar", 9405);
+	const struct mark app = mark_of(object, "app", 9404);
 	char told[MARK_TOLD];
 
 	(void)state;
-	set(object, &app, told);
-	set(object, &side, told);
+	set_both(object, told);
 	apply(object, mark_hand_on(object, "app", "", told));
 	assert_non_null(strstr(told, "name port 9405 of container 'sidecar' now"));
 	has(object, "true", "9405", "/metrics");
@@ -325,8 +330,7 @@ static void keys_are_handed_on(void **state)
 	assert_string_equal(told, "");
 	assert_true(json_equal(object, before));
 	/* none that goes as well, none that has gone */
-	set(object, &app, told);
-	set(object, &side, told);
+	set_both(object, told);
 	apply(object, mark_hand_on(object, "app", "sidecar", told));
 	has(object, NULL, NULL, NULL);
 	set(object, &app, told);
@@ -340,13 +344,10 @@ static void keys_are_handed_on(void **state)
 static void changed_keys_are_not_handed_on(void **state)
 {
 	auto_json json_t *object = pod();
-	const struct mark app = mark_of(object, "app", 9404),
-			  side = mark_of(object, "sidecar", 9405);
 	char told[MARK_TOLD];
 
 	(void)state;
-	set(object, &app, told);
-	set(object, &side, told);
+	set_both(object, told);
 	annotate(object, PORT, "8080");
 	apply(object, mark_hand_on(object, "app", "", told));
 	assert_non_null(strstr(told, "stays"));
