@@ -26,7 +26,7 @@
 #include "remote/base/str.h"
 
 #define INSPECT_TIMEOUT_MS 60000
-#define PLACE "/.jdiag-agents/"
+#define PLACE "/" AGENT_DIR "/"
 #define NOT_ALLOWED "-XX:-EnableDynamicAgentLoading"
 
 struct job {

@@ -161,12 +161,12 @@ int agent_unplace(struct helper *h, const struct jvmref *j, const char *path, bo
 }
 
 int agent_unplace_like(struct helper *h, const struct jvmref *j, const char *path,
-		       const char *begin, char ret_name[101], struct error *err)
+		       const char *begin, char ret_name[AGENT_NAME_SIZE], struct error *err)
 {
 	auto_json json_t *answer = unplace(h, j, path, begin, err);
 
 	if (!answer)
 		return -1;
-	snprintf(ret_name, 101, "%.100s", json_str_at(answer, "name", ""));
+	snprintf(ret_name, AGENT_NAME_SIZE, "%s", json_str_at(answer, "name", ""));
 	return 0;
 }

@@ -10,6 +10,9 @@
 
 struct helper;
 
+#define AGENT_DIR ".jdiag-agents" /* what the helper calls it */
+#define AGENT_NAME_SIZE 101	  /* of a file that `place` takes */
+
 struct placed {
 	char path[1024]; /* as the JVM sees it */
 	bool mounted;	 /* on a mount of ours */
@@ -30,6 +33,7 @@ int agent_unplace(struct helper *h, const struct jvmref *j, const char *path, bo
 /* The same for all beside it whose name begins with `begin` and ends with the one in path.
  * ret_name: of the last one, "" if there is none. */
 int agent_unplace_like(struct helper *h, const struct jvmref *j, const char *path,
-		       const char *begin, char ret_name[101], struct error *err) must_check;
+		       const char *begin, char ret_name[AGENT_NAME_SIZE],
+		       struct error *err) must_check;
 
 #endif

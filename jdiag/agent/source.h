@@ -4,11 +4,10 @@
 
 #include "jdiag/agent/jar.h"
 #include "jdiag/agent/load.h"
+#include "jdiag/agent/place.h"
 
 struct json_t;
 struct options;
-
-#define AGENT_NAME_SIZE 101 /* of a file that `place` takes */
 
 struct agent_source {
 	enum agent_kind kind;

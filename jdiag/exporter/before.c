@@ -167,7 +167,7 @@ static int choose_port(struct exporter_work *w, const struct exporter_jvm *j, ui
 /* By another pod of this run. */
 static void tell_holder(const struct looking *l, uint16_t port, struct error *err)
 {
-	const char *who = l->w->pod && json_bool_at(l->w->pod, "spec.hostNetwork", false)
+	const char *who = exporter_has_node_network(l->w)
 				  ? exporter_settings_holder(l->w->settings, port)
 				  : NULL;
 

@@ -38,7 +38,7 @@ static int remove_beside(struct exporter_work *w, struct exporter_jvm *j, unsign
 			 struct error *err)
 {
 	auto_free char *end = exporter_config_like(j->found.what, j->ref.pid);
-	char name[101];
+	char name[AGENT_NAME_SIZE];
 
 	if (remove_file(w, j, j->found.what, count, err) < 0 ||
 	    agent_unplace_like(w->session->helper, &j->ref, end, EXPORTER_CONFIG_BEGIN, name, err) <

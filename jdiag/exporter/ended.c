@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jdiag/agent/ended.h"
+#include "jdiag/agent/place.h"
 #include "jdiag/session.h"
 
 #define ITS_STATUS "exit status 1" /* System.exit(1), behind what it prints */
@@ -22,12 +23,12 @@ int exporter_tell_end(struct exporter_work *w, const struct exporter_jvm *j, str
 	err->sys = ESRCH;
 	if (!w->pod)
 		return error_hint(err, "its log says why; what was placed stays where a volume, or "
-				       "the container, goes on, in .jdiag-agents");
-	return error_hint(err,
-			  "nothing was annotated; %s: kubectl logs --previous %s -n %s -c %s\n"
-			  "what was placed stays where a volume, or the container, goes on, in "
-			  ".jdiag-agents",
-			  said_why(err->msg) ? "the exporter said why on its standard error"
-					     : "its last words are in its log",
-			  w->session->pod.name, w->session->pod.ns, j->container->name);
+				       "the container, goes on, in " AGENT_DIR);
+	return error_hint(
+		err,
+		"nothing was annotated; %s: kubectl logs --previous %s -n %s -c %s\n"
+		"what was placed stays where a volume, or the container, goes on, in " AGENT_DIR,
+		said_why(err->msg) ? "the exporter said why on its standard error"
+				   : "its last words are in its log",
+		w->session->pod.name, w->session->pod.ns, j->container->name);
 }

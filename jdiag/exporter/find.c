@@ -87,21 +87,27 @@ void exporter_config_name(char dst[EXPORTER_CONFIG_NAME], uint16_t port, uint64_
 		 (unsigned long long)pid);
 }
 
-char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid)
+static char *beside(const char *jar, const char *name)
 {
 	const char *slash = strrchr(jar, '/');
+
+	return xasprintf("%.*s/%s", slash ? (int)(slash - jar) : 0, jar, name);
+}
+
+char *exporter_config_path(const char *jar, uint16_t port, uint64_t pid)
+{
 	char name[EXPORTER_CONFIG_NAME];
 
 	exporter_config_name(name, port, pid);
-	return xasprintf("%.*s/%s", slash ? (int)(slash - jar) : 0, jar, name);
+	return beside(jar, name);
 }
 
 char *exporter_config_like(const char *jar, uint64_t pid)
 {
-	const char *slash = strrchr(jar, '/');
+	char name[EXPORTER_CONFIG_NAME];
 
-	return xasprintf("%.*s/-%llu.yaml", slash ? (int)(slash - jar) : 0, jar,
-			 (unsigned long long)pid);
+	snprintf(name, sizeof(name), "-%llu.yaml", (unsigned long long)pid);
+	return beside(jar, name);
 }
 
 uint16_t exporter_config_port(const char *name)

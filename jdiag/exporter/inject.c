@@ -116,7 +116,7 @@ static void note_ports(struct exporter_work *w)
 	const json_t *r;
 	size_t i;
 
-	if (!w->pod || !json_bool_at(w->pod, "spec.hostNetwork", false))
+	if (!exporter_has_node_network(w))
 		return;
 	json_array_foreach (w->results, i, r) {
 		auto_free char *who =

@@ -109,15 +109,10 @@ static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 			err);
 }
 
-static bool has_node_network(const struct exporter_work *w)
-{
-	return w->pod && json_bool_at(w->pod, "spec.hostNetwork", false);
-}
-
 /* By another pod of this run. */
 static int check_unsure(const struct exporter_work *w, uint16_t port, struct error *err)
 {
-	if (!has_node_network(w) || !(w->settings->unsure[port / 8] >> port % 8 & 1))
+	if (!exporter_has_node_network(w) || !(w->settings->unsure[port / 8] >> port % 8 & 1))
 		return 0;
 	error_set(
 		err, ERR_REFUSED,
@@ -210,7 +205,7 @@ static int tell_unknown(struct exporter_work *w, uint16_t port, struct error *er
 		"pod to no other JVM: where two want it, the exporter ends one of them",
 		port);
 
-	if (has_node_network(w))
+	if (exporter_has_node_network(w))
 		w->settings->unsure[port / 8] |= (unsigned char)(1u << port % 8);
 	return add_hint(text, err);
 }

@@ -347,6 +347,11 @@ void exporter_result_failed(struct exporter_work *w, const json_t *jvm, const st
 	json_set_text(r, "hint", why->hint);
 }
 
+bool exporter_has_node_network(const struct exporter_work *w)
+{
+	return w->pod && json_bool_at(w->pod, "spec.hostNetwork", false);
+}
+
 bool exporter_jvm_ended(const struct error *why)
 {
 	return why->code == ERR_TARGET || why->sys == ESRCH;

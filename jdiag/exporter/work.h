@@ -62,6 +62,9 @@ int exporter_work_find(struct exporter_work *w, struct json_t **ret, struct erro
 /* Did that fail only because no JVM runs in the pod, of which none was named? */
 bool exporter_work_is_empty(const struct exporter_work *w, const struct error *why);
 
+/* Does the pod share the ports of its node? Not without a pod. */
+bool exporter_has_node_network(const struct exporter_work *w) must_check;
+
 /* ERR_TARGET: which there are, and how one is chosen. */
 int exporter_work_ambiguous(const struct exporter_work *w, const struct json_t *jvms,
 			    struct error *err);
