@@ -51,15 +51,7 @@ ends() {
 # half_way NAME [OPTION...]: jdiag in the background; the JVM writes its dump and stands still, because $DRAIN
 # is stopped. $ID is its capture.
 half_way() {
-	local name=$1 watcher word found
-	shift
-	exec {watcher}< <("$TESTS/pipe/half_way.py" "$(container pid "$name")" 3>&-)
-	read -r word <&"$watcher" && [[ $word == watching ]]
-	begin heapdump "$name" -n shop --to "$TO/" "$@"
-	read -r found <&"$watcher" || { cat "$RIG_RUN/out/stderr" && return 1; }
-	exec {watcher}<&-
-	# shellcheck disable=SC2034 # for the tests
-	read -r CAPTURE DRAIN GUARD <<<"$found"
+	begin_half_way "$1" heapdump "$1" -n shop --to "$TO/" "${@:2}"
 	ID=$(basename "$RIG_RUN"/home/.local/state/jdiag/captures/*.json .json)
 }
 

@@ -150,6 +150,19 @@ untouched() {
 
 # --- dumps ------------------------------------------------------------------------------------------
 
+# begin_half_way NAME ARGUMENT...: `begin`, and the JVM of NAME stands still in the middle of the dump that it
+# writes, because $DRAIN is stopped: that goes on by a SIGCONT.
+begin_half_way() {
+	local watcher word found
+	exec {watcher}< <("$TESTS/pipe/half_way.py" "$(container pid "$1")" 3>&-)
+	read -r word <&"$watcher" && [[ $word == watching ]]
+	begin "${@:2}"
+	read -r found <&"$watcher" || { cat "$RIG_RUN/out/stderr" && return 1; }
+	exec {watcher}<&-
+	# shellcheck disable=SC2034 # for the tests
+	read -r CAPTURE DRAIN GUARD <<<"$found"
+}
+
 # plain FILE: the dump in it, as a file. (The reader takes gzip of one member only, also not what a JDK
 # writes with -gz.)
 plain() {

@@ -52,15 +52,6 @@ pauses() { grep -c 'Safepoint "HeapDumper"' "$(container log "$1")" || true; }
 # pause_ns NAME: how long the last one took.
 pause_ns() { sed -n 's/.*Safepoint "HeapDumper".* Total: *\([0-9]*\) ns.*/\1/p' "$(container log "$1")" | tail -n 1; }
 
-# slow NAME: 2 % of a CPU, for a dump of a second or more. freeze NAME: nothing at all. thaw NAME: as usual.
-slow() { runc --root "$RIG_RUN/runc" update --cpu-period 100000 --cpu-quota 2000 "$(container id "$1")"; }
-# runc gives up after a while, when threads that have no CPU do not get as far as to freeze.
-freeze() { wait_for 40 runc --root "$RIG_RUN/runc" pause "$(container id "$1")"; }
-thaw() {
-	runc --root "$RIG_RUN/runc" resume "$(container id "$1")" 2>/dev/null || true # it was not frozen
-	runc --root "$RIG_RUN/runc" update --cpu-period 100000 --cpu-quota -1 "$(container id "$1")"
-}
-
 # --- the artifact ---------------------------------------------------------------------------------------
 
 # as_on_node FILE: byte for byte what the node had before it was removed there; nothing else was kept.

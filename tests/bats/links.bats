@@ -12,8 +12,8 @@ setup() {
 	pauses web >"$RIG_RUN/dumps"
 }
 teardown() {
+	kill -CONT "$(container pid web)"
 	links_reset
-	thaw web
 	untouched web
 }
 
@@ -90,7 +90,7 @@ breaks_at() {
 # delivered N: after so many breaks.
 delivered() {
 	wait_for 90 broken "$1" || { cat "$RIG_RUN/out/stderr" && return 1; }
-	thaw web
+	kill -CONT "$(container pid web)" # where a test has stopped it
 	ends 0
 	[ ! -s "$RIG_RUN/rules" ]
 	as_on_node "$RIG_RUN/out/to/x.hprof.gz"
@@ -114,10 +114,9 @@ delivered() {
 
 @test "while the capture is watched" {
 	printf '%s\n' "PROGRESS 1 before" "PROGRESS 1 half" "PROGRESS 2 after" >"$RIG_RUN/rules"
-	slow web
-	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof.gz"
-	told_soon '^jdiag: attach$'
-	freeze web
+	begin_half_way web heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof.gz"
+	kill -STOP "$(container pid web)"
+	kill -CONT "$DRAIN"
 	delivered 3
 	breaks_at "fetch asked"
 }
