@@ -122,7 +122,8 @@ pod_at_api() {
 		--container "app=$(container id "$name")" --label "app=$name" "$@"
 }
 
-faults() { printf '%s\n' "$1" >"$RIG_RUN/kube/faults.json"; }
+# faults TEXT: replaced in one step, as the server reads it at every request.
+faults() { printf '%s\n' "$1" >"$RIG_RUN/kube/faults.new" && mv "$RIG_RUN/kube/faults.new" "$RIG_RUN/kube/faults.json"; }
 
 # --- nothing is left --------------------------------------------------------------------------------
 
