@@ -180,8 +180,17 @@ restart() {
 }
 
 last_tick() { sed -n 's/^tick //p' "$(container_dir "$1")/log" | tail -n 1; }
-ticks_beyond() { [ "$(last_tick "$1")" -gt "$2" ]; }
-working() { wait_for 20 ticks_beyond "$1" "$(last_tick "$1")"; }
+ticks_beyond() {
+	local tick
+	tick=$(last_tick "$1")
+	[ "${tick:-0}" -gt "$2" ]
+}
+# It may not have counted yet.
+working() {
+	local tick
+	tick=$(last_tick "$1")
+	wait_for 20 ticks_beyond "$1" "${tick:-0}"
+}
 
 case ${1:-} in
 start) shift && start "$@" ;;
