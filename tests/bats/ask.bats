@@ -178,7 +178,7 @@ sys.path.insert(0, sys.argv[1])
 import wire
 with wire.Helper(sys.argv[2]) as helper:
     try:
-        helper.ask(int(sys.argv[3]), "load", "instrument", "false", "/app/naughty.jar=hang=4000", timeout=1000)
+        helper.ask(int(sys.argv[3]), "load", "instrument", "false", "/app/naughty.jar=hang=60000", timeout=1000)
     except wire.RemoteError as error:
         assert error.code == "attach" and error.errno == 110, (error.code, error.errno, error.message)
         print(error.message)
