@@ -55,10 +55,10 @@ scrape() {
 	scrape 0 0 20
 	says "survey: listens 1, self 1"
 	[[ $(grep -c "scrape: 2 families, 2 samples, 59 bytes from 127.0.0.1;" <<<"$output") == 20 ]]
-	# nothing waits for a look around now and then: that would be 200 ms each
-	local sum
-	sum=$(sed -n 's/^scrape: .*; \([0-9]*\) of .*/\1/p' <<<"$output" | paste -sd+ | bc)
-	((sum < 2000))
+	# nothing waits for a look around now and then: that would be 200 ms each; one or the other may wait for a CPU
+	local median
+	median=$(sed -n 's/^scrape: .*; \([0-9]*\) of .*/\1/p' <<<"$output" | sort -n | sed -n 10p)
+	((median < 100))
 }
 
 @test "OpenMetrics, because it is asked for as Prometheus does" {
