@@ -163,7 +163,7 @@ def broken(h, words):
     """The connection is over, and the helper says why."""
     kind, request, body = h.next()
     expect(kind == ERROR and request == 0 and words in body["message"], repr(body))
-    expect(h.process.wait(6) == 1, "status")
+    expect(h.process.wait(30) == 1, "status")
 
 
 def check_order():
@@ -224,7 +224,7 @@ def check_lost():
             with contextlib.suppress(EOFError):
                 while True:
                     placed = h.next()[0] == RESULT or placed
-            expect(h.process.wait(6) == 0, "status")
+            expect(h.process.wait(30) == 0, "status")
             h.process.communicate()
             if placed:
                 with wire.Helper() as other:
