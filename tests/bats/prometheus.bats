@@ -20,6 +20,8 @@ prometheus_config() {
 }
 
 job_is() { [ "$(scraped "$1")" = "$2" ]; }
+# no_errors LOG: but for answers that did not come in the second that it gives them, on a busy machine.
+no_errors() { ! grep level=error "$1" | grep -vE 'Client\.Timeout|context deadline exceeded'; }
 query_is() { [ "$(answer_of "$1")" = "$2" ]; }
 
 @test "Prometheus finds pods by the file and by the server, and loses them when they have ended" {
@@ -36,21 +38,22 @@ query_is() { [ "$(answer_of "$1")" = "$2" ]; }
 	prometheus_start "$WORK/prometheus.yml"
 	both="up $page/metrics app=web,container=app,namespace=shop,node=$NODE,pod=web-0
 up $page/other app=other,namespace=shop,node=$NODE,pod=other-0"
-	wait_for 30 job_is file "$both"
-	wait_for 30 job_is http "$both"
-	wait_for 30 query_is 'rig_page{job="http"}' "1 __name__=rig_page,app=other,namespace=shop,node=$NODE,page=theirs,pod=other-0
+	wait_for 60 job_is file "$both"
+	wait_for 60 job_is http "$both"
+	wait_for 60 query_is 'rig_page{job="http"}' "1 __name__=rig_page,app=other,namespace=shop,node=$NODE,page=theirs,pod=other-0
 1 __name__=rig_page,app=web,container=app,namespace=shop,node=$NODE,page=exporter,pod=web-0"
-	wait_for 30 query_is 'jdiag_targets' '2 __name__=jdiag_targets'
+	wait_for 60 query_is 'jdiag_targets' '2 __name__=jdiag_targets'
 	# the container of one is started again, the other pod goes
 	kube_state pod shop/web-0 --node "$NODE" --container "app=$B,restarts=3" --pod-ip 127.0.0.1 \
 		--annotation "exporter.jdiag.dev/app=$(mark "$A" 2 "$port")"
-	wait_for 30 job_is http "${both#*$'\n'}"
+	wait_for 60 job_is http "${both#*$'\n'}"
 	kube_state remove shop/other-0
-	wait_for 30 job_is http ""
-	job_is file "$both"
+	wait_for 60 job_is http ""
+	# still; a scrape may have come too late meanwhile
+	wait_for 60 job_is file "$both"
 	run_jdiag -s 0 targets -A --out "$WORK/sd/jdiag.json"
-	wait_for 30 job_is file ""
-	has_not "$RIG_RUN/prometheus/log" level=error
+	wait_for 60 job_is file ""
+	no_errors "$RIG_RUN/prometheus/log"
 }
 
 @test "Prometheus takes the configurations of the manual" {
@@ -107,16 +110,16 @@ is_up() {
 	with_rules
 	prometheus_start "$WORK/prometheus.yml"
 	discovered
-	wait_for 30 job_is annotated-pods "$SIX"
+	wait_for 60 job_is annotated-pods "$SIX"
 	run_jdiag -s 0 exporter inject web -n shop --jar "$("$RIG/exporter.sh" 1.0.1)"
 	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
 	discovered
-	wait_for 40 is_up
+	wait_for 60 is_up
 	run_jdiag -s 0 exporter eject web -n shop
 	discovered
-	wait_for 30 job_is http ""
-	wait_for 30 job_is annotated-pods "$SIX"
+	wait_for 60 job_is http ""
+	wait_for 60 job_is annotated-pods "$SIX"
 	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
-	wait_for 30 job_is file ""
+	wait_for 60 job_is file ""
 	container stop web
 }

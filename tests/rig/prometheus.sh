@@ -13,9 +13,9 @@ prometheus_start() {
 	env -i PATH="$PATH" HOME="$dir" GOMAXPROCS=2 prometheus --config.file="$1" --storage.tsdb.path="$dir/data" \
 		--web.listen-address=127.0.0.1:0 >"$dir/log" 2>&1 3>&- </dev/null &
 	echo $! >"$dir/pid"
-	wait_for 30 prometheus_listens "$dir/pid" || { cat "$dir/log" >&2 && return 1; }
+	wait_for 60 prometheus_listens "$dir/pid" || { cat "$dir/log" >&2 && return 1; }
 	PROMETHEUS=$(prometheus_address "$dir/pid")
-	wait_for 30 curl -fsS -o /dev/null "http://$PROMETHEUS/-/ready"
+	wait_for 60 curl -fsS -o /dev/null "http://$PROMETHEUS/-/ready"
 }
 
 prometheus_address() { ss -Hltnp | awk -v pid="pid=$(<"$1")," 'index($0, pid) {print $4}'; }

@@ -141,7 +141,10 @@ def theirs(pages, directory):
     try:
         deadline = time.monotonic() + 80
         while time.monotonic() < deadline:
-            found = targets()
+            try:
+                found = targets()
+            except OSError:  # it is busy
+                continue
             if len(found) == len(pages) and all(has_read(t) for t in found):
                 return {int(t["labels"]["page"]): t["lastError"] for t in found}
             time.sleep(0.2)
