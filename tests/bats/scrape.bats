@@ -139,7 +139,8 @@ scrape() {
 hangs() {
 	pod hang
 	scrape 1
-	tells "no answer from 'http://127.0.0.1:$PORT/metrics' after 15"
+	[[ $stderr =~ "no answer from 'http://127.0.0.1:$PORT/metrics' after "([0-9]+) ]]
+	((BASH_REMATCH[1] >= 15 && BASH_REMATCH[1] < 30)) # by a clock, on a busy machine
 	tells "(errno 110)"
 }
 
