@@ -547,6 +547,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # five connections at once are soon there, and the next has to wait for seconds
 
     def __init__(self, directory, token):
         super().__init__(("127.0.0.1", 0), Handler)

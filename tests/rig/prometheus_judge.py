@@ -97,7 +97,10 @@ def serve(pages):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = 1024  # a scrape that finds no room there has to wait for seconds
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *_: None  # of connections that end when Prometheus does
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
