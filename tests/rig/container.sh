@@ -179,7 +179,8 @@ restart() {
 	wait_for 60 log_says "$1" ready
 }
 
-last_tick() { sed -n 's/^tick //p' "$(container_dir "$1")/log" | tail -n 1; }
+# What a library says may be in the same line: before Java 17 a line and its end are two writes.
+last_tick() { sed -n 's/^tick \([0-9]*\).*/\1/p' "$(container_dir "$1")/log" | tail -n 1; }
 ticks_beyond() {
 	local tick
 	tick=$(last_tick "$1")
