@@ -117,9 +117,9 @@ is_up() {
 	wait_for 60 is_up
 	run_jdiag -s 0 exporter eject web -n shop
 	discovered
+	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
 	wait_for 60 job_is http ""
 	wait_for 60 job_is annotated-pods "$SIX"
-	run_jdiag -s 0 targets web -n shop --out "$WORK/sd/jdiag.json"
 	wait_for 60 job_is file ""
 	container stop web
 }
