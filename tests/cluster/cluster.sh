@@ -249,16 +249,16 @@ cluster_start() {
 	cluster_up kube-apiserver
 	sshd_start "$RIG_RUN/ssh"
 	bucket_up
-	await containerd 30 ctr version
+	await containerd 120 ctr version
 	import_images >"$RIG_RUN/parts/import.log" 2>&1
-	await kube-apiserver 90 kubectl get --raw /readyz
+	await kube-apiserver 180 kubectl get --raw /readyz
 	cluster_up kube-controller-manager
 	cluster_up kube-scheduler
 	cluster_up kubelet
-	await kubelet 60 kubectl get node "$CLUSTER_NODE"
+	await kubelet 120 kubectl get node "$CLUSTER_NODE"
 	node_initialize >/dev/null
-	await kubelet 60 kubectl wait --for=condition=Ready --timeout=1s "node/$CLUSTER_NODE"
-	await kube-controller-manager 30 kubectl get serviceaccount default
+	await kubelet 120 kubectl wait --for=condition=Ready --timeout=1s "node/$CLUSTER_NODE"
+	await kube-controller-manager 120 kubectl get serviceaccount default
 }
 
 # The rest ends with the namespaces.
