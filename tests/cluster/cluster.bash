@@ -3,7 +3,8 @@
 #	setup_file() { shop_up NAMESPACE; }       a namespace, a service account with the README's ClusterRole
 #	teardown_file() { shop_down; }            all of it goes; no output held a secret
 #
-#	pods_up FILE                              apply pods/FILE.yaml, wait until all its pods are ready
+#	allowed ACCOUNT VERB RESOURCE             the API server goes by it that this account may
+#	pods_up FILE                              apply pods/FILE.yaml, wait until all its pods are at work
 #	pod_of KIND/NAME                          the name of its first pod
 #	task POD CONTAINER                        the process of a container on the node
 #	dumped WORDS...                           jdiag heapdump WORDS, to a file: it is whole
@@ -18,6 +19,9 @@
 
 : "${RIG_RUN:?run these by: make test-cluster}"
 [[ ! -f $RIG_RUN/shop-$(basename "$BATS_TEST_FILENAME") ]] || . "$RIG_RUN/shop-$(basename "$BATS_TEST_FILENAME")"
+
+# On a busy machine a command takes longer.
+JDIAG_TIMEOUT=100
 
 k() { kubectl -n "$SHOP" "$@"; }
 
@@ -41,9 +45,14 @@ shop_up() {
 	CANARY_TOKEN=$(k create token jdiag)
 	kubeconfig jdiag "$CANARY_TOKEN" >"$RIG_RUN/kube/$SHOP"
 	printf '%s=%s\n' SHOP "$SHOP" CANARY_TOKEN "$CANARY_TOKEN" >"$RIG_RUN/shop-$file"
-	wait_for 30 k get serviceaccount default
-	wait_for 30 k get configmap kube-root-ca.crt
+	wait_for 60 k get serviceaccount default
+	wait_for 60 k get configmap kube-root-ca.crt
+	allowed jdiag get pods
+	allowed jdiag get nodes
 }
+
+# allowed ACCOUNT VERB RESOURCE: it learns of a role a moment after it has stored it.
+allowed() { wait_for 60 k auth can-i "$2" "$3" --as "system:serviceaccount:$SHOP:$1"; }
 
 shop_down() {
 	local status=0
@@ -62,16 +71,38 @@ setup() {
 # --- pods -------------------------------------------------------------------------------------------
 
 pods_up() {
-	k apply -f "$BATS_TEST_DIRNAME/pods/$1.yaml"
-	k wait --for=create --timeout=30s pod -l "app=$1"
+	all_made "$1"
 	pods_ready "app=$1"
 }
 
+# all_made FILE: apply it; each set and job in it has made all its pods.
+all_made() {
+	local each
+	k apply -f "$BATS_TEST_DIRNAME/pods/$1.yaml"
+	for each in $(k get -f "$BATS_TEST_DIRNAME/pods/$1.yaml" -o name); do
+		case $each in
+		job.*) k wait --for=jsonpath='{.status.ready}'=1 --timeout=90s "$each" ;;
+		pod/*) ;;
+		*) k rollout status --timeout=90s "$each" ;;
+		esac || { k describe pod -l "app=$1" | tail -n 40 && return 1; }
+	done
+}
+
+# pods_ready SELECTOR: and their JVMs have come to their loops; a container is started before its JVM is.
 pods_ready() {
-	if ! k wait --for=condition=Ready --timeout=60s pod -l "$1"; then
+	local pod container
+	if ! k wait --for=condition=Ready --timeout=90s pod -l "$1"; then
 		k describe pod -l "$1" | tail -n 40
 		return 1
 	fi
+	while read -r pod container; do
+		wait_for 60 at_work "$pod" "$container" || return 1
+	done < <(k get pod -l "$1" -o json | python3 -c '
+import json, sys
+for pod in json.load(sys.stdin)["items"]:
+    sidecars = [c for c in pod["spec"].get("initContainers", []) if c.get("restartPolicy") == "Always"]
+    for each in pod["spec"]["containers"] + sidecars:
+        print(pod["metadata"]["name"], each["name"])')
 }
 
 pods_down() {
@@ -124,20 +155,28 @@ while_asked() {
 	printf '%s\n' "$output" | tee -a "$RIG_RUN/out/all"
 }
 
-last_tick() { k logs "$1" -c "$2" --tail=1 | grep '^tick'; }
+# last_tick POD CONTAINER: fails where there is none among its last words.
+last_tick() { k logs "$1" -c "$2" --tail=20 </dev/null | awk '/^tick/ {tick = $0} END {if (!tick) exit 1; print tick}'; }
 
-ticks_on() { [[ $(last_tick "$1" "$2") != "$3" ]]; }
+at_work() { last_tick "$1" "$2" >/dev/null; }
+
+ticks_on() {
+	local tick
+	tick=$(last_tick "$1" "$2") && [[ $tick != "$3" ]]
+}
 
 pod_untouched() {
 	local left pid before
 	left=$(find_left | sort)
-	wait_for 20 nothing_on_node || { echo "left on the node: $left" && return 1; }
+	# another file's run may be there for as long as a pod takes to come again
+	wait_for 90 nothing_on_node || { echo "left on the node: $left" && return 1; }
 	pid=$(task "$1" "$2")
+	[[ -d /proc/$pid/root/tmp/ ]] || { echo "$1, $2 does not run" && return 1; }
 	left=$(grep -E ' jdiag(-tmp)? | /[^ ]*\.jdiag-' "/proc/$pid/mountinfo" ||
-		find "/proc/$pid/root/" "/proc/$pid/root/tmp/" -xdev -maxdepth 3 \
+		find "/proc/$pid/root/" "/proc/$pid/root/tmp/" -xdev -maxdepth 3 -ignore_readdir_race \
 			\( -name '.jdiag*' -o -name '.attach_pid*' -o -name '*.hprof' \) -print)
 	[[ -z $left ]] || { echo "left in $1, $2: $left" && return 1; }
-	before=$(last_tick "$1" "$2")
-	wait_for 20 ticks_on "$1" "$2" "$before" || { echo "the JVM of $1 does not work any more" && return 1; }
+	before=$(last_tick "$1" "$2" || true)
+	wait_for 40 ticks_on "$1" "$2" "$before" || { echo "the JVM of $1 does not work any more" && return 1; }
 	! k logs "$1" -c "$2" | grep -q 'Full thread dump' || { echo "thread dump in the log" && return 1; }
 }

@@ -57,6 +57,8 @@ nothing_was_done() {
 	grep '^kubectl ' "$OUT/fixes" >"$OUT/commands"
 	[ "$(wc -l <"$OUT/commands")" -ge 2 ]
 	KUBECONFIG=$ADMIN bash -e "$OUT/commands"
+	allowed new get pods
+	allowed new get nodes
 	run_jdiag -s 0 doctor web-0 -n "$SHOP" --to "$OUT/" -o json
 	step get-pods ok
 	step get-nodes ok
@@ -66,7 +68,7 @@ nothing_was_done() {
 
 @test "a pod that cannot start" {
 	k run broken --image=rig.example/none:1 --image-pull-policy=Never
-	wait_for 30 bash -c "KUBECONFIG=$ADMIN command kubectl -n $SHOP get pod broken | grep -q ErrImageNeverPull"
+	wait_for 60 bash -c "KUBECONFIG=$ADMIN command kubectl -n $SHOP get pod broken | grep -q ErrImageNeverPull"
 	run_jdiag -s 3 doctor broken -n "$SHOP" --to "$OUT/" -o json
 	step get-pods ok
 	step pod fail

@@ -9,6 +9,7 @@ setup_file() {
 	kubectl create clusterrole "workloads-$SHOP" --verb get \
 		--resource deployments.apps,replicasets.apps,statefulsets.apps,daemonsets.apps,jobs.batch
 	k create rolebinding workloads --clusterrole "workloads-$SHOP" --serviceaccount "$SHOP:jdiag"
+	allowed jdiag get jobs.batch
 }
 teardown_file() {
 	kubectl delete clusterrole "workloads-$SHOP"
@@ -62,8 +63,7 @@ all_of() {
 }
 
 @test "what a stateful set, a daemon set and a job have made" {
-	k apply -f "$BATS_TEST_DIRNAME/pods/made.yaml"
-	pods_ready app=made
+	pods_up made
 	for target in sts/web ds/agent job/batch; do
 		run_jdiag -s 0 ps "$target" -n "$SHOP" -o name
 		[ "${#lines[@]}" = 1 ]
@@ -74,7 +74,7 @@ all_of() {
 
 @test "in a rollout: what the deployment has made, old and new" {
 	k set env deploy/checkout ROLLED=out
-	k rollout status deploy/checkout --timeout=60s
+	k rollout status deploy/checkout --timeout=90s
 	run_jdiag -s 0 ps deploy/checkout -n "$SHOP" -o json
 	for pod in $(k get pod -l app=checkout --field-selector status.phase=Running \
 		-o jsonpath='{range .items[?(@.metadata.deletionTimestamp=="")]}{.metadata.name}{"\n"}{end}'); do
@@ -84,7 +84,7 @@ all_of() {
 
 @test "without the right to read deployments" {
 	kubectl delete rolebinding workloads -n "$SHOP"
-	wait_for 20 bash -c "! KUBECONFIG=$ADMIN command kubectl auth can-i get deployments.apps -n $SHOP --as system:serviceaccount:$SHOP:jdiag"
+	wait_for 60 bash -c "! KUBECONFIG=$ADMIN command kubectl auth can-i get deployments.apps -n $SHOP --as system:serviceaccount:$SHOP:jdiag"
 	refuses 4 ps deploy/checkout -n "$SHOP"
 	tells "not allowed to get deployments"
 	run_jdiag -s 0 ps -l app=checkout -n "$SHOP" -o name

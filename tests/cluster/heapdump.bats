@@ -44,7 +44,7 @@ teardown_file() { shop_down; }
 @test "an ephemeral container" {
 	k debug strict --container=debugger --image=rig.example/java:jlink --image-pull-policy=Never -- \
 		/usr/lib/jvm/java/bin/java -Xmx32m -cp /app Checkout
-	wait_for 30 last_tick strict debugger
+	wait_for 60 last_tick strict debugger
 	dumped strict -c debugger
 	pod_untouched strict debugger
 }

@@ -13,13 +13,14 @@ nothing_at() { [ -z "$(find "$OUT" -mindepth 1 -name "$1*")" ]; }
 	before=$(uid_of web-0)
 	while_asked "k='kubectl --kubeconfig $ADMIN -n $SHOP'
 		\$k delete pod web-0 --now &&
-		\$k wait --for=create --timeout=30s pod/web-0 &&
+		\$k wait --for=create --timeout=60s pod/web-0 &&
 		\$k wait --for=condition=Ready --timeout=60s pod/web-0" \
 		heapdump web-0 -n "$SHOP" --to "$OUT/moved.hprof"
 	[ "$status" = 3 ]
 	[[ $output == *"pod 'web-0' has changed meanwhile: it is another pod of the same name"* ]]
 	nothing_at moved
 	[ "$(uid_of web-0)" != "$before" ]
+	wait_for 60 at_work web-0 app
 	dumped web-0
 	grep -qF "$(uid_of web-0)" "$TO.manifest.json"
 	pod_untouched web-0 app
@@ -39,7 +40,6 @@ nothing_at() { [ -z "$(find "$OUT" -mindepth 1 -name "$1*")" ]; }
 
 @test "a container that restarted: the old one is refused, the new one is captured" {
 	old=$(status_of web-0 app containerID)
-	pid=$(task web-0 app)
 	while_asked "kill -9 $(task web-0 app)
 		status='{.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}'
 		until [ \"\$(kubectl --kubeconfig $ADMIN -n $SHOP get pod web-0 -o jsonpath=\"\$status\")\" = '1 true' ]
@@ -49,6 +49,7 @@ nothing_at() { [ -z "$(find "$OUT" -mindepth 1 -name "$1*")" ]; }
 	[[ $output == *"pod 'web-0' has changed meanwhile: its container has restarted"* ]]
 	nothing_at restarted
 	[ "$(status_of web-0 app containerID)" != "$old" ]
+	wait_for 60 at_work web-0 app
 	dumped web-0
 	run_jdiag -s 0 heapdump web-0 -n "$SHOP" --to "$OUT/"
 	[[ $output == *"/${SHOP}_web-0_app-1_"* ]]
@@ -70,9 +71,9 @@ nothing_at() { [ -z "$(find "$OUT" -mindepth 1 -name "$1*")" ]; }
 
 @test "a pod whose readiness gate is closed" {
 	k apply -f "$BATS_TEST_DIRNAME/pods/gated.yaml"
-	k wait --for=jsonpath='{.status.containerStatuses[0].ready}'=true --timeout=60s pod/gated
+	k wait --for=jsonpath='{.status.containerStatuses[0].ready}'=true --timeout=90s pod/gated
 	[ "$(k get pod gated -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = False ]
-	wait_for 40 last_tick gated app
+	wait_for 60 at_work gated app
 	dumped gated
 	pod_untouched gated app
 }

@@ -7,6 +7,7 @@ setup_file() {
 	# beside the README's ClusterRole
 	kubectl create clusterrole "nodes-$SHOP" --verb list --resource nodes
 	kubectl create clusterrolebinding "nodes-$SHOP" --clusterrole "nodes-$SHOP" --serviceaccount "$SHOP:jdiag"
+	allowed jdiag list nodes
 }
 teardown_file() {
 	kubectl delete clusterrole,clusterrolebinding "nodes-$SHOP"
