@@ -77,14 +77,15 @@ redacts() {
 @test "the memory of the process that sends has none, while it sends" {
 	local job pids
 	pod_up web --main Secrets
-	curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" -d '[{"on": "final", "rate": 100000}]' >/dev/null
+	curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" -d '[{"on": "final", "hold": true}]' >/dev/null
 	JDIAG_EXEC='' jdiag_env "$JDIAG" heapdump web -n shop --to gs://dumps/slow/ --redact primitives \
 		2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
 	job=$!
-	wait_for 30 grep -q '^jdiag: \(upload\|finish\)' "$RIG_RUN/out/stderr"
+	wait_for 60 grep -q '^jdiag: \(upload\|finish\)' "$RIG_RUN/out/stderr"
 	pids=$(helper_pids)
 	# shellcheck disable=SC2086 # a list
 	[[ -n $pids && -z $(in_memory $pids) ]]
+	curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/release" -d '' >/dev/null
 	wait $job
 	untouched web
 }

@@ -15,7 +15,10 @@ teardown_file() { rig_down; }
 
 setup() { bucket_faults '[]'; }
 
-teardown() { untouched up; }
+teardown() {
+	! mountpoint -q "$(readlink -f /usr/bin/curl)" || umount "$(readlink -f /usr/bin/curl)"
+	untouched up
+}
 
 bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
 
@@ -34,21 +37,25 @@ object_is_good() {
 # Each to a folder of its own: names have seconds, and two of these dumps may be made in one.
 heapdump() { run_jdiag "$@" heapdump up -n shop --to "gs://dumps/$((++folder))/" --upload-from node; }
 
-# The arguments and the environment of every curl that runs, until one has been seen.
-watch_curl() {
-	local end=$((SECONDS + 30)) pid
-	while ((SECONDS < end)); do
-		for pid in $(pgrep -x curl); do
-			cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null && grep -h '^Uid' "/proc/$pid/status" && return
-		done
-		sleep 0.02
+# The arguments and the environment of a curl that runs.
+see_curl() {
+	local pid
+	for pid in $(pgrep -x curl); do
+		cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null && grep -h '^Uid' "/proc/$pid/status" && return
 	done
 	return 1
 }
 
+# watch_curl FILE: until one was seen, which waits for an answer from the bucket that comes only then.
+watch_curl() {
+	local status=0
+	wait_for 50 see_curl >"$1" || status=1
+	curl -sf "$BUCKET/control/release" -d '' >/dev/null && return $status
+}
+
 @test "the node sends, the bastion verifies, and no process shows the address" {
-	bucket_faults '[{"on": "final", "rate": 400000}]'
-	watch_curl >"$RIG_RUN/curl" 3>&- &
+	bucket_faults '[{"on": "final", "hold": true}]'
+	watch_curl "$RIG_RUN/curl" 3>&- &
 	local watcher=$!
 	heapdump -s 0
 	wait "$watcher"
