@@ -36,7 +36,7 @@ teardown() {
 }
 
 check() {
-	timeout -k 5 60 python3 "$TESTS/pipe/checks.py" "$@"
+	timeout -k 5 110 python3 "$TESTS/pipe/checks.py" "$@"
 }
 
 # Other files' helpers may be at work on this machine: ours are those of this build, and their

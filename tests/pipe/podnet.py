@@ -181,11 +181,11 @@ def check_unanswered():
 
             with wire.Helper() as h, wire.Helper() as other:
                 load(h, p.port, 20000)  # answered: the port is given back
-                fails(lambda: load(h, p.port, 100), "attach", errno.ETIMEDOUT)
+                fails(lambda: load(h, p.port, 6000), "attach", errno.ETIMEDOUT)
                 for who in h, other:
                     fails(lambda: load(who, p.port, 20000), "refused", errno.EADDRINUSE,
                           "port %d is about to be another JVM's" % p.port)
-                fails(lambda: load(other, p.port + 1, 100), "attach", errno.ETIMEDOUT)
+                fails(lambda: load(other, p.port + 1, 6000), "attach", errno.ETIMEDOUT)
             with wire.Helper() as h:
                 load(h, p.port, 20000)
         finally:
@@ -222,7 +222,7 @@ def check_crowd():
         expect(len(s["listening"]) == 4096, "%d" % len(s["listening"]))
         expect(s["crowded"] and s["truncated"], "not said")
         expect(0 < len(s["own"]) <= 4096, "own: %d" % len(s["own"]))
-        expect(time.monotonic() - before < 15, "it took too long")
+        expect(time.monotonic() - before < 25, "it took too long")
 
 
 def check_wrong_process():
@@ -284,7 +284,7 @@ def check_busy():
         before = time.monotonic()
         fails(lambda: Connection(h, p.pid, p.port, address="127.0.0.1"), "failed",
               errno.ETIMEDOUT)
-        expect(9 < time.monotonic() - before < 20, "not after 10 s")
+        expect(9 < time.monotonic() - before < 28, "not after 10 s")
 
 
 def check_ends():
@@ -370,7 +370,10 @@ def check_no_leftovers():
             except wire.RemoteError:
                 pass
             fails(lambda: Connection(h, p.pid, 1), "failed", errno.ECONNREFUSED)
-        expect(held() == before, "%s, not %s" % (held(), before))
+        end = time.monotonic() + 20
+        while held() != before:
+            expect(time.monotonic() < end, "%s, not %s" % (held(), before))
+            time.sleep(0.05)
         h.call("survey", **reference(p.pid))
 
 

@@ -119,8 +119,11 @@ def check_fetch_holds_back():
         s.save("dump")
         s.append(b"x" * 1000)
         request = h.request("fetch", id=s.id, offset=0)
-        time.sleep(0.3)
-        expect(ready(h) != few, "sent: %r" % ready(h))
+        if few:
+            time.sleep(0.3)
+            expect(not ready(h), "it was sent")
+        else:
+            until(lambda: ready(h), "it is sent")
         s.save("spool")
         kind, got, body = h.next()
         expect((kind, got, len(body)) == (DATA, request, 1008), "the bytes, then")
@@ -173,6 +176,66 @@ def check_fetch_cancelled():
 
 # --- watch ------------------------------------------------------------------------------------------
 
+def in_time(look):
+    """Once, when nothing else wants the CPU."""
+    said = []
+    while len(said) < 5:
+        problem = look()
+        if not problem:
+            return
+        said.append(problem)
+    expect(False, ", ".join(said))
+
+
+def watch_changes(h, s):
+    start = time.monotonic()
+    raw = s.state["raw"]
+    while time.monotonic() - start < 1.5:
+        s.state["raw"] += 1
+        s.save("dump")
+        time.sleep(0.01)
+    n, changes = 0, 0
+    while ready(h):
+        kind, _, body = h.next()
+        expect(kind == PROGRESS and body["raw"] >= raw, body)
+        changes += body["raw"] > raw
+        raw = body["raw"]
+        n += 1
+    took = time.monotonic() - start
+    start = time.monotonic()
+    while raw != s.state["raw"]:
+        raw = h.next()[2]["raw"]
+    # those of before that were read late, and one more each second
+    expect(changes <= 5 * took + 2, "%d changes in %g s" % (changes, took))
+    if n < 4 or n > 8 or time.monotonic() - start >= 1:
+        return "%d in %g s, the last change after %g" % (n, took, time.monotonic() - start)
+    return None
+
+
+def watch_silence(h):
+    h.next()
+    start = time.monotonic()
+    h.next()
+    took = time.monotonic() - start
+    return None if 0.5 < took < 1.5 else "one after %g s of silence" % took
+
+
+def watch_end(h):
+    with Spool() as s:
+        s.save("dump")
+        request = h.request("watch", id=s.id)
+        h.next()
+        s.append(b"x")
+        s.complete()
+        start = time.monotonic()
+        result = h.wait(request)
+        took = time.monotonic() - start
+        expect(result["phase"] == "complete" and result["sha256"] and "label" not in result, result)
+        expect(result["parts"] == [{"bytes": 1, "final": True}], result)
+        expect(h.call("watch", id=s.id) == result, "of a complete one")
+    return None if took < 0.5 else "RESULT after %g s" % took
+
+
 def check_watch():
     """At once, on change at most five a second, at least one a second, RESULT in the end."""
     with Spool() as s, wire.Helper() as h:
@@ -181,32 +244,12 @@ def check_watch():
         kind, _, body = h.next()
         expect(kind == PROGRESS and body["phase"] == "attach" and body["id"] == s.id, body)
         expect("label" not in body and body["owner"] == "ana@b", body)
-        start = time.monotonic()
-        while time.monotonic() - start < 1.5:
-            s.state["raw"] += 1
-            s.save("dump")
-            time.sleep(0.01)
-        n, raw = 0, 0
-        while ready(h):
-            kind, _, body = h.next()
-            expect(kind == PROGRESS and body["raw"] > raw, body)
-            raw = body["raw"]
-            n += 1
-        expect(4 <= n <= 8, "%d in 1.5 s" % n)
-        start = time.monotonic()
-        while h.next()[2]["raw"] != s.state["raw"]:
-            expect(time.monotonic() - start < 1, "the last change")
-        start = time.monotonic()
-        h.next()
-        expect(0.5 < time.monotonic() - start < 1.5, "one a second in silence")
+        in_time(lambda: watch_changes(h, s))
+        in_time(lambda: watch_silence(h))
         s.append(b"x")
         s.complete()
-        start = time.monotonic()
-        result = h.wait(request)
-        expect(time.monotonic() - start < 0.5, "RESULT at once")
-        expect(result["phase"] == "complete" and result["sha256"] and "label" not in result, result)
-        expect(result["parts"] == [{"bytes": 1, "final": True}], result)
-        expect(h.call("watch", id=s.id) == result, "of a complete one")
+        h.wait(request)
+        in_time(lambda: watch_end(h))
 
 
 def check_failed():
@@ -284,7 +327,7 @@ def stubborn(spool):
 
 
 def until(condition, what):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         expect(time.monotonic() < end, "did not come true: " + what)
         time.sleep(0.01)
@@ -312,9 +355,9 @@ def check_stop_in_vain():
         request = h.request("remove", id=c.spool.id)
         listed = h.call("spools")
         expect([s["alive"] for s in listed["spools"] if s["id"] == c.spool.id] == [True], listed)
-        expect(time.monotonic() - start < 5, "served meanwhile")
+        expect(time.monotonic() - start < 12, "served meanwhile")
         refused("node", "did not stop", h.wait, request)
-        expect(14 < time.monotonic() - start < 20, "in time")
+        expect(14 < time.monotonic() - start < 28, "in time")
         expect(os.path.exists(c.spool.path), "kept")
 
 
@@ -343,7 +386,7 @@ def check_spools():
         c.save("complete")
         c.unlock()
         got = mine(h, a.id, b.id, c.id)
-        expect(abs(h.call("spools")["now"] - time.time()) < 5, "now")
+        expect(abs(h.call("spools")["now"] - time.time()) < 30, "now")
         expect(got[a.id]["state"] == a.state and got[a.id]["alive"], got[a.id])
         expect(got[a.id]["path"] == a.path and got[a.id]["error"] == "", got[a.id])
         expect(got[b.id]["state"] is None and "state of capture" in got[b.id]["error"], got[b.id])
@@ -409,7 +452,7 @@ def check_fifo_is_let_go():
         s.save("dump")
         pid = os.fork()
         if not pid:
-            signal.alarm(20)
+            signal.alarm(60)
             status = 1
             try:
                 s.unlock()  # this copy of it
