@@ -2,7 +2,7 @@
 # TOOLS, DIR and, of the server in use, HERE (its directory) and URL.
 
 wait_for() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 40))
 	until "$@"; do
 		((SECONDS < end)) || return 1
 		sleep 0.05

@@ -227,7 +227,7 @@ ends() {
 @test "Ctrl-C while the JVM stands still: stopped, nothing kept" {
 	mode Paused
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
-	wait_for 40 told '^jdiag: pause'
+	wait_for 80 told '^jdiag: pause'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	tells "nothing was kept: the node and the destination are as before"
@@ -246,7 +246,7 @@ ends() {
 @test "Ctrl-C once the JVM goes on: kept" {
 	mode Spooling
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
-	wait_for 40 told '^jdiag: spool'
+	wait_for 80 told '^jdiag: spool'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	kept
@@ -262,7 +262,7 @@ ends() {
 	dump "$RIG_RUN/out/to/x.hprof" -s 0 --detach
 	mode Paused
 	begin resume
-	wait_for 40 told '^jdiag: pause'
+	wait_for 80 told '^jdiag: pause'
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	kept
@@ -272,7 +272,7 @@ ends() {
 @test "SIGKILL, then resume: also over the file that was begun" {
 	mode Spooling
 	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof"
-	wait_for 40 told '^jdiag: spool'
+	wait_for 80 told '^jdiag: spool'
 	kill -KILL "$(<"$RIG_RUN/job")"
 	ends 137 || true
 	[ -e "$RIG_RUN/out/to/x.hprof.partial" ]

@@ -32,7 +32,7 @@ setup_file() {
 	google_certificates "$DIR"
 	server good --google "$DIR/server.pem" --user "client:$SECRET:$REFRESH" \
 		--service-account "robot@example.iam.gserviceaccount.com=$DIR/public.pem"
-	server short --google "$DIR/server.pem" --token-life 10
+	server short --google "$DIR/server.pem" --token-life 100
 	for name in good short; do
 		google_names "$DIR" "$DIR/$name"
 	done
@@ -117,11 +117,11 @@ print(json.dumps({"type": "service_account", "client_email": "robot@example.iam.
                   "private_key_id": "key1", "private_key": open(sys.argv[1]).read()}))' "$DIR/key.pem"
 }
 
-# program TEXT: a shell script that gives subject tokens.
+# program TEXT [MORE]: a shell script that gives subject tokens, within $MILLIS.
 program() {
 	printf '#!/bin/sh\n%s\n' "$1" >"$DIR/program"
 	chmod +x "$DIR/program"
-	external '{"executable":{"command":"'"$DIR"'/program  give\ttoken","timeout_millis":5000}}' "${2:-}"
+	external '{"executable":{"command":"'"$DIR"'/program  give\ttoken","timeout_millis":'"${MILLIS:-60000}"'}}' "${2:-}"
 	ENVIRONMENT+=("$ALLOW")
 }
 
@@ -432,7 +432,7 @@ uploads() {
 	done
 	[[ ! -e $DIR/ran ]]
 	program "touch $DIR/ran"
-	sed -i 's/5000/4999/' "$DIR/cred.json"
+	sed -i 's/60000/4999/' "$DIR/cred.json"
 	probe 2 1000 gs://dumps/d/
 	says "timeout_millis' is not a number from 5000 to 120000"
 	[[ ! -e $DIR/ran ]]
@@ -467,7 +467,7 @@ uploads() {
 }
 
 @test "a program that hangs is ended, and all that it has started" {
-	program "sleep 4711 & echo \$! >$DIR/left; trap '' TERM; sleep 4712"
+	MILLIS=5000 program "sleep 4711 & echo \$! >$DIR/left; trap '' TERM; sleep 4712"
 	probe 9 1000 gs://dumps/d/
 	says "'$DIR/program' did not end within 5.0s"
 	wait_for bash -c '! kill -0 "$(<"$DIR/left")" 2>/dev/null'

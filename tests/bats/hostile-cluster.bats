@@ -269,7 +269,7 @@ run_traced() {
 	local name=$1
 	shift
 	JDIAG_EXTRA_ENV+=(ASAN_OPTIONS=detect_leaks=0)
-	jdiag_env timeout -k 5 60 strace -f -v -s 1000000 -e trace=execve,execveat -o "$D/$name.started" \
+	jdiag_env timeout -k 5 60 strace -f --seccomp-bpf -v -s 1000000 -e trace=execve,execveat -o "$D/$name.started" \
 		"${PEAK_OF_JDIAG:-$JDIAG}" "$@" >"$D/$name.said" 2>&1 || { cat "$D/$name.said" && return 1; }
 }
 

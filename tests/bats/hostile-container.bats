@@ -30,7 +30,7 @@ intrude() {
 	runc --root "$RIG_RUN/runc" exec -d --pid-file "$dir/intruder.pid" "$(container id "$name")" \
 		/app/intruder "$@" </dev/null >"$dir/intruder.log" 2>&1 3>&-
 	INTRUDER=$(<"$dir/intruder.pid")
-	wait_for 20 grep -q ready "$dir/intruder.log"
+	wait_for 40 grep -q ready "$dir/intruder.log"
 }
 intruder_said() { grep -q "$2" "$RIG_RUN/container/$1/intruder.log"; }
 
@@ -169,7 +169,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 	mkdir "$dir"
 	mkfifo "$dir/1"
 	chown -R 1000:1000 "$dir"
-	JDIAG_TIMEOUT=15 run_jdiag -s 0 ps bad -n shop
+	run_jdiag -s 0 ps bad -n shop
 	says "$(container pid bad)"
 }
 
@@ -180,7 +180,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 	mkdir "$dir"
 	mknod "$dir/1" c 1 5
 	chown -R 1000:1000 "$dir"
-	JDIAG_TIMEOUT=15 run_jdiag -s 0 ps web -n shop
+	run_jdiag -s 0 ps web -n shop
 	says "$(container pid web)"
 }
 

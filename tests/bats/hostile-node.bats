@@ -114,7 +114,7 @@ dump_fails() {
 
 @test "row 29: a helper that dies in the middle, with last words, each time" {
 	JDIAG_EXTRA_ENV+=(CI=true)
-	dump_fails Dies 130 "killed by signal KILL" --timeout 5s
+	dump_fails Dies 130 "killed by signal KILL" --timeout 15s
 	run ! grep -E '^[[:space:]]*::set-env' <<<"$stderr"
 }
 

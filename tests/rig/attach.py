@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-DEADLINE = 10  # seconds for the JVM to open its socket
+DEADLINE = 40  # seconds for the JVM to open its socket
 
 
 def status(pid, field):

@@ -24,7 +24,7 @@ parser.add_argument("--type", action="append", default=[])
 parser.add_argument("--prompt")
 parser.add_argument("--signal")
 parser.add_argument("--before")
-parser.add_argument("--timeout", type=float, default=30)
+parser.add_argument("--timeout", type=float, default=60)
 parser.add_argument("argv", nargs="+")
 args = parser.parse_args()
 
