@@ -62,10 +62,7 @@ key() {
 
 agent() {
 	AGENT_SOCK=$K/agent
-	ssh-agent -D -a "$AGENT_SOCK" >/dev/null 2>&1 3>&- &
-	AGENT_PID=$!
-	wait_for 20 test -S "$AGENT_SOCK"
-	(($# == 0)) || SSH_AUTH_SOCK=$AGENT_SOCK ssh-add -q "$@"
+	agent_start "$AGENT_SOCK" "$@"
 }
 
 # A second sshd; its port and known hosts are the test's.
@@ -377,7 +374,7 @@ ends_with() {
 	DEAD_PID=$!
 	wait_for 20 test -s "$K/dead"
 	in_env "$(probe_bin)" -p "$(<"$K/dead")" -l root -k "$KNOWN" -F /dev/null -b openssh -i "$D/client" \
-		127.0.0.1 true 2>"$K/err" 3>&- &
+		-t 60000 127.0.0.1 true 2>"$K/err" 3>&- &
 	PROBE=$!
 	wait_for 20 master
 	pkill -TERM -f "^$(probe_bin) -p $(<"$K/dead") "
@@ -400,8 +397,11 @@ ends_with() {
 	cat >"$K/run" <<-END
 		$(probe_bin) -p $PORT -l root -k $KNOWN -F /dev/null -b openssh -i $K/locked -J root@127.0.0.1:$PORT localhost true
 		status=\$?
-		pgrep -af "ssh .*-F $RIG_RUN/xdg/" && echo "it is left"
-		exit \$status
+		for _ in {1..400}; do # it is given half a second by us, and more by a busy machine
+			pgrep -f "ssh .*-F $RIG_RUN/xdg/" >/dev/null || exit \$status
+			sleep 0.05
+		done
+		echo "it is left"
 	END
 	local name
 	for name in TERM INT; do

@@ -45,6 +45,19 @@ probe() {
 	[[ $status == "$want" ]]
 }
 
+# in_time SECONDS STATUS ARGUMENT...: probe; it takes less. A busy machine makes it longer, never shorter: one of
+# three counts.
+in_time() {
+	local most=$1 start
+	shift
+	for _ in 1 2 3; do
+		start=$SECONDS
+		probe "$@"
+		((SECONDS - start >= most)) || return 0
+	done
+	echo "it takes $((SECONDS - start)) s" && return 1
+}
+
 # A key that the server takes.
 key() {
 	ssh-keygen -q -C "$1" -f "$K/$1" "${@:2}"
@@ -53,10 +66,7 @@ key() {
 
 agent() {
 	AGENT_SOCK=$K/agent
-	ssh-agent -D -a "$AGENT_SOCK" >/dev/null 2>&1 3>&- &
-	AGENT_PID=$!
-	wait_for 20 test -S "$AGENT_SOCK"
-	SSH_AUTH_SOCK=$AGENT_SOCK ssh-add -q "$@"
+	agent_start "$AGENT_SOCK" "$@"
 }
 
 fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
@@ -206,8 +216,9 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	AGENT_SOCK=$K/nothing
 	probe 0 -i "$D/client" 127.0.0.1 true
 	python3 - "$K/mute" <<-'END' 3>&- &
-		import socket, sys, time
-		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+		import os, socket, sys
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1] + ".new"); s.listen()
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
 		kept = []
 		while True: kept.append(s.accept())
 	END
@@ -300,7 +311,8 @@ fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 	tells "ssh-keyscan -t ed25519 -p $PORT 127.0.0.1 >>$KNOWN"
 	[[ ! -e $KNOWN ]]
 	# the advice works
-	ssh-keyscan -t ed25519 -p "$PORT" 127.0.0.1 >>"$KNOWN" 2>/dev/null
+	scanned() { ssh-keyscan -t ed25519 -p "$PORT" 127.0.0.1 >>"$KNOWN" 2>/dev/null && [[ -s $KNOWN ]]; }
+	wait_for 30 scanned # it gives up after 5 s
 	probe 0 -i "$D/client" 127.0.0.1 true
 }
 
@@ -381,7 +393,7 @@ dead_server() {
 }
 
 @test "a port that nobody listens on" {
-	PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	PORT=$CLOSED_PORT
 	probe 5 -i "$D/client" 127.0.0.1 true
 	tells "cannot connect to '127.0.0.1' port $PORT: Connection refused"
 }
@@ -398,23 +410,19 @@ dead_server() {
 	DEAD_PID=$!
 	wait_for 20 test -s "$K/full"
 	PORT=$(<"$K/full")
-	local start=$SECONDS
-	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
-	((SECONDS - start < 10))
+	in_time 10 5 -t 1200 -i "$D/client" 127.0.0.1 true
 	tells "cannot connect to '127.0.0.1' port $PORT: no answer"
 }
 
 @test "a host that says nothing, or something else" {
 	dead_server
-	local start=$SECONDS
-	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
-	((SECONDS - start < 10))
+	in_time 10 5 -t 3000 -i "$D/client" 127.0.0.1 true
 	tells "cannot start SSH with '127.0.0.1' port $PORT: no answer in time"
 	tells "is it SSH?"
 	kill "$DEAD_PID"
 	rm "$K/dead"
 	dead_server '220 mail.example ESMTP\x1b[31m\r\n'
-	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
+	probe 5 -t 3000 -i "$D/client" 127.0.0.1 true
 	tells "cannot start SSH with"
 	[[ $stderr != *$'\e'* ]]
 }
@@ -433,7 +441,7 @@ dead_server() {
 	wait_for 20 test -s "$K/drip"
 	PORT=$(<"$K/drip")
 	local start=$SECONDS
-	probe 5 -t 1200 -i "$D/client" 127.0.0.1 true
+	probe 5 -t 3000 -i "$D/client" 127.0.0.1 true
 	((SECONDS - start < 20))
 	lib tells "cannot start SSH with '127.0.0.1' port $PORT: no answer in time"
 	DEAD_PID=
@@ -466,19 +474,23 @@ dead_server() {
 }
 
 @test "Ctrl-C while a command runs" {
-	probe 130 -i "$D/client" 127.0.0.1 'sleep 30' &
+	probe 130 -i "$D/client" 127.0.0.1 "touch '$K/begun'; sleep 30" &
 	local job=$!
-	wait_for 20 pgrep -f "ssh-probe -p $PORT .* sleep 30"
+	wait_for 40 test -e "$K/begun"
 	# the client itself, not the wrappers around it
-	wait_for 20 pkill -INT -f "^$(probe_bin) -p $PORT .* sleep 30"
+	pkill -INT -f "^$(probe_bin) -p $PORT .*; sleep 30"
 	wait $job
 }
 
 @test "a near host may not fill our memory: a small window; a distant one, behind a relay: the largest" {
 	local command='head -c 30000000 /dev/zero | tr "\0" x'
-	probe 0 -v 4 -i "$D/client" 127.0.0.1 "$command"
+	# one whose sshd gets no processor for 16 ms, twice, looks distant: one of several counts
+	for _ in {1..10}; do
+		probe 0 -v 4 -i "$D/client" 127.0.0.1 "$command"
+		[[ ${#output} == 30000000 ]]
+		! lib tells "window of 2097152 bytes" || break
+	done
 	lib tells "window of 2097152 bytes"
-	[[ ${#output} == 30000000 ]]
 
 	"$RIG/relay.py" "$K/port" "$PORT" 20 3>&- &
 	DEAD_PID=$!

@@ -12,6 +12,9 @@ JDIAG=$JDIAG_BUILD/jdiag
 NODE=gke-rig-pool-1
 # Strings that may never be seen in any output.
 CANARY_TOKEN=canary-token-6f1d0a
+# A port where nobody listens. One that was free a moment ago may be that of another test's server by now.
+# shellcheck disable=SC2034 # for the tests
+CLOSED_PORT=1
 
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 

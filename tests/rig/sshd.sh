@@ -6,6 +6,7 @@
 #	sshd_authorize DIR PUB...  let these public keys in, whoever the user is
 #	sshd_known DIR             write DIR/known_hosts with the host keys in use
 #	sshd_log DIR               what it said
+#	agent_start SOCKET [KEY...]   an ssh-agent with these keys; sets AGENT_PID
 #
 # sshd_start leaves DIR/port, DIR/pid, DIR/host_{ed25519,ecdsa,rsa}, DIR/client (an ed25519 key that
 # is let in), DIR/known_hosts, and sets SSHD_PORT. SSHD_HOST_KEYS chooses: "ed25519 ecdsa rsa".
@@ -63,6 +64,11 @@ sshd_log() {
 	cat "$1/sshd.log"
 }
 
+# On each of its addresses: it does not mind that one of them is taken.
+sshd_listens() {
+	[[ $(grep -c '^Server listening' "$1/sshd.log") == $(grep -c '^ListenAddress' "$1/sshd_config") ]]
+}
+
 # Start on this port; fails when the port is taken.
 sshd_try_port() {
 	local dir=$1 port=$2 i
@@ -73,7 +79,7 @@ sshd_try_port() {
 	setsid ${SSHD_UNDER:-} /usr/sbin/sshd -f "$dir/sshd_config" -D -e </dev/null >"$dir/sshd.log" 2>&1 3>&- 4>&- &
 	echo $! >"$dir/pid"
 	for ((i = 0; i < 100; i++)); do
-		grep -q '^Server listening' "$dir/sshd.log" && return 0
+		sshd_listens "$dir" && return 0
 		kill -0 "$(<"$dir/pid")" 2>/dev/null || return 1
 		sleep 0.05
 	done
@@ -113,4 +119,21 @@ sshd_stop() {
 		sleep 0.05
 	done
 	rm -f "$1/pid"
+}
+
+# Its socket is there before it listens.
+agent_answers() {
+	local status=0
+	SSH_AUTH_SOCK=$1 ssh-add -l >/dev/null 2>&1 || status=$?
+	((status < 2))
+}
+
+agent_start() {
+	local socket=$1
+	shift
+	ssh-agent -D -a "$socket" >/dev/null 2>&1 3>&- &
+	# shellcheck disable=SC2034 # for the tests
+	AGENT_PID=$!
+	wait_for 20 agent_answers "$socket"
+	(($# == 0)) || SSH_AUTH_SOCK=$socket ssh-add -q "$@"
 }
