@@ -75,7 +75,7 @@ requests() { grep -cE "^GET $1" "$RIG_RUN/kube/requests" || true; }
 stalled() {
 	stall_up
 	begin heapdump "$@" -n shop --to "$RIG_RUN/out/to/" --force
-	wait_for 30 told "^jdiag: stall-0: pause$" || { cat "$RIG_RUN/out/stderr" && return 1; }
+	wait_for 60 told "^jdiag: stall-0: pause$" || { cat "$RIG_RUN/out/stderr" && return 1; }
 }
 
 stall_up() {
@@ -96,7 +96,7 @@ told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 ends() {
 	local job status=0
 	job=$(<"$RIG_RUN/job")
-	wait_for 40 bash -c "! kill -0 $job 2>/dev/null || grep -q '^State:.Z' /proc/$job/status"
+	wait_for 60 bash -c "! kill -0 $job 2>/dev/null || grep -q '^State:.Z' /proc/$job/status"
 	wait "$job" || status=$?
 	rm -f "$RIG_RUN/job"
 	cat "$RIG_RUN/out/stdout" "$RIG_RUN/out/stderr" | tee -a "$RIG_RUN/out/all"
@@ -209,15 +209,34 @@ assert eval("(" + sys.argv[2] + ")"), x' "$output" "$1"
 }
 
 @test "three logins that are refused are enough" {
-	local port word words=(node/n1 node/n2 node/n3 node/n4)
+	local before port start tried word words=(node/n1 node/n2 node/n3 node/n4)
 	port=$(<"$RIG_RUN/ssh/port")
 	for word in 1 2 3 4; do words+=("ssh://127.0.0.$word:$port"); done
 	JDIAG_EXTRA_ENV=(JDIAG_SSH_USER=nobody-here)
-	refuses 5 ps "${words[@]}"
+	# Two seconds later others are tried, too, and so long a busy machine may take: it has to be faster once.
+	for _ in {1..5}; do
+		before=$(refused_logins)
+		start=${EPOCHREALTIME/[.,]/}
+		refuses 5 ps "${words[@]}"
+		tried=$(($(refused_logins) - before))
+		[[ $tried != 3 ]] || break
+		((${EPOCHREALTIME/[.,]/} - start >= 2000000))
+	done
+	three_were_enough
+	# one after the other, however long it takes
+	before=$(refused_logins)
+	refuses 5 ps "${words[@]}" --connections 1
+	tried=$(($(refused_logins) - before))
+	three_were_enough
+}
+
+refused_logins() { grep -oE 'Invalid user nobody-here from .*' "$RIG_RUN/ssh/sshd.log" | sort -u | wc -l; }
+
+three_were_enough() {
 	tells "3 logins were refused: no other node is connected to"
 	tells "not begun: 3 logins were refused before"
 	tells "0 done, 8 failed"
-	[ "$(grep -oE 'Invalid user nobody-here from .*' "$RIG_RUN/ssh/sshd.log" | sort -u | wc -l)" = 3 ]
+	[ "$tried" = 3 ]
 }
 
 @test "forty pods on four nodes: one list, four nodes, four connections" {
@@ -260,7 +279,7 @@ assert eval("(" + sys.argv[2] + ")"), x' "$output" "$1"
 
 @test "Ctrl-C in the middle: each cleans up" {
 	stalled stall-0 stall-1
-	wait_for 30 told "^jdiag: stall-1: pause$"
+	wait_for 60 told "^jdiag: stall-1: pause$"
 	kill -INT "$(<"$RIG_RUN/job")"
 	ends 130
 	told "jdiag: stall-[01],stall-[01]: interrupted"
@@ -276,8 +295,14 @@ nothing_kept() {
 }
 
 @test "--timeout ends the rest, what is done is done" {
-	stall_up
-	run_jdiag -s 130 heapdump stall-0 web-2 -n shop --to "$RIG_RUN/out/to/" --force --timeout 15s
+	local seconds
+	for seconds in 15 50; do # a busy machine may not have done the other one yet
+		stall_up
+		JDIAG_TIMEOUT=90 run_jdiag -s 130 heapdump stall-0 web-2 -n shop --to "$RIG_RUN/out/to/" --force --timeout "${seconds}s"
+		[[ -z $output ]] || break
+		container stop stall-0
+		container stop stall-1
+	done
 	[[ ${#lines[@]} == 1 && $output == */shop_web-2_* ]]
 	tells "timed out: the time given by --timeout has passed: 1 done, 1 not"
 }
@@ -285,10 +310,9 @@ nothing_kept() {
 @test "a worker that is killed is an error of its own targets" {
 	pod_up deaf --exec fakejvm --pod-node=n1 -- silent
 	begin heapdump deaf web-2 -n shop --to "$RIG_RUN/out/to/"
-	wait_for 30 told "^jdiag: deaf: inspect$"
-	wait_for 30 told "^jdiag: web-2: .*SHA-256"
-	wait_for 20 bash -c "[ \$(pgrep -cP $(<"$RIG_RUN/job")) = 1 ]"
-	pkill -KILL -P "$(<"$RIG_RUN/job")"
+	wait_for 60 told "^jdiag: deaf: inspect$"
+	# The first one is that of the first word. It waits for 15 s only, so not until the other one has ended.
+	kill -KILL "$(pgrep -P "$(<"$RIG_RUN/job")" | sort -n | head -n 1)"
 	ends 1
 	told "jdiag: deaf: its worker was killed by signal 9"
 	told "jdiag: 1 done, 1 failed"
@@ -299,7 +323,7 @@ nothing_kept() {
 @test "jdiag itself is killed: the workers end, and clean up" {
 	local worker workers
 	stalled stall-0 stall-1
-	wait_for 30 told "^jdiag: stall-1: pause$"
+	wait_for 60 told "^jdiag: stall-1: pause$"
 	workers=$(pgrep -P "$(<"$RIG_RUN/job")")
 	kill -KILL "$(<"$RIG_RUN/job")"
 	for worker in $workers; do wait_for 40 bash -c "! kill -0 $worker 2>/dev/null"; done
