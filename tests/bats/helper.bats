@@ -129,10 +129,11 @@ no_ssh_client() { ! pgrep -f -- " -F $RIG_RUN/xdg/"; }
 
 @test "sudo that uses a pseudo terminal passes every byte" {
 	user_up
-	sudoers "Defaults:$NODE_USER use_pty, log_output" "$NODE_USER ALL=(root) NOPASSWD: /usr/bin/unshare"
+	# the log's usual place is that of other tests, too
+	sudoers "Defaults:$NODE_USER use_pty, log_output, iolog_dir=\"$RIG_RUN/sudo-io\"" "$NODE_USER ALL=(root) NOPASSWD: /usr/bin/unshare"
 	push 0 stream
 	says "data: 104857600 bytes"
-	rm -rf /var/log/sudo-io
+	[[ -d $RIG_RUN/sudo-io ]]
 }
 
 @test "no sudo on the node" {
@@ -223,6 +224,7 @@ no_ssh_client() { ! pgrep -f -- " -F $RIG_RUN/xdg/"; }
 		-i "$D/client" -F /dev/null -b "$BACKEND" -H "$RIG/fake_helper.py" 127.0.0.1 wait >/dev/null 2>&1 3>&- &
 	local client=$!
 	wait_for 20 pgrep -f '/jdiag-helper'
+	left=$(find_left | sort)
 	kill -9 "$client"
 	wait_for 20 nothing_on_node
 	# its ssh ends with it, its directory goes with the next run
