@@ -264,7 +264,7 @@ teardown() {
 	if pid == 0:
 	    os.environ["TERM"] = "xterm"
 	    os.execv(sys.argv[1], sys.argv[1:])
-	seen = b""
+	seen, typed = b"", False
 	while True:
 	    try:
 	        data = os.read(fd, 4096)
@@ -272,9 +272,10 @@ teardown() {
 	        break
 	    if not data:
 	        break
-	    if b"connect" in data and b"connect" not in seen:
-	        os.write(fd, b"\x03")
 	    seen += data
+	    if b"connect" in seen and not typed:
+	        os.write(fd, b"\x03")
+	        typed = True
 	status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 	assert status == 130, (status, seen)
 	assert seen.endswith(b"\r\x1b[Kjdiag: interrupted\r\n"), seen
