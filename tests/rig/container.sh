@@ -33,24 +33,28 @@ rig_runc() { runc --root "$RIG_RUN/runc" "$@"; }
 
 # classes: where the compiled Java programs lie. Java 8 is the oldest JVM that runs them.
 classes() {
-	local dir src=("$RIG_SRC"/java/{Checkout,Guard,Mixed,OwnLoader,Secrets}.java)
+	local dir part src=("$RIG_SRC"/java/{Checkout,Guard,Mixed,OwnLoader,Secrets}.java)
 	dir=$RIG_CACHE/classes-$(cat "${src[@]}" | sha256sum | cut -c1-16)
 	if [ ! -d "$dir" ]; then
-		rm -rf "$dir.$$"
-		mkdir -p "$dir.$$"
-		javac --release 8 -Xlint:-options -d "$dir.$$" "${src[@]}" >&2
-		mv -T "$dir.$$" "$dir" 2>/dev/null || rm -rf "$dir.$$"
+		# Not by our number: in a pid namespace beside this one it is another's too.
+		mkdir -p "$RIG_CACHE"
+		part=$(mktemp -d "$dir.XXXXXX")
+		chmod 755 "$part"
+		javac --release 8 -Xlint:-options -d "$part" "${src[@]}" >&2
+		mv -T "$part" "$dir" 2>/dev/null || rm -rf "$part"
 	fi
 	printf '%s\n' "$dir"
 }
 
 # program NAME: NAME.c, compiled.
 program() {
-	local file
+	local file part
 	file=$RIG_CACHE/$1-$(sha256sum "$RIG_SRC/$1.c" | cut -c1-16)
 	if [ ! -x "$file" ]; then
-		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -static -pthread -o "$file.$$" "$RIG_SRC/$1.c" >&2
-		mv "$file.$$" "$file"
+		part=$(mktemp -d "$file.XXXXXX")
+		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -static -pthread -o "$part/program" "$RIG_SRC/$1.c" >&2
+		mv "$part/program" "$file"
+		rmdir "$part"
 	fi
 	printf '%s\n' "$file"
 }
