@@ -188,8 +188,7 @@ container_status() {
 }
 
 @test "API unreachable" {
-	# nothing listens on the port of a socket that was closed
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	port=$CLOSED_PORT
 	kubeconfig "s,$SERVER,https://127.0.0.1:$port,"
 	dump 4 --kubeconfig "$D/config"
 	tells "cluster API: cannot reach 'https://127.0.0.1:$port/api/v1/namespaces/shop/pods/web': Connection refused"
@@ -313,9 +312,14 @@ fault() { faults "[{\"path\": \"/pods/web\", $1}]"; }
 
 @test "no answer: --request-timeout" {
 	fault '"do": "hang"'
-	dump 4 --request-timeout 1s
-	tells "cluster API: no answer from 'https://127.0.0.1:"
-	[[ $stderr =~ after\ (9[0-9][0-9]ms|1\.[0-9]s) ]] # a clock of whole milliseconds
+	# a busy machine makes it longer, never shorter: one of several counts
+	for _ in {1..10}; do
+		dump 4 --request-timeout 1s
+		tells "cluster API: no answer from 'https://127.0.0.1:"
+		[[ ! $stderr =~ after\ [0-8]?[0-9]?[0-9]ms ]]
+		[[ ! $stderr =~ after\ (9[0-9][0-9]ms|1\.[0-9]s) ]] || break # a clock of whole milliseconds
+	done
+	[[ $stderr =~ after\ (9[0-9][0-9]ms|1\.[0-9]s) ]]
 	tells "is this the right cluster"
 }
 

@@ -35,11 +35,8 @@ works() { run_jdiag -s 0 heapdump web -n shop --dry-run "$@"; }
 
 fingerprint() { ssh-keygen -lf "$1" | cut -d' ' -f2; }
 
-# A port of 127.0.0.1 where nothing listens.
-closed_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 @test "connection refused" {
-	port=$(closed_port)
+	port=$CLOSED_PORT
 	dump 5 -p "$port"
 	tells "cannot connect to '127.0.0.1' port $port: "
 	tells "Connection refused"
@@ -111,7 +108,8 @@ plays() {
 	tells "--host-key accept-new"
 	[ ! -s known ]
 	line=$(grep ssh-keyscan <<<"$stderr")
-	bash -c "$line" 2>/dev/null
+	scanned() { bash -c "$line" 2>/dev/null && [ -s known ]; }
+	wait_for 30 scanned # it gives up after 5 s
 	works --known-hosts "$D/known"
 }
 

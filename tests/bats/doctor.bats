@@ -70,8 +70,6 @@ print(next(s["fix"] for s in json.loads(sys.stdin.read())["steps"] if s["name"] 
 
 fails_in() { tells "one step fails: '$1'"; }
 
-closed_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$1" >"$KUBE/users.json"; }
 
 @test "all is fine" {
@@ -123,8 +121,7 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 }
 
 @test "the API is down, has another certificate, is a login page" {
-	local port
-	port=$(closed_port)
+	local port=$CLOSED_PORT
 	sed "s,https://.*,https://127.0.0.1:$port," "$KUBE/kubeconfig" >config
 	doctor 4 --kubeconfig config
 	step api fail "cannot reach 'https://127.0.0.1:$port/version': Connection refused" "can it be reached from here?"
@@ -232,8 +229,7 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 }
 
 @test "TCP: refused; a port that says nothing" {
-	local port
-	port=$(closed_port)
+	local port=$CLOSED_PORT
 	doctor 5 -p "$port"
 	step tcp fail "cannot connect to '127.0.0.1' port $port: Connection refused" "that port $port of the node can be reached"
 	after tcp ssh sudo helper container jvm attach strategy
@@ -241,7 +237,7 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 	"$RIG/silent_server.py" port 3>&- &
 	SERVER_PID=$!
 	wait_for 40 test -s port
-	doctor 5 -p "$(<port)" --ssh-option ConnectTimeout=1
+	doctor 5 -p "$(<port)" --ssh-option ConnectTimeout=4
 	step tcp ok "port $(<port) of '127.0.0.1' is open"
 	step ssh fail "" "is it SSH?"
 }
@@ -251,7 +247,10 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 	doctor 5 --known-hosts "$D/known"
 	step tcp ok
 	step ssh fail "the host key of '[127.0.0.1]:$(<"$SSH/port")' is not known" "ssh-keyscan"
-	bash -c "$(fix ssh | grep ssh-keyscan)" 2>/dev/null
+	local line
+	line=$(fix ssh | grep ssh-keyscan)
+	scanned() { bash -c "$line" 2>/dev/null && [ -s known ]; }
+	wait_for 30 scanned # it gives up after 5 s
 	doctor 0 --known-hosts "$D/known"
 	doctor 0 --known-hosts "$D/known" --host-key ignore
 	step ssh warn "the host key was not checked"
@@ -447,7 +446,7 @@ up() {
 }
 
 @test "several failures: all are told, the first one is the status" {
-	doctor 5 -p "$(closed_port)" --to gs://dmups/
+	doctor 5 -p "$CLOSED_PORT" --to gs://dmups/
 	step tcp fail
 	step destination fail
 	tells "2 steps fail, the first one is 'tcp'"
@@ -470,8 +469,12 @@ up() {
 }
 
 @test "interrupted: what was found until then" {
+	local seconds
 	faults '[{"path": "/nodes/", "do": "hang"}]'
-	run_jdiag -s 130 doctor web -n shop --timeout 2s
+	for seconds in 2 10 25; do # a busy machine may not have found anything yet
+		run_jdiag -s 130 doctor web -n shop --timeout "${seconds}s"
+		[[ $output != *"ok    pod"* ]] || break
+	done
 	says "ok    pod"
 	[[ $output != *" address "* ]]
 }

@@ -208,10 +208,7 @@ relay_has_gone() { [[ -s $K/relay.pid ]] && ! kill -0 "$(<"$K/relay.pid")" 2>/de
 }
 
 @test "an agent that the file names, or forbids" {
-	ssh-agent -D -a "$K/agent" >/dev/null 2>&1 3>&- &
-	AGENT_PID=$!
-	wait_for 20 test -S "$K/agent"
-	SSH_AUTH_SOCK=$K/agent ssh-add -q "$A/client"
+	agent_start "$K/agent" "$A/client"
 	config <<-END
 		Host agent no-agent
 		  HostName 198.18.1.2
@@ -468,7 +465,7 @@ Host *"
 	END
 	FULL=$!
 	wait_for 40 test -s "$K/full"
-	probe 5 libssh2 -t 4000 -J a -p "$(<"$K/full")" b true
+	probe 5 libssh2 -t 10000 -J a -p "$(<"$K/full")" b true
 	kill "$FULL"
 	tells "cannot connect to '198.18.2.2' port $(<"$K/full") through jump host '198.18.1.2': no answer in time"
 	tells "can be reached from '198.18.1.2'"
@@ -571,10 +568,10 @@ Host *"
 	probe 5 libssh2 p true
 	tells "its ProxyCommand prints 'y', which is not SSH"
 	proxy "sleep 600"
-	probe 5 libssh2 -t 500 p true
+	probe 5 libssh2 -t 2000 p true
 	tells "no answer in time"
 	tells "nothing came from the ProxyCommand"
-	! pgrep -f "^sleep 600"
+	run ! pgrep -f "^sleep 600"
 	proxy "head -c 100000000 /dev/zero"
 	probe 5 libssh2 p true
 	tells "which is not SSH"
