@@ -317,12 +317,7 @@ def serve(link, server, target_port):
             link.check()
 
 
-def serve_commands(link, path):
-    if os.path.exists(path):
-        os.unlink(path)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
-    server.listen(16)
+def serve_commands(link, server):
     while True:
         asker, _ = server.accept()
         with asker, asker.makefile("rw", encoding="utf-8") as stream:
@@ -367,9 +362,12 @@ def main():
     link = Link(options)
     server = socket.create_server(("127.0.0.1", 0), backlog=128)
     if options.control:
-        threading.Thread(target=serve_commands, args=(link, options.control), daemon=True).start()
-        while not os.path.exists(options.control):
-            time.sleep(0.01)
+        if os.path.exists(options.control):
+            os.unlink(options.control)
+        control = socket.socket(socket.AF_UNIX)
+        control.bind(options.control)
+        control.listen(16)
+        threading.Thread(target=serve_commands, args=(link, control), daemon=True).start()
     with open(options.port_file + ".new", "w", encoding="utf-8") as f:
         f.write("%d\n" % server.getsockname()[1])
     os.rename(options.port_file + ".new", options.port_file)
