@@ -100,7 +100,7 @@ forced() {
 
 @test "two JVMs in a container are both listed" {
 	container start app spawn=1
-	wait_for 20 grep -q '^child ready' "$(container log app)"
+	wait_for 60 grep -q '^child ready' "$(container log app)"
 	works ps "containers=[\"$(container id app)\"]"
 	[ "$(grep -o '"main": "Checkout"' <<<"$output" | wc -l)" = 2 ]
 }

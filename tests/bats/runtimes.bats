@@ -25,7 +25,7 @@ teardown_file() {
 setup() {
 	HOST=ssh://root@127.0.0.1:$(<"$RIG_RUN/ssh/port")
 	# No name that another test on this machine could have.
-	NAME=rt-$BATS_SUITE_TEST_NUMBER-$$
+	NAME=rt-$BATS_SUITE_TEST_NUMBER-${RIG_RUN##*.}
 }
 
 teardown() {
@@ -76,7 +76,7 @@ dumped_by() {
 	rt_docker import "$RIG_RUN/image.tar" app >/dev/null
 	id=$(rt_docker run -d --name "$NAME" --network none --cgroup-parent "/$NAME" --user 1000 app \
 		"$(jvm_java)/bin/java" "${JAVA_ARGS[@]}")
-	wait_for 30 bash -c "docker -H unix://$RIG_RUN/docker.sock logs $NAME | grep -q ready"
+	wait_for 60 bash -c "docker -H unix://$RIG_RUN/docker.sock logs $NAME | grep -q ready"
 	known_as docker "$NAME" "$id"
 	dumped_by "$NAME" "$id" "${id:0:12}"
 	rt_docker rm -f "$NAME"
@@ -112,7 +112,7 @@ dumped_by() {
 	podman="podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend file"
 	$podman import -q "$RIG_RUN/image.tar" app >/dev/null
 	id=$($podman run -d --name "$NAME" --network none --cgroup-parent "/$NAME" app "$(jvm_java)/bin/java" "${JAVA_ARGS[@]}" 3>&-)
-	wait_for 30 bash -c "$podman logs $NAME | grep -q ready"
+	wait_for 60 bash -c "$podman logs $NAME | grep -q ready"
 	known_as podman "$NAME" "$id"
 	dumped_by "$NAME" "$id" "${id:0:12}"
 	$podman rm -f -t 0 "$NAME"
@@ -123,7 +123,7 @@ dumped_by() {
 	podman="podman --cgroup-manager cgroupfs --events-backend file"
 	as_user $podman import -q "$RIG_RUN/image.tar" app >/dev/null
 	id=$(as_user $podman run -d --name "$NAME" --network none --cgroups disabled app "$(jvm_java)/bin/java" "${JAVA_ARGS[@]}" 3>&-)
-	wait_for 30 eval "as_user $podman logs $NAME | grep -q ready"
+	wait_for 60 eval "as_user $podman logs $NAME | grep -q ready"
 	known_as podman "$NAME" "user:$(as_user id -u)/$id"
 	dumped_by "$NAME" "user:$(as_user id -u)/$id" "$id" "${id:0:12}"
 	as_user $podman rm -f -t 0 "$NAME"

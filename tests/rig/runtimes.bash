@@ -37,7 +37,7 @@ rootfs() {
 	echo "$dir/merged"
 }
 
-jvm_ready() { wait_for 30 grep -qs '^ready' "$1" || { cat "$1" && return 1; }; }
+jvm_ready() { wait_for 60 grep -qs '^ready' "$1" || { cat "$1" && return 1; }; }
 
 # daemon NAME COMMAND...: in the background; its pid in NAME.pid.
 daemon() {
@@ -62,7 +62,7 @@ docker_up() {
 	daemon dockerd dockerd --data-root "$RIG_RUN/docker" --exec-root "$RIG_RUN/docker-run" \
 		--pidfile "$RIG_RUN/docker-pid" -H "unix://$RIG_RUN/docker.sock" --iptables=false --ip6tables=false \
 		--bridge=none --exec-opt native.cgroupdriver=cgroupfs
-	wait_for 30 rt_docker info >/dev/null 2>&1 || { cat "$RIG_RUN/dockerd.log" && return 1; }
+	wait_for 60 rt_docker info >/dev/null 2>&1 || { cat "$RIG_RUN/dockerd.log" && return 1; }
 }
 
 rt_docker() { docker -H "unix://$RIG_RUN/docker.sock" "$@"; }
@@ -79,7 +79,7 @@ containerd_up() {
 		address = "/run/containerd/containerd.sock"
 	END
 	daemon containerd containerd -c "$RIG_RUN/containerd.toml"
-	wait_for 40 rt_ctr version >/dev/null 2>&1 || { cat "$RIG_RUN/containerd.log" && return 1; }
+	wait_for 60 rt_ctr version >/dev/null 2>&1 || { cat "$RIG_RUN/containerd.log" && return 1; }
 }
 
 rt_ctr() { ctr -a /run/containerd/containerd.sock "$@"; }

@@ -21,8 +21,8 @@ teardown() {
 	rm -rf "$RIG_RUN/ssh"
 }
 
-check() { timeout -k 5 60 python3 "$TESTS/pipe/checks.py" "$@"; }
-spool() { timeout -k 5 60 python3 "$TESTS/pipe/spools.py" "$@"; }
+check() { timeout -k 5 110 python3 "$TESTS/pipe/checks.py" "$@"; }
+spool() { timeout -k 5 110 python3 "$TESTS/pipe/spools.py" "$@"; }
 
 @test "a static program for arm64" {
 	run -0 od -An -tx1 -j 18 -N 2 "$ARM64_HELPER"
