@@ -93,12 +93,28 @@ static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
 	session_set_uninterruptible(w->session, false);
 }
 
+/* Who has got the port may be another JVM of the container, that another run has told to load this
+ * very jar, and that has not opened it yet. The configuration has a name for each JVM. */
+static int tell_port_lost(struct exporter_work *w, const struct exporter_jvm *j,
+			  const struct files *f, struct error *err)
+{
+	session_set_uninterruptible(w->session, true);
+	remove_file(w, j, &f->config);
+	session_set_uninterruptible(w->session, false);
+	return add_hint(
+		"nothing is loaded, the configuration is removed, nothing was annotated; "
+		"the jar stays in the container, as who has the port may be about to load it",
+		err);
+}
+
 /* Where two are at work on the same JVM they place the same files in the same place: those of one
  * that is told to go away may be what the other one is about to load. That needs its configuration
  * to be there in the moment of the load. */
 static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 			const struct files *f, struct error *err)
 {
+	if (err->sys == EADDRINUSE)
+		return tell_port_lost(w, j, f, err);
 	if (err->sys && err->sys != EEXIST) {
 		remove_files(w, j, f);
 		return add_hint("nothing is loaded, the files are removed, nothing was annotated",

@@ -54,6 +54,26 @@ teardown() { stop_working; }
 	done
 }
 
+@test "a JVM that loses its port to another one of its container leaves the jar, which that one may be about to open" {
+	local hang run child
+	hang=$("$RIG/agents.sh" exporter-hang)
+	two_up
+	inject -s 3 two
+	child=$(sed -n 's/.*--jvm \([0-9]*\) .*/\1/p' <<<"$stderr" | grep -vx 1)
+	jdiag_env timeout 100 "$JDIAG" exporter inject two -n shop --jar "$hang" --jvm 1 >/dev/null 2>&1 3>&- &
+	run=$!
+	wait_for 40 grep -q 'agent: hang' "$(container log two)"
+	# as if the other run had been the first to place it
+	find "/proc/$(container pid two)/root/tmp/.jdiag-agents" -name '*.jar' -delete
+	JAR=$hang inject -s 10 two --jvm "$child"
+	tells "port 9404 is about to be another JVM's"
+	tells "the jar stays in the container"
+	[ "$(files two | grep -c '\.jar$')" = 1 ]
+	[ "$(files two | grep -c '^jmx-9404-')" = 1 ]
+	kill "$run" || true
+	wait "$run" || true
+}
+
 # hangs NUMBER: agents that do not come back.
 hangs() { [[ $(cat "$(container log lost-0)" "$(container log lost-1)" | grep -c '^agent: hang') == "$1" ]]; }
 
