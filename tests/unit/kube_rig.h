@@ -80,7 +80,7 @@ static inline void follow_script(struct server *s, int fd, const char *head)
 static inline struct kube *script_start(struct server *s, struct script *script,
 					const struct step *steps, int n)
 {
-	struct kube_options o = {.request_timeout_ms = 5000};
+	struct kube_options o = {.request_timeout_ms = 60000};
 	struct error err = {0};
 	struct kube *k = NULL;
 	char text[512];

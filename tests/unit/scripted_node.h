@@ -66,7 +66,7 @@ static inline struct buf script(void)
 
 static inline void node_start(struct node *n, struct buf b)
 {
-	const struct helper_options o = {.start_timeout_ms = 2000};
+	const struct helper_options o = {.start_timeout_ms = 60000};
 	struct error err = {0};
 
 	n->out = b;

@@ -52,7 +52,7 @@ static void handle(struct server *s, int fd, const char *head)
 static struct kube *open_at(const struct server *s)
 {
 	char path[128], text[1024];
-	const struct kube_options o = {.kubeconfig = path, .request_timeout_ms = 5000};
+	const struct kube_options o = {.kubeconfig = path, .request_timeout_ms = 60000};
 	struct error err = {0};
 	struct kube *k = NULL;
 

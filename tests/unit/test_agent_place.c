@@ -31,7 +31,7 @@ struct talk {
 /* `says` is what the node answers once, as a frame of that type. */
 static void start(struct talk *t, enum frame_type type, const char *says)
 {
-	const struct helper_options o = {.start_timeout_ms = 2000};
+	const struct helper_options o = {.start_timeout_ms = 60000};
 	size_t greeting;
 
 	*t = (struct talk){.out = BUF_INIT(1 * MiB)};

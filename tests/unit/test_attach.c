@@ -17,8 +17,8 @@
 #include "tests/unit/container.h"
 
 #define NS_PID 7
-#define REPLY_MS 300
-#define FLOOD_MS 20000
+#define REPLY_MS 300 /* where no answer comes */
+#define LONG_MS 60000
 
 /* What pretends to be the JVM's listener. */
 enum listener {
@@ -116,7 +116,7 @@ static void assert_fails(const struct fake *f, const struct procref *ref, const 
 	err = (struct error){0};
 	assert_int_equal(hotspot_start(&a, &q, &err), 0);
 	while (rc == 0) {
-		assert_true(io_wait(a.child.fd, POLLIN, now_ms() + 20000) > 0);
+		assert_true(io_wait(a.child.fd, POLLIN, now_ms() + LONG_MS) > 0);
 		rc = hotspot_step(&a, &err);
 	}
 	assert_int_equal(rc, -1);
@@ -173,7 +173,7 @@ static void test_no_answer(void **state)
 	fake_start(&f, 01777);
 	jvm = jvm_of(&f);
 	start(&p, f.tmp, CLOSES);
-	assert_fails(&f, &p.ref, &jvm, REPLY_MS, 0, "closed the connection unanswered");
+	assert_fails(&f, &p.ref, &jvm, LONG_MS, 0, "closed the connection unanswered");
 	stop(&p);
 	assert_int_equal(unlinkat(f.tmp, ".java_pid7", 0), 0);
 	start(&p, f.tmp, WAITS);
@@ -228,7 +228,7 @@ static void test_too_large(void **state)
 	fake_start(&f, 01777);
 	jvm = jvm_of(&f);
 	start(&p, f.tmp, FLOODS);
-	assert_fails(&f, &p.ref, &jvm, FLOOD_MS, EFBIG, "is larger than 1048576 bytes");
+	assert_fails(&f, &p.ref, &jvm, LONG_MS, EFBIG, "is larger than 1048576 bytes");
 	stop(&p);
 	fake_stop(&f);
 }

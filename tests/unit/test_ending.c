@@ -17,7 +17,7 @@
 #include "remote/attach/ending.h"
 #include "remote/base/io.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 static struct procfs proc;
 

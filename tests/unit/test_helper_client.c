@@ -57,7 +57,7 @@ static void script_raw(struct buf *b, uint32_t len, unsigned char type, uint32_t
 
 static int push(struct fake *f, struct helper **h, struct error *err)
 {
-	const struct helper_options o = {.start_timeout_ms = 2000};
+	const struct helper_options o = {.start_timeout_ms = 60000};
 
 	*err = (struct error){0};
 	if (f->expect_in == 0) {

@@ -14,7 +14,7 @@
 
 static struct http_client *new_client(void)
 {
-	const struct http_options o = {.no_proxy = true, .code = ERR_API, .stall_timeout_ms = 700};
+	const struct http_options o = {.no_proxy = true, .code = ERR_API};
 
 	return http_client_new(&o);
 }
@@ -280,7 +280,7 @@ static void hang_times_out(void **state)
 	(void)state;
 	assert_int_equal(get(hang, &req, &r, &err), -1);
 	assert_int_equal(err.sys, ETIMEDOUT);
-	assert_in_range(now_ms() - start, 250, 5000);
+	assert_in_range(now_ms() - start, 250, 25000);
 	assert_non_null(strstr(err.msg, "no answer from 'http://127.0.0.1:"));
 }
 
@@ -334,20 +334,31 @@ static void nonsense_is_refused(void **state)
 	assert_null(strchr(err.msg, '\033'));
 }
 
-/* A port that was free a moment ago. */
+/* The port is ours, so nobody else comes to listen there. */
+static int bind_only(uint16_t *ret_port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	*ret_port = ntohs(a.sin_port);
+	return fd;
+}
+
 static void nobody_listens(void **state)
 {
-	struct server s;
 	struct http_client *c = new_client();
 	struct http_request req = {.method = "GET"};
 	struct http_response r = {0};
 	struct error err = {0};
 	char url[128];
+	uint16_t port;
+	int fd = bind_only(&port);
 
 	(void)state;
-	server_start(&s, hang);
-	server_stop(&s);
-	snprintf(url, sizeof(url), "http://u:canary@127.0.0.1:%u/path?upload_id=canary", s.port);
+	snprintf(url, sizeof(url), "http://u:canary@127.0.0.1:%u/path?upload_id=canary", port);
 	req.url = url;
 	assert_int_equal(http_do(c, &req, &r, &err), -1);
 	assert_int_equal(err.sys, ECONNREFUSED);
@@ -357,6 +368,7 @@ static void nobody_listens(void **state)
 	assert_int_equal(http_do(c, &req, &r, &err), -1);
 	assert_null(strstr(err.msg, "/path"));
 	http_client_free(c);
+	close(fd);
 }
 
 static void bad_requests_are_refused(void **state)
@@ -445,11 +457,14 @@ static int push(struct http_put *p, size_t bytes, bool *answered, struct error *
 	return 0;
 }
 
-static int put(void (*handle)(struct server *, int, const char *), struct http_response *r,
-	       bool *answered, struct error *err)
+/* stall_ms: as in http_options. */
+static int put_within(uint64_t stall_ms, void (*handle)(struct server *, int, const char *),
+		      struct http_response *r, bool *answered, struct error *err)
 {
+	const struct http_options o = {
+		.no_proxy = true, .code = ERR_API, .stall_timeout_ms = stall_ms};
 	struct server s;
-	struct http_client *c = new_client();
+	struct http_client *c = http_client_new(&o);
 	struct http_put *p = NULL;
 	char url[128];
 	int rc;
@@ -465,6 +480,12 @@ static int put(void (*handle)(struct server *, int, const char *), struct http_r
 	http_client_free(c);
 	server_stop(&s);
 	return rc;
+}
+
+static int put(void (*handle)(struct server *, int, const char *), struct http_response *r,
+	       bool *answered, struct error *err)
+{
+	return put_within(0, handle, r, answered, err);
 }
 
 static void put_arrives_whole(void **state)
@@ -542,7 +563,7 @@ static void stall_is_told(void **state)
 	bool answered;
 
 	(void)state;
-	assert_int_equal(put(stop_reading, &r, &answered, &err), -1);
+	assert_int_equal(put_within(700, stop_reading, &r, &answered, &err), -1);
 	assert_int_equal(err.sys, ETIMEDOUT);
 	assert_non_null(strstr(err.msg, "no progress"));
 }
@@ -560,7 +581,7 @@ static void missing_answer_is_told(void **state)
 	bool answered;
 
 	(void)state;
-	assert_int_equal(put(silent_after_put, &r, &answered, &err), -1);
+	assert_int_equal(put_within(700, silent_after_put, &r, &answered, &err), -1);
 	assert_int_equal(err.sys, ETIMEDOUT);
 }
 

@@ -18,7 +18,7 @@ static struct identity rsa_ca, rsa_same_name_ca, by_rsa;
 /* One GET; 0 when the answer is "ok". */
 static int get(const struct tls_server *s, struct http_options o, struct error *err)
 {
-	struct http_request req = {.method = "GET", .url = s->base.url, .timeout_ms = 10000};
+	struct http_request req = {.method = "GET", .url = s->base.url};
 	struct http_response r = {0};
 	struct http_client *c;
 	int rc;
@@ -170,7 +170,7 @@ static void plain_answer_is_no_tls(void **state)
 {
 	struct http_options o = {.ca_pem = ca.cert_pem, .no_proxy = true, .code = ERR_API};
 	struct http_client *c = http_client_new(&o);
-	struct http_request req = {.method = "GET", .timeout_ms = 5000};
+	struct http_request req = {.method = "GET"};
 	struct http_response r = {0};
 	struct error err = {0};
 	struct server s = {.listener = -1};

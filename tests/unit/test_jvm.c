@@ -236,7 +236,7 @@ static void test_hsperfdata_that_is_not_its_own(void **state)
 	assert_int_equal(unlinkat(f.t.fd, HSPERF, 0), 0);
 	assert_int_equal(mkfifoat(f.t.fd, HSPERF, 0666), 0);
 	own(&f, HSPERF, STARTED + 1);
-	alarm(30);
+	alarm(60);
 	nothing_from_hsperf(&f);
 	alarm(0);
 

@@ -36,7 +36,7 @@ static int get(const struct tls_server *s, const char *cluster, const char *user
 					 "clusters: [{name: c, cluster: {server: '%s'%s}}]\n"
 					 "users: [{name: u, user: {%s}}]\n",
 					 s->base.url, cluster, user);
-	struct kube_options o = {.no_input = true, .request_timeout_ms = 10000};
+	struct kube_options o = {.no_input = true, .request_timeout_ms = 60000};
 	struct kube *k = NULL;
 	int rc;
 

@@ -100,7 +100,7 @@ static void test_cover_outlives_jvm(void **state)
 	cover = mount_tmpfs(&f.target, f.tmp, &err);
 	assert_true(cover >= 0);
 	assert_int_equal(kill(f.second, SIGKILL), 0);
-	assert_int_equal(io_wait(f.target.ref.pidfd, POLLIN, now_ms() + 10000), 1);
+	assert_int_equal(io_wait(f.target.ref.pidfd, POLLIN, now_ms() + 60000), 1);
 	assert_int_equal(mount_detach(&f.target, cover, &err), 0);
 	assert_false(mountinfo_has(f.first, MOUNT_SOURCE));
 	close(cover);

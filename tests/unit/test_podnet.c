@@ -59,7 +59,7 @@ static void rig_open(struct rig *r)
 /* The script is whole. Everything but the hello comes once the request was sent. */
 static void rig_start(struct rig *r)
 {
-	const struct helper_options o = {.start_timeout_ms = 2000};
+	const struct helper_options o = {.start_timeout_ms = 60000};
 	size_t all = r->script.len;
 	struct error err = {0};
 

@@ -187,7 +187,7 @@ static void read_only_regular_files(void)
 	assert_int_equal(mkfifoat(t.fd, "fifo", 0666), 0);
 	assert_int_equal(mknodat(t.fd, "tty", S_IFCHR | 0666, makedev(5, 0)), 0);
 	tree_dir(&t, "dir");
-	alarm(10); /* a FIFO that was opened would keep us for ever */
+	alarm(60); /* a FIFO that was opened would keep us for ever */
 	assert_int_equal(rootpath_read(t.fd, "fifo", &b, NULL), -EINVAL);
 	assert_int_equal(rootpath_read(t.fd, "tty", &b, NULL), -EINVAL);
 	assert_int_equal(rootpath_read(t.fd, "dir", &b, NULL), -EINVAL);
@@ -279,7 +279,7 @@ static void race_with_fifo(void)
 	tree_text(&t, "file", "inside");
 	assert_int_equal(mkfifoat(t.fd, "fifo", 0666), 0);
 	pid = start_exchanger(&t, "file", "fifo");
-	alarm(60);
+	alarm(600);
 	for (int i = 0; i < RACE_OPENS || (i < 100 * RACE_OPENS && !(good && refused)); i++) {
 		int r;
 
