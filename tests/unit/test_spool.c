@@ -336,7 +336,7 @@ static pid_t capture(struct nodedir *n, bool tidy)
 
 static int end_it(struct spool_ending *e)
 {
-	uint64_t deadline = now_ms() + 10000;
+	uint64_t deadline = now_ms() + 60000;
 	int rc;
 
 	while ((rc = spool_ending_step(e, &err)) == 0 && now_ms() < deadline)
@@ -389,6 +389,19 @@ static void test_ending_what_is_finished(void **state)
 
 /* ---- following ---- */
 
+/* Nothing is new, unless we were held up for so long that it is read again whatever has changed. */
+static void assert_as_before(struct spool_follow *f)
+{
+	uint64_t start;
+	int rc;
+
+	do {
+		start = f->loaded = now_ms();
+		rc = spool_follow_look(f, &err);
+	} while (rc == 1 && now_ms() - start >= 1000);
+	assert_int_equal(rc, 0);
+}
+
 static void test_follow(void **state)
 {
 	struct nodedir n = spools_make(ID);
@@ -402,7 +415,7 @@ static void test_follow(void **state)
 	spools_save(&n, &s);
 	assert_int_equal(spool_follow_look(&f, &err), 1);
 	assert_int_equal(f.state.phase, SPOOL_ATTACH);
-	assert_int_equal(spool_follow_look(&f, &err), 0);
+	assert_as_before(&f);
 	s.raw = 5;
 	spools_save(&n, &s);
 	assert_int_equal(spool_follow_look(&f, &err), 1);
