@@ -163,6 +163,7 @@ image() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	shopt -s inherit_errexit # an image that is not whole is not kept
 	case ${1:-} in
 	all) for v in $RIG_JVMS jlink; do image "$v"; done ;;
 	java-home) jvm_home "$(image "$2")" ;;

@@ -7,6 +7,7 @@
 #
 # The library comes from Maven once and is kept in ${XDG_CACHE_HOME:-$HOME/.cache}/jdiag-rig.
 set -euo pipefail
+shopt -s inherit_errexit # what is not whole is not kept
 
 RIG_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 RIG_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/jdiag-rig
