@@ -11,6 +11,7 @@ teardown_file() { rig_down; }
 
 teardown() {
 	rm -f "$RIG_RUN/kube/faults.json" "$RIG_RUN/kube/users.json"
+	if [[ -n ${LISTENER:-} ]]; then kill "$LISTENER"; fi
 	no_agent web && no_agent old && untouched web
 }
 
@@ -43,14 +44,16 @@ gone() {
 a = socket.create_server(("127.0.0.1", 9404))
 b = socket.socket(socket.AF_INET6); b.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); b.bind(("::1", 9405)); b.listen()
 print("ready", flush=True); time.sleep(600)' >"$RIG_RUN/out/listener" 3>&- &
-	echo $! >"$RIG_RUN/out/listener.pid"
+	LISTENER=$!
 	wait_for 20 grep -q ready "$RIG_RUN/out/listener"
 	refused 10 "port 9404 is in use: somebody else listens there" web
 	refused 10 "port 9405 is in use" web --port 9405
 	refused 10 "no port from 9404 to 9405 is free" web --port 9404-9405
 	inject web --port 9404-9406 --dry-run -o json
 	json_lines 'x[0]["port"] == 9406'
-	kill "$(<"$RIG_RUN/out/listener.pid")"
+	kill "$LISTENER"
+	wait "$LISTENER" || true # it listens until it has ended
+	unset LISTENER
 	pod_at_api web --port app=9404
 	refused 10 "port 9404 is a containerPort of 'app'" web
 	pod_at_api web
