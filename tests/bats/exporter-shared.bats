@@ -20,12 +20,28 @@ teardown() { stop_working; }
 	[[ ${#lines[@]} == 1 && $stderr != *"inject it again"* ]]
 }
 
-@test "pods in the node's own network share its ports: each gets one of its own" {
+# hosts NUMBER: so many pods host-0, host-1, ... in one network, the node's own for all that the API says.
+hosts() {
 	local i
 	pod_up host-0 --pod-host-network --pod-label=net=host
-	for i in 1 2 3; do
+	for ((i = 1; i < $1; i++)); do
 		pod_up "host-$i" --net "/proc/$(container pid host-0)/ns/net" --pod-host-network --pod-label=net=host
 	done
+}
+
+# hosts_gone NUMBER: they are at work, and go; the network's own at last.
+hosts_gone() {
+	local i
+	for ((i = $1 - 1; i >= 0; i--)); do
+		container working "host-$i"
+		container stop "host-$i"
+		kube_state remove "shop/host-$i"
+	done
+}
+
+@test "pods in the node's own network share its ports: each gets one of its own" {
+	local i
+	hosts 4
 	inject host-0
 	inject -s 10 host-1
 	tells "port 9404 is in use: somebody else listens there"
@@ -40,18 +56,17 @@ teardown() { stop_working; }
 	json_lines 'sorted(r["port"] for r in x) == [9404, 9405, 9406, 9407]'
 	for i in 0 1 2 3; do
 		metrics "host-$i" "$(annotation "host-$i" prometheus.io/port)" | grep -q '^jvm_'
-		container working "host-$i"
 	done
-	# there are no more
-	pod_up host-4 --net "/proc/$(container pid host-0)/ns/net" --pod-host-network
-	inject -s 10 host-4 --port 9404-9407
-	tells "no port from 9404 to 9407 is free"
-	no_agent host-4
-	container stop host-4
-	for i in 3 2 1 0; do
-		container working "host-$i"
-		container stop "host-$i"
-	done
+	hosts_gone 4
+}
+
+@test "pods in the node's own network, and no port is left" {
+	hosts 3
+	inject host-0 host-1 --port 9404-9405
+	inject -s 10 host-2 --port 9404-9405
+	tells "no port from 9404 to 9405 is free"
+	no_agent host-2
+	hosts_gone 3
 }
 
 @test "a JVM that loses its port to another one of its container leaves the jar, which that one may be about to open" {
