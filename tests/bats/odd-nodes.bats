@@ -107,18 +107,25 @@ relay() {
 	works
 }
 
-@test "a forced command that echoes, one that swallows, one that never ends" {
+@test "a forced command that echoes, one that gives back what it gets" {
 	# shellcheck disable=SC2016 # for the node's shell
 	sshd 'ForceCommand echo "you said: $SSH_ORIGINAL_COMMAND"'
 	refused 6 "the helper did not start; the login shell printed: 'you said" "the login shell of 'root'" "ForceCommand"
 	tells "you said: exec /bin/sh -c"
 	sshd_stop "$SSH"
-	sshd 'ForceCommand cat >/dev/null'
-	refused 6 "the helper did not start" "ForceCommand"
-	sshd_stop "$SSH"
 	sshd 'ForceCommand cat'
 	refused 6 "ForceCommand"
 }
+
+# Half a minute each.
+swallowed_by() {
+	WAYS=("$1")
+	sshd 'ForceCommand cat >/dev/null'
+	refused 6 "the helper did not start" "ForceCommand"
+}
+
+@test "a forced command that swallows, and never ends: by libssh2" { swallowed_by libssh2; }
+@test "a forced command that swallows, and never ends: by openssh" { swallowed_by openssh; }
 
 @test "a login without a PATH, and with one that has no sbin" {
 	user_up
