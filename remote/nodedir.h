@@ -37,9 +37,13 @@ struct nodedir_base {
 /*
  * Where such a directory would be made: forced (a directory of root's) unless "", else the best of
  * /var/lib, /var/tmp, /mnt/stateful_partition, /mnt/disks/... and /tmp: a writable disk, the most
- * free bytes. ERR_NODE when there is none.
+ * free bytes, and in this order where they have the same. ERR_NODE when there is none.
  */
 int nodedir_choose(const char *forced, struct nodedir_base *ret, struct error *err) must_check;
+
+/* Whether a place is taken for its free bytes, although another comes first. Between two looks at
+ * one disk others write to it: a difference that they can make is none. */
+bool nodedir_has_more(uint64_t free, uint64_t first);
 
 /* All of these places, and /run. fn's non-zero return ends it and is returned. */
 int nodedir_each_base(int (*fn)(void *ctx, const char *path), void *ctx);

@@ -73,6 +73,11 @@ static const char *why_not(const char *path, uint64_t *free)
 	return NULL;
 }
 
+bool nodedir_has_more(uint64_t free, uint64_t first)
+{
+	return free > first && free - first > first / 64;
+}
+
 static int consider(void *ctx, const char *path)
 {
 	struct nodedir_base *best = ctx;
@@ -80,7 +85,7 @@ static int consider(void *ctx, const char *path)
 
 	/* The first of equals wins: the fixed ones come in the order of preference. */
 	if (strcmp(path, NODEDIR_RUN) == 0 || why_not(path, &free) ||
-	    (best->path[0] && free <= best->free))
+	    (best->path[0] && !nodedir_has_more(free, best->free)))
 		return 0;
 	if (str_copy(best->path, sizeof(best->path), path))
 		best->free = free;

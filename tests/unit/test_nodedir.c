@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "remote/base/io.h"
+#include "remote/base/limits.h"
 #include "remote/nodedir.h"
 #include "tests/unit/tempdir.h"
 
@@ -61,6 +62,20 @@ static void test_choose(void **state)
 	assert_int_equal(err.code, ERR_NODE);
 	assert_int_equal(nodedir_choose("/etc/passwd", &base, &err), -1);
 	assert_int_equal(nodedir_choose("/etc/..", &base, &err), 0);
+}
+
+static void test_more_room(void **state)
+{
+	const uint64_t disk = 100000 * MiB;
+
+	(void)state;
+	assert_false(nodedir_has_more(disk - 1, disk));
+	assert_false(nodedir_has_more(disk, disk));
+	assert_false(nodedir_has_more(disk + 1, disk));
+	assert_false(nodedir_has_more(disk + 1000 * MiB, disk)); /* somebody has just removed it */
+	assert_true(nodedir_has_more(disk + 2000 * MiB, disk));
+	assert_true(nodedir_has_more(1, 0));
+	assert_false(nodedir_has_more(0, 0));
 }
 
 static struct nodedir make(const char *at, char name[JDIAG_NAME_SIZE])
@@ -387,6 +402,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_more_room),
 		cmocka_unit_test(test_create_and_remove),
 		cmocka_unit_test(test_remove_planted),
 		cmocka_unit_test(test_remove_deep),
