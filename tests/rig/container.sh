@@ -128,23 +128,27 @@ start() {
 	fi
 }
 
-# launch NAME: from its bundle. 3 is the descriptor that bats waits on.
+# launch NAME: from its bundle. 3 is the descriptor that bats waits on. Nobody removes a cgroup meanwhile: runc has
+# just found /kubepods, and puts another one into it.
 launch() {
 	local dir
 	dir=$(container_dir "$1")
-	rig_runc run -d --bundle "$dir" --pid-file "$dir/pid" "$(cat "$dir/id")" \
+	flock -s -o "$RIG_CACHE/cgroups" runc --root "$RIG_RUN/runc" run -d --bundle "$dir" --pid-file "$dir/pid" "$(cat "$dir/id")" \
 		</dev/null >"$dir/log" 2>&1 3>&- || { cat "$dir/log" >&2 && return 1; }
 }
 
 # remove_cgroup PATH: with its parents, which runc leaves; one that is in use stays.
 remove_cgroup() {
-	local path=$1 mount
+	local path=$1 mount lock
+	exec {lock}>"$RIG_CACHE/cgroups"
+	flock -w 20 "$lock" || return 0
 	while [ "$path" != / ] && [ -n "$path" ]; do
 		while read -r mount; do
 			rmdir "$mount$path" 2>/dev/null || true
 		done < <(awk '$3 ~ /^cgroup2?$/ {print $2}' /proc/mounts)
 		path=$(dirname "$path")
 	done
+	exec {lock}>&-
 }
 
 kill_container() {
