@@ -76,7 +76,7 @@ invalid() {
 	javac -d . "$RIG/java/Secrets.java"
 	java -Xmx64m -cp . Secrets >log 3>&- &
 	pid=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 800; i++)); do
 		! grep -q ready log || break
 		sleep 0.05
 	done

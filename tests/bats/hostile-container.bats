@@ -50,6 +50,8 @@ captures_while_exchanged() {
 	shift
 	pod_up web
 	intrude web exchange "$RIG_RUN/victim" "$@"
+	# It has begun, where there is something before we come.
+	[[ $1 == .jdiag* ]] || wait_for 40 intruder_said web exchanged
 	for round in 1 2; do
 		run_jdiag heapdump web -n shop --strategy "$strategy" --to "$RIG_RUN/out/race-$round.hprof"
 		[[ $status == [078] ]]
@@ -79,7 +81,6 @@ captures_while_exchanged() {
 
 @test "row 1: socket, trigger and hsperfdata are exchanged with links during captures" {
 	captures_while_exchanged growing-file .java_pid1 '.attach_pid*' hsperfdata_app
-	intruder_said web exchanged
 }
 
 @test "row 1: /tmp of the container is a link to a place of the node" {
@@ -94,7 +95,7 @@ captures_while_exchanged() {
 @test "row 2: /dev/null of the container is a link" {
 	pod_up web --user 0 --caps default
 	intrude web plant "$RIG_RUN/victim/file" /dev/null
-	intruder_said web planted
+	wait_for 40 intruder_said web planted
 	INTRUDER=
 	run_jdiag -s 0 heapdump web -n shop --to "$RIG_RUN/out/null.hprof"
 	dump_is_good "$output" live
@@ -119,7 +120,7 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 @test "row 4: dangling links to the node where attach files belong create nothing there" {
 	pod_up web
 	intrude web plant "$RIG_RUN/victim/new" /tmp/.attach_pid1
-	intruder_said web planted
+	wait_for 40 intruder_said web planted
 	INTRUDER=
 	run_jdiag heapdump web -n shop --to "$RIG_RUN/out/dangling.hprof"
 	[[ $status == [07] ]]
@@ -184,16 +185,21 @@ NSpid: 1' >"/proc/$pid/root/proc/1/status"
 	says "$(container pid web)"
 }
 
-@test "row 13: a FIFO, a link to a device or a file, a hard link in place of the dump" {
-	for what in fifo "link /dev/zero" "link $RIG_RUN/victim/file"; do
-		for strategy in growing-file container-file; do
-			# shellcheck disable=SC2086 # words
-			hostile $what
-			fails_at 8 "" --strategy $strategy
-			container stop bad
-		done
+# in_place_of_dump MODE [TARGET]: what the container makes of the file that it was asked for.
+in_place_of_dump() {
+	for strategy in growing-file container-file; do
+		hostile "$@"
+		fails_at 8 "" --strategy $strategy
+		container stop bad
 	done
 	victim_is_well
+}
+
+@test "row 13: a FIFO in place of the dump" { in_place_of_dump fifo; }
+@test "row 13: a link to a device in place of the dump" { in_place_of_dump link /dev/zero; }
+@test "row 13: a link to a file in place of the dump" { in_place_of_dump link "$RIG_RUN/victim/file"; }
+
+@test "row 13: a hard link in place of the dump" {
 	hostile hardlink
 	fails_at 8 "2 links" --strategy container-file
 }

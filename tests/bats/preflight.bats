@@ -25,6 +25,7 @@ setup() {
 }
 
 teardown() {
+	! mountpoint -q "$D/full" || umount "$D/full"
 	[[ -z $POD ]] || untouched "$POD" || return 1
 	container stop-all
 	[[ ! -f $RIG_RUN/ssh2/pid ]] || sshd_stop "$RIG_RUN/ssh2"

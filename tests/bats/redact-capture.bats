@@ -52,11 +52,20 @@ redacted() {
 	untouched web
 }
 
-redacts() {
+# secrets_up [OPTION...]: a pod with secrets, which are in a dump that is not redacted.
+secrets_up() {
 	pod_up web --main Secrets "$@"
 	run_jdiag -s 0 heapdump web -n shop --to "$TO/plain.hprof"
 	[[ $(secrets "$TO/plain.hprof") == *field-text*static-wide*inherited-long*boxed-long* ]]
+}
+
+redacts_strings() {
+	secrets_up "$@"
 	redacted strings hprof.gz "$NUMBERS"
+}
+
+redacts_primitives() {
+	secrets_up "$@"
 	redacted primitives hprof.zst ""
 	redacted primitives hprof ""
 	# The independent reader: the same classes of the program, with the same counts and sizes.
@@ -64,10 +73,14 @@ redacts() {
 		<("$RIG/read_dump.sh" "$TO/primitives.hprof" | grep 'Secrets')
 }
 
-@test "Java 8, whose strings are arrays of char" { redacts --image 8; }
-@test "Java 17" { redacts --image 17; }
-@test "Java 17 without compact strings" { redacts --image 17 --java "-Xmx64m -XX:-CompactStrings"; }
-@test "Java 25, whose dump comes in segments" { redacts --image 25; }
+@test "Java 8, whose strings are arrays of char: strings" { redacts_strings --image 8; }
+@test "Java 8: primitives" { redacts_primitives --image 8; }
+@test "Java 17: strings" { redacts_strings --image 17; }
+@test "Java 17: primitives" { redacts_primitives --image 17; }
+@test "Java 17 without compact strings: strings" { redacts_strings --image 17 --java "-Xmx64m -XX:-CompactStrings"; }
+@test "Java 17 without compact strings: primitives" { redacts_primitives --image 17 --java "-Xmx64m -XX:-CompactStrings"; }
+@test "Java 25, whose dump comes in segments: strings" { redacts_strings --image 25; }
+@test "Java 25: primitives" { redacts_primitives --image 25; }
 
 @test "the search in memory finds them where they are" {
 	pod_up web --main Secrets
