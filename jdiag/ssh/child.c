@@ -19,6 +19,8 @@
 #define SLICE_MS 200  /* how often the interrupt flag is asked */
 #define GRACE_MS 500  /* between SIGTERM and SIGKILL */
 #define LINGER_MS 500 /* for output that something it started still holds open */
+#define CHUNK 4096
+#define PIPE_BYTES 65536 /* what a pipe holds */
 
 extern char **environ;
 
@@ -126,7 +128,7 @@ char *child_status_text(const struct child *c, char dst[24])
 /* Read what is there; false at the end. */
 static bool read_some(int fd, struct buf *b)
 {
-	char chunk[4096];
+	char chunk[CHUNK];
 	ssize_t n = read(fd, chunk, sizeof(chunk));
 
 	if (n > 0)
@@ -140,8 +142,11 @@ static int read_all(struct child *c, const char *name, int out_fd, int err_fd, u
 {
 	struct pollfd p[2] = {{.fd = out_fd, .events = POLLIN}, {.fd = err_fd, .events = POLLIN}};
 	uint64_t deadline = now_ms() + timeout_ms, ended_at = 0;
+	unsigned int last = PIPE_BYTES / CHUNK; /* what it wrote itself is read, however late */
 
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		bool late;
+
 		if (interrupt_check(err) < 0)
 			return -1;
 		if (now_ms() >= deadline)
@@ -149,10 +154,14 @@ static int read_all(struct child *c, const char *name, int out_fd, int err_fd, u
 					 (unsigned long long)timeout_ms / 1000);
 		if (!ended_at && child_ended(c))
 			ended_at = now_ms();
-		if (ended_at && now_ms() - ended_at > LINGER_MS)
+		late = ended_at && now_ms() - ended_at > LINGER_MS;
+		if (late && last-- == 0)
 			break;
-		if (poll(p, 2, ended_at ? 20 : SLICE_MS) <= 0)
+		if (poll(p, 2, late ? 0 : ended_at ? 20 : SLICE_MS) <= 0) {
+			if (late)
+				break;
 			continue;
+		}
 		if (p[0].revents && !read_some(out_fd, out))
 			p[0].fd = -1;
 		if (p[1].revents && !read_some(err_fd, errors))

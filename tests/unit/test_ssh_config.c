@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -493,6 +495,37 @@ static void real_client(void **state)
 	assert_null(c.beyond);
 }
 
+static bool held_up; /* a busy machine: whoever has waited has to wait for the CPU as well */
+
+int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	const struct timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000};
+	int rc = ppoll(fds, n, timeout_ms < 0 ? NULL : &t, NULL);
+
+	if (held_up)
+		usleep(600000);
+	return rc;
+}
+
+/* More than is read at once, and a process that keeps it open. */
+static void words_of_a_child_are_read_also_late(void **state)
+{
+	const char *const argv[] = {"/bin/sh", "-c", "sleep 600 & printf '%012000d' 0; echo $! >&2",
+				    NULL};
+	auto_buf struct buf out = BUF_INIT(20000), errors = BUF_INIT(64);
+	struct error err = {0};
+	struct child c;
+	int rc;
+
+	(void)state;
+	held_up = true;
+	rc = child_run(&c, argv, 60000, &out, &errors, &err);
+	held_up = false;
+	assert_int_equal(rc, 0);
+	assert_int_equal(out.len, 12000);
+	assert_true(errors.len > 1);
+}
+
 static void child_is_ended_with_its_own(void **state)
 {
 	const char *const argv[] = {"/bin/sh", "-c", "sleep 600 & echo $! ; wait", NULL};
@@ -535,6 +568,7 @@ int main(void)
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(too_many_identities),
 		cmocka_unit_test(real_client),
+		cmocka_unit_test(words_of_a_child_are_read_also_late),
 		cmocka_unit_test(child_is_ended_with_its_own),
 	};
 
