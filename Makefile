@@ -198,7 +198,7 @@ $(BUILD)/check.list:
 
 $(BUILD)/fuzz.list: $(FUZZ_BIN)
 	@mkdir -p $(@D) && for f in $(FUZZ_BIN); do \
-		echo "exit $${f##*/} $$f -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 -artifact_prefix=$$f-"; \
+		echo "exit $${f##*/} $$f -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 -artifact_prefix=$$f-"; \
 	done >$@
 
 $(BUILD)/unit.list: $(UNIT_BIN)
