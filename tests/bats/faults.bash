@@ -11,16 +11,6 @@ faults_teardown() {
 	[[ -n $BATS_TEST_COMPLETED ]] || leave_nothing
 }
 
-# Behind a test that failed: what runs yet, and what it holds.
-leave_nothing() {
-	# shellcheck disable=SC2046 # a list
-	kill -KILL $(helper_pids) || true
-	wait_for 20 nothing_of_ours || true
-	run_jdiag tidy "node/$NODE" --force || true
-}
-
-nothing_of_ours() { [[ -z $(helper_pids) ]]; }
-
 # begin ARGUMENT...: jdiag in the background.
 begin() {
 	# shellcheck disable=SC2209 # the word
@@ -58,22 +48,21 @@ half_way() {
 ticks() { grep -c ^tick "$(container log "$1")"; }
 
 stands_still() {
-	local before
-	before=$(ticks "$1")
-	sleep 0.4 # four ticks long
-	[[ $(ticks "$1") == "$before" ]] || { echo "the JVM does not stand still" && return 1; }
+	local before try
+	for try in 1 2; do
+		before=$(ticks "$1")
+		sleep 0.4 # four ticks long
+		[[ $(ticks "$1") != "$before" ]] || return 0
+		echo "try $try: a tick" # one that was under way may come late
+	done
+	echo "the JVM does not stand still" && return 1
 }
 
-# runs_on NAME: within a second.
-runs_on() {
-	local end before
-	before=$(ticks "$1")
-	end=$((${EPOCHREALTIME/[.,]/} + 1000000))
-	until (($(ticks "$1") > before)); do
-		((${EPOCHREALTIME/[.,]/} < end)) || { echo "the JVM did not go on within a second" && return 1; }
-		sleep 0.02
-	done
-}
+has_ticked() { (($(ticks "$1") > $2)); }
+
+# runs_on NAME: at once; that is a second, and more on a machine that is busy. What does not let it go does not
+# do so for half a minute.
+runs_on() { wait_for 15 has_ticked "$1" "$(ticks "$1")"; }
 
 # nothing_came_of_it NAME: nothing at the destination, no spool, no record; the JVM works.
 nothing_came_of_it() {

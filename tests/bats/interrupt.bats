@@ -4,7 +4,7 @@ load lib
 
 setup_file() {
 	rig_up
-	pod_up web --cpus 0.25 --java -Xmx900m -- fill=300 # so that the pause is seen
+	pod_up web --java -Xmx400m -- fill=150
 }
 teardown_file() { rig_down; }
 
@@ -12,7 +12,9 @@ teardown() {
 	[[ ! -f $RIG_RUN/job ]] || kill -KILL "$(<"$RIG_RUN/job")" 2>/dev/null || true
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/kube/faults.json" "$RIG_RUN/home/.local"
 	bucket_faults '[]'
+	kill -CONT "$(<"$RIG_RUN/bucket/pid")"
 	server_stop silent
+	[[ -n $BATS_TEST_COMPLETED ]] || leave_nothing
 	untouched web || return 1
 	for name in deaf stall other; do
 		if [[ -d $RIG_RUN/container/$name ]]; then container stop "$name"; fi
@@ -33,15 +35,21 @@ begin() {
 }
 
 # phase NAME: jdiag has come to it, and its helper with it.
-phase() { wait_for 30 told "^jdiag: \($1\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
+phase() { wait_for 60 told "^jdiag: \($1\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 
-# ends STATUS SECONDS: the job ends by itself.
+job_has_ended() {
+	local job
+	job=$(<"$RIG_RUN/job")
+	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
+}
+
+# ends STATUS: the job ends by itself; what does not end it waits much longer.
 ends() {
 	local job status=0
 	job=$(<"$RIG_RUN/job")
-	wait_for "$2" bash -c "! kill -0 $job 2>/dev/null || grep -q '^State:.Z' /proc/$job/status"
+	wait_for 40 job_has_ended
 	wait "$job" || status=$?
 	rm -f "$RIG_RUN/job"
 	cat "$RIG_RUN/out/stdout" "$RIG_RUN/out/stderr" >>"$RIG_RUN/out/all"
@@ -67,7 +75,7 @@ in_phase() {
 	begin heapdump web -n shop "$@"
 	phase "$phase"
 	signal "$hand"
-	ends 130 10
+	ends 130
 	told "jdiag: interrupted"
 	nothing_at "$RIG_RUN/out/to"
 	[[ ! -d $RIG_RUN/bucket/data/objects/dumps ]] || nothing_at "$RIG_RUN/bucket/data/objects/dumps"
@@ -98,7 +106,7 @@ time.sleep(600)'
 	phase inspect
 	sleep 0.3
 	signal INT
-	ends 130 10
+	ends 130
 	untouched deaf
 }
 
@@ -121,32 +129,35 @@ nothing_came_of_it() {
 @test "Ctrl-C while the JVM stands still" {
 	stalled
 	signal INT
-	ends 130 15
+	ends 130
 	nothing_came_of_it
 }
 
 @test "SIGTERM while the JVM stands still" {
 	stalled
 	signal TERM
-	ends 130 15
+	ends 130
 	nothing_came_of_it
 }
 
 @test "SIGHUP while the JVM stands still" {
 	stalled
 	signal HUP
-	ends 130 15
+	ends 130
 	nothing_came_of_it
 }
 
 @test "--timeout while the JVM stands still" {
-	stalled --timeout 6s
-	ends 130 20
+	stalled --timeout 20s
+	ends 130
 	told "timed out"
 	nothing_came_of_it
 }
 
-slow_bucket() { bucket_faults '[{"on": "put", "rate": 100000, "times": 100}]'; }
+# One that takes nothing, until it gets other faults.
+slow_bucket() { bucket_faults '[{"on": "put", "wait": true, "times": 100}, {"on": "final", "wait": true, "times": 100}]'; }
+
+bucket_holds() { [[ $(curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/waiting") != 0 ]]; }
 
 records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
 
@@ -174,21 +185,31 @@ resumes() {
 @test "Ctrl-C while a slow bucket takes the dump: kept" {
 	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/slow/
-	phase 'upload\|spool'
+	phase upload
+	wait_for 60 bucket_holds
 	signal INT
-	ends 130 15
+	ends 130
 	told "jdiag: interrupted"
 	was_kept
 	resumes "$ID"
 }
 
+# taken: the signal is; another one would be none while the first is pending.
+taken() { ! grep -q '^S[hi][dg]Pnd:.*[2367abef]$' "/proc/$(<"$RIG_RUN/job")/status"; }
+
+# Without the second one it would wait ten seconds for the bucket, and then say that it was interrupted.
 @test "a second Ctrl-C stops at once" {
 	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/twice/
-	phase 'upload\|spool'
+	phase upload
+	wait_for 60 bucket_holds
+	kill -STOP "$(<"$RIG_RUN/bucket/pid")"
 	signal INT
+	wait_for 8 taken
 	signal INT
-	ends 130 5
+	ends 130
+	run ! told "jdiag: interrupted"
+	kill -CONT "$(<"$RIG_RUN/bucket/pid")"
 	run_jdiag -s 0 spool rm "$(basename "$(records)" .json)"
 	wait_for 20 no_spool
 }
@@ -205,9 +226,10 @@ killed() {
 }
 
 @test "jdiag is killed while the JVM dumps: the capture goes on, and resume finishes it" {
-	begin heapdump web -n shop --to "$RIG_RUN/out/to/"
+	begin_half_way web heapdump web -n shop --to "$RIG_RUN/out/to/"
 	phase pause
 	killed
+	kill -CONT "$DRAIN"
 	[ "$(records | wc -l)" = 1 ]
 	resumes
 	rm "$RIG_RUN"/out/to/*.partial
@@ -225,26 +247,22 @@ killed() {
 break_links() { pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"; }
 
 @test "the connection is cut while the JVM dumps: connected again, one dump" {
-	begin heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof.gz"
+	begin_half_way web heapdump web -n shop --to "$RIG_RUN/out/to/x.hprof.gz"
 	phase pause
 	break_links
+	kill -CONT "$DRAIN"
 	wait_for 60 job_has_ended
 	told "the connection to node '$NODE' broke"
 	dump_is_good "$RIG_RUN/out/to/x.hprof.gz" live
 	rm -r "$RIG_RUN/out/to"
 }
 
-job_has_ended() {
-	local job
-	job=$(<"$RIG_RUN/job")
-	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
-}
-
 @test "the connection is cut while a slow bucket takes the dump: connected again" {
-	bucket_faults '[{"on": "put", "rate": 50000000, "times": 1}]'
-	begin heapdump web -n shop --to gs://dumps/cut/x.hprof
-	phase upload
+	slow_bucket
+	begin heapdump web -n shop --to gs://dumps/cut/x.hprof # 160 MB, most of which are on the node then
+	wait_for 60 bucket_holds
 	break_links
+	bucket_faults '[]'
 	wait_for 60 job_has_ended
 	told "connected again"
 	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/cut%2Fx.hprof" live
@@ -255,18 +273,19 @@ job_has_ended() {
 	stalled
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
-	ends 8 30
+	ends 8
 	nothing_at "$RIG_RUN/out/to"
 	run_jdiag -s 0 tidy "node/$NODE"
 	untouched stall
 }
 
 @test "all of the helper is killed when the dump is complete: its spool is delivered" {
-	bucket_faults '[{"on": "put", "rate": 1000000, "times": 1}]'
+	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/helper/x.hprof.gz
 	phase upload
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(helper_pids)
+	bucket_faults '[]'
 	wait_for 60 job_has_ended
 	dump_is_good "$RIG_RUN/bucket/data/objects/dumps/helper%2Fx.hprof.gz" live
 	rm "$RIG_RUN"/bucket/data/objects/dumps/helper*
@@ -275,12 +294,11 @@ job_has_ended() {
 @test "tidy leaves alone what is under way, and what is complete; with --force that goes" {
 	slow_bucket
 	begin heapdump web -n shop --to gs://dumps/live/
-	phase 'upload\|spool'
+	phase upload
 	run_jdiag tidy "node/$NODE"
 	for pid in $(helper_pids); do [[ $output != *"process $pid"* ]]; done
-	phase upload
 	signal INT
-	ends 130 15
+	ends 130
 	was_kept
 	run_jdiag tidy "node/$NODE"
 	run_jdiag -s 0 spool -o name
@@ -292,11 +310,11 @@ job_has_ended() {
 }
 
 @test "the container restarts in the middle" {
-	pod_up other --cpus 0.25 --java -Xmx900m -- fill=300
-	begin heapdump other -n shop --to "$RIG_RUN/out/to/"
+	pod_up other --java -Xmx400m -- fill=150
+	begin_half_way other heapdump other -n shop --to "$RIG_RUN/out/to/"
 	phase pause
 	container restart other
-	wait_for 30 job_has_ended
+	wait_for 60 job_has_ended
 	nothing_at "$RIG_RUN/out/to" || [ "$(find "$RIG_RUN/out/to" -name '*.partial')" = "" ]
 	rm -rf "$RIG_RUN/out/to"
 }

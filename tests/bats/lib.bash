@@ -154,15 +154,35 @@ untouched() {
 # begin_half_way NAME ARGUMENT...: `begin`, and the JVM of NAME stands still in the middle of the dump that it
 # writes, because $DRAIN is stopped: that goes on by a SIGCONT.
 begin_half_way() {
-	local watcher word found
-	exec {watcher}< <("$TESTS/pipe/half_way.py" "$(container pid "$1")" 3>&-)
-	read -r word <&"$watcher" && [[ $word == watching ]]
+	watch_half_way "$1"
 	begin "${@:2}"
-	read -r found <&"$watcher" || { cat "$RIG_RUN/out/stderr" && return 1; }
-	exec {watcher}<&-
+	caught_half_way
+}
+
+# watch_half_way NAME, caught_half_way: the same in two steps, with something in between.
+watch_half_way() {
+	local word
+	exec {WATCHER}< <("$TESTS/pipe/half_way.py" "$(container pid "$1")" 3>&-)
+	read -r word <&"$WATCHER" && [[ $word == watching ]]
+}
+
+caught_half_way() {
+	local found
+	read -r found <&"$WATCHER" || { cat "$RIG_RUN/out/stderr" && return 1; }
+	exec {WATCHER}<&-
 	# shellcheck disable=SC2034 # for the tests
 	read -r CAPTURE DRAIN GUARD <<<"$found"
 }
+
+# leave_nothing: behind a test that failed, of what runs yet, and what it holds.
+leave_nothing() {
+	# shellcheck disable=SC2046 # a list
+	kill -KILL $(helper_pids) || true
+	wait_for 20 nothing_of_ours || true
+	run_jdiag tidy "node/$NODE" --force || true
+}
+
+nothing_of_ours() { [[ -z $(helper_pids) ]]; }
 
 # plain FILE: the dump in it, as a file. (The reader takes gzip of one member only, also not what a JDK
 # writes with -gz.)

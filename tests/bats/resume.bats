@@ -4,7 +4,7 @@ load lib
 
 setup_file() {
 	rig_up
-	pod_up web --cpus 0.25 --java -Xmx900m --java -Xlog:safepoint -- fill=300 # so that the pause is seen
+	pod_up web --java -Xmx900m --java -Xlog:safepoint -- fill=150
 	RELAY=$RIG_RUN/relay
 	mkdir -p "$RELAY"
 	"$RIG/relay.py" --control "$RELAY/control" "$RELAY/port" "$(<"$RIG_RUN/ssh/port")" 3>&- </dev/null &
@@ -32,6 +32,7 @@ teardown() {
 	relay accept
 	relay rate 0
 	rm -rf "$RIG_RUN/job" "$RIG_RUN/home/.local" "$OUT"
+	[[ -n $BATS_TEST_COMPLETED ]] || leave_nothing
 	# what one test leaves is not the next one's fault
 	untouched web
 }
@@ -54,7 +55,7 @@ begin() {
 }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
-phase() { wait_for 30 told "^jdiag: \\($1\\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
+phase() { wait_for 60 told "^jdiag: \\($1\\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
 job_has_ended() {
 	local job
@@ -88,41 +89,72 @@ whole() {
 	[ -z "$(ls -A "$OUT")" ]
 }
 
-# cut_in PHASE [OPTION...]: the connection breaks as soon as jdiag is there; it ends well nevertheless.
-cut_in() {
-	local at=$1
-	shift
+# asked [OPTION...]: the JVM is asked for a dump, or has been; it will be caught half way (caught_half_way).
+asked() {
+	watch_half_way web
 	begin heapdump web -n shop --to "$OUT/x.hprof" "$@"
-	phase "$at"
-	relay cut
+	phase attach
+}
+
+# stands_still [OPTION...]: the JVM stands still, as long as the drain does (go_on).
+stands_still() {
+	asked "$@"
+	caught_half_way
+	phase pause
+}
+
+go_on() { kill -CONT "$DRAIN"; }
+
+# comes: the artifact of 160 MB is on its way, for a minute yet.
+comes() {
+	stands_still
+	relay rate 20
+	go_on
+	phase transfer
+}
+
+ends_well() {
 	ends 0
 	tells "the connection to node '$NODE' broke"
 	tells "connected again"
 	whole "$OUT/x.hprof"
 }
 
-@test "the connection is cut while the JVM is asked" { cut_in attach; }
-@test "the connection is cut while the JVM stands still" { cut_in pause; }
+@test "the connection is cut while the JVM is asked" {
+	asked
+	relay cut
+	caught_half_way
+	go_on
+	ends_well
+}
+@test "the connection is cut while the JVM stands still" {
+	stands_still
+	relay cut
+	go_on
+	ends_well
+}
 @test "the connection is cut while the node compresses" {
-	relay rate 8
-	cut_in 'spool\|transfer' --format hprof.zst
+	stands_still --format hprof.zst
+	relay cut down:300000 # of 2 MB; it sends none before it has begun with them
+	go_on
+	ends_well
 }
 @test "the connection is cut while the artifact comes" {
-	relay rate 200
-	cut_in transfer
+	comes
+	relay cut
+	relay rate 0
+	ends_well
 }
 
 @test "the connection stays down for a while" {
-	relay rate 8
-	begin heapdump web -n shop --to "$OUT/x.hprof.gz"
-	phase 'pause\|spool\|transfer'
+	stands_still
 	relay refuse
 	relay cut
+	go_on
 	wait_for 40 told 'broke'
 	sleep 3
 	relay accept
-	ends 0
-	whole "$OUT/x.hprof.gz"
+	ends_well
 }
 
 @test "before the JVM is asked: once more, but not for ever" {
@@ -139,26 +171,24 @@ cut_in() {
 }
 
 @test "the connection does not come back: kept until --timeout, then resumed" {
-	relay rate 8
-	begin heapdump web -n shop --to "$OUT/x.hprof.gz" --timeout 15s
-	phase 'pause\|spool\|transfer'
+	stands_still --timeout 25s
 	relay refuse
 	relay cut
+	go_on
 	ends 130
 	tells "timed out"
 	tells "jdiag resume $(basename "$(records)" .json)"
 	relay accept
 	run_jdiag -s 0 resume
-	whole "$OUT/x.hprof.gz"
+	whole "$OUT/x.hprof"
 }
 
 @test "--no-spool: complete without a break, lost with one" {
 	run_jdiag -s 0 heapdump web -n shop --no-spool --to "$OUT/x.hprof.gz"
 	whole "$OUT/x.hprof.gz"
-	relay rate 100
-	begin heapdump web -n shop --no-spool --to "$OUT/x.hprof"
-	phase pause
+	stands_still --no-spool
 	relay cut
+	go_on || true # it may have been ended already
 	ends 5
 	tells "take it again without"
 	[ -z "$(records)" ]
@@ -168,23 +198,36 @@ cut_in() {
 # The node has answered: from now on it goes on alone.
 has_begun() { grep -qsE '"phase": ?"(attach|dump|spool|complete)"' /var/lib/.jdiag-*/state; }
 
-# killed_in PHASE: jdiag is killed there, and another one finishes it.
-killed_in() {
-	begin heapdump web -n shop --to "$OUT/x.hprof"
-	phase "$1"
-	wait_for 30 has_begun
+killed() {
 	kill -KILL "$(<"$RIG_RUN/job")"
 	ends 137
+}
+
+# another_one: finishes it.
+another_one() {
 	relay rate 0
 	run_jdiag -s 0 resume "$(basename "$(records)" .json)"
 	whole "$OUT/x.hprof"
 }
 
-@test "jdiag is killed while the JVM is asked" { killed_in attach; }
-@test "jdiag is killed while the JVM stands still" { killed_in pause; }
+@test "jdiag is killed while the JVM is asked" {
+	asked
+	wait_for 30 has_begun
+	killed
+	caught_half_way
+	go_on
+	another_one
+}
+@test "jdiag is killed while the JVM stands still" {
+	stands_still
+	killed
+	go_on
+	another_one
+}
 @test "jdiag is killed while the artifact comes" {
-	relay rate 200
-	killed_in transfer
+	comes
+	killed
+	another_one
 }
 
 @test "--detach: the dump is safe on the node; resume from here, by node, by pod, in each format" {

@@ -24,11 +24,13 @@ Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is u
   expire                forget the session, answer with this status (404, 410)
   corrupt               flip a bit of what is stored
   rate                  take so many bytes a second
+  wait                  take none before other faults are set
   hold                  do everything, then answer when POST /control/release has come
   revoke                minted tokens are bad from now on
   answer                do everything, then send {status, headers, body} instead
 GET /control/log: what was asked, one JSON object a request, without secrets. POST /control/revoke:
-minted tokens are bad from now on. GET /control/sessions: open sessions. POST /control/reset: no objects,
+minted tokens are bad from now on. GET /control/sessions: open sessions; /control/waiting: how many
+requests do. POST /control/reset: no objects,
 no sessions, no faults, no log.
 """
 
@@ -65,8 +67,18 @@ class Cut(Exception):
 class Faults:
     def __init__(self, script):
         self.lock = threading.Lock()
+        self.waiting = 0
         self.released = threading.Event()
         self.load(script)
+
+    def wait(self, fault):
+        """As long as it is in force."""
+        with self.lock:
+            self.waiting += 1
+        while any(f is fault for f in self.script):
+            time.sleep(0.02)
+        with self.lock:
+            self.waiting -= 1
 
     def load(self, script):
         self.script = [dict(f, skip=f.get("skip", 0), times=f.get("times", 1)) for f in script]
@@ -192,6 +204,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def body(self, stop=None):
         """The body in blocks; stop: end after so many bytes."""
         block = memoryview(bytearray(BLOCK))
+        if "wait" in self.fault:
+            self.server.faults.wait(self.fault)
         while self.left and stop != 0:
             n = self.rfile.readinto(block[:min(BLOCK, self.left, stop or BLOCK)])
             if not n:
@@ -257,7 +271,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.faults.load([])
             s.store.clear()
             s.log.clear()
-        self.reply_json({"log": s.log, "sessions": [x.name for x in s.store.sessions.values()
+        self.reply_json({"log": s.log, "waiting": s.faults.waiting, "sessions": [x.name for x in s.store.sessions.values()
                                                     if x.state == "open"]}.get(what, {}))
 
     def token(self):
