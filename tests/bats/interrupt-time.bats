@@ -18,12 +18,18 @@ setup() {
 teardown() {
 	[[ -z ${SERVER_PID:-} ]] || kill "$SERVER_PID"
 	[[ -z $JOB ]] || kill -KILL "$JOB" 2>/dev/null || true
+	kill -CONT "$(<"$RIG_RUN/bucket/pid")"
 	rm -f "$RIG_RUN/kube/faults.json"
 	rm -rf "$RIG_RUN/home/.local"
 	curl -sf "$BUCKET/control/reset" -d '' >/dev/null
 	untouched web || return 1
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }
+
+# held_bucket: takes nothing, until it gets other faults.
+held_bucket() { bucket_faults '[{"on": "put", "hold": true, "times": 100}, {"on": "final", "hold": true, "times": 100}]'; }
+
+bucket_holds() { [[ $(curl -sf "$BUCKET/control/held") != 0 ]]; }
 
 bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
 
@@ -42,30 +48,37 @@ kept_capture_goes() {
 	run_jdiag -s 0 ${line#jdiag }
 }
 
-# times_out PHASE [OPTION...]: in that phase, and not later.
+# last_phase: that was told.
+last_phase() { grep -oE '^jdiag: (resolve|connect|inspect|attach|pause|spool|upload|transfer|finish)$' <<<"$stderr" | tail -n 1; }
+
+# times_out PHASE SECONDS [OPTION...]: in that phase, and not later. A machine that is busy may not have come to
+# it by then, and gets more time.
 times_out() {
-	local phase=$1
-	shift
-	refuses 130 heapdump web -n shop "$@"
-	[ "$(grep -oE '^jdiag: (resolve|connect|inspect|attach|pause|spool|upload|transfer|finish)$' <<<"$stderr" | tail -n 1)" = "jdiag: $phase" ]
+	local phase=$1 first=$2 seconds
+	shift 2
+	for seconds in "$first" 8 30; do
+		refuses 130 heapdump web -n shop --timeout "${seconds}s" "$@"
+		[[ $(last_phase) != "jdiag: $phase" ]] || break
+	done
+	[ "$(last_phase)" = "jdiag: $phase" ]
 	tells "jdiag: timed out: the time given by --timeout has passed"
 	tells "give it more time, or see with -v=2 which step takes so long"
 }
 
 @test "the API does not answer" {
 	faults '[{"path": "/pods/web", "do": "hang"}]'
-	times_out resolve --timeout 1s
+	times_out resolve 1
 }
 
 @test "the API is busy for a long time" {
 	faults '[{"path": "/pods/web", "do": "status", "code": 429, "message": "busy", "headers": {"Retry-After": "10"}}]'
-	times_out resolve --timeout 1s
+	times_out resolve 1
 }
 
 @test "a credential plugin does not answer" {
 	sed "s|token: .*|exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ['3141'], interactiveMode: Never}|" \
 		"$RIG_RUN/kube/kubeconfig" >config
-	times_out resolve --timeout 1s --kubeconfig "$D/config"
+	times_out resolve 1 --kubeconfig "$D/config"
 	run ! pgrep -fx 'sleep 3141'
 }
 
@@ -93,20 +106,20 @@ times_out() {
 	python3 full.py 3>&- &
 	SERVER_PID=$!
 	wait_for 40 test -s port
-	times_out connect --timeout 1s -p "$(<port)"
+	times_out connect 1 -p "$(<port)"
 }
 
 @test "sshd does not speak" {
 	"$RIG/silent_server.py" port 3>&- &
 	SERVER_PID=$!
 	wait_for 40 test -s port
-	times_out connect --timeout 1s -p "$(<port)"
+	times_out connect 1 -p "$(<port)"
 }
 
 @test "the login shell does not end" {
 	sshd_start "$D/ssh" "ForceCommand sleep 300"
 	sshd_authorize "$D/ssh" "$RIG_RUN/ssh/client.pub"
-	times_out connect --timeout 3s -p "$SSHD_PORT" --known-hosts "$D/ssh/known_hosts"
+	times_out connect 3 -p "$SSHD_PORT" --known-hosts "$D/ssh/known_hosts"
 	sshd_stop "$D/ssh"
 }
 
@@ -115,13 +128,14 @@ times_out() {
 	SERVER_PID=$!
 	wait_for 40 test -s port
 	JDIAG_EXTRA_ENV=(STORAGE_EMULATOR_HOST="http://127.0.0.1:$(<port)")
-	times_out inspect --timeout 5s --to gs://dumps/x/
+	times_out inspect 5 --to gs://dumps/x/
 	JDIAG_EXTRA_ENV=()
 }
 
 @test "the bucket is slow, is slow at the end: the session is closed, the capture is kept" {
-	bucket_faults '[{"on": "put", "rate": 100000, "times": 100}, {"on": "final", "rate": 100000, "times": 100}]'
-	run_jdiag -s 130 heapdump web -n shop --to gs://dumps/slow/ --timeout 6s
+	held_bucket
+	run_jdiag -s 130 heapdump web -n shop --to gs://dumps/slow/ --timeout 25s
+	bucket_holds
 	tells "jdiag: timed out"
 	[ "$(open_sessions)" = 0 ]
 	no_object
@@ -129,8 +143,8 @@ times_out() {
 }
 
 @test "the reader of stdout does not read" {
-	jdiag_env bash -c '"$@" --to - --timeout 5s 2>stderr; echo $? >status' bash "$JDIAG" heapdump web -n shop 3>&- |
-		(wait_for 30 test -s status)
+	jdiag_env bash -c '"$@" --to - --timeout 25s 2>stderr; echo $? >status' bash "$JDIAG" heapdump web -n shop 3>&- |
+		(wait_for 90 test -s status)
 	[ "$(<status)" = 130 ]
 	grep '^jdiag: timed out' stderr
 	stderr=$(<stderr) kept_capture_goes
@@ -154,10 +168,10 @@ ends() {
 }
 
 @test "Ctrl-C while a slow bucket takes the dump: the upload session is closed" {
-	bucket_faults '[{"on": "put", "rate": 100000, "times": 100}, {"on": "final", "rate": 100000, "times": 100}]'
+	held_bucket
 	begin heapdump web -n shop --to gs://dumps/slow/
-	wait_for 30 grep -qE '^jdiag: (spool|upload)' stderr
-	wait_for 30 bucket_was_asked start
+	wait_for 60 grep -qE '^jdiag: (spool|upload)' stderr
+	wait_for 60 bucket_holds
 	[ "$(open_sessions)" = 1 ]
 	kill -INT "$JOB"
 	ends 130
@@ -179,19 +193,16 @@ ends() {
 }
 
 @test "a second Ctrl-C while a dead connection is given up: at once" {
-	bucket_faults '[{"on": "put", "rate": 1000, "times": 100}, {"on": "final", "rate": 1000, "times": 100}, {"on": "delete", "rate": 1, "times": 1}]'
+	held_bucket
 	begin heapdump web -n shop --to gs://dumps/two/
-	wait_for 30 grep -qE '^jdiag: (spool|upload)' stderr
+	wait_for 60 bucket_holds
 	kill -STOP "$(<"$RIG_RUN/bucket/pid")"
-	local status=0 start=$SECONDS
 	kill -INT "$JOB"
-	sleep 0.2
-	kill -INT "$JOB" 2>/dev/null || true
-	wait $! || status=$?
-	((SECONDS - start < 4))
+	sleep 2 # it gives the connection up after ten seconds, and says then that it was interrupted
+	kill -INT "$JOB"
+	ends 130
 	kill -CONT "$(<"$RIG_RUN/bucket/pid")"
-	JOB=
-	[ "$status" = 130 ]
+	run ! grep '^jdiag: interrupted$' stderr
 	run_jdiag -s 0 spool -o name
 	run_jdiag -s 0 spool rm "$output"
 }
