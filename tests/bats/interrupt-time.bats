@@ -27,9 +27,9 @@ teardown() {
 }
 
 # held_bucket: takes nothing, until it gets other faults.
-held_bucket() { bucket_faults '[{"on": "put", "hold": true, "times": 100}, {"on": "final", "hold": true, "times": 100}]'; }
+held_bucket() { bucket_faults '[{"on": "put", "wait": true, "times": 100}, {"on": "final", "wait": true, "times": 100}]'; }
 
-bucket_holds() { [[ $(curl -sf "$BUCKET/control/held") != 0 ]]; }
+bucket_holds() { [[ $(curl -sf "$BUCKET/control/waiting") != 0 ]]; }
 
 bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
 

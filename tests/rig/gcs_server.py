@@ -30,8 +30,7 @@ Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is u
   answer                do everything, then send {status, headers, body} instead
 GET /control/log: what was asked, one JSON object a request, without secrets. POST /control/revoke:
 minted tokens are bad from now on. GET /control/sessions: open sessions; /control/waiting: how many
-requests do. POST /control/reset: no objects,
-no sessions, no faults, no log.
+requests do. POST /control/reset: no objects, no sessions, no faults, no log.
 """
 
 import argparse
@@ -271,8 +270,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.faults.load([])
             s.store.clear()
             s.log.clear()
-        self.reply_json({"log": s.log, "waiting": s.faults.waiting, "sessions": [x.name for x in s.store.sessions.values()
-                                                    if x.state == "open"]}.get(what, {}))
+        sessions = [x.name for x in s.store.sessions.values() if x.state == "open"]
+        self.reply_json({"log": s.log, "waiting": s.faults.waiting, "sessions": sessions}.get(what, {}))
 
     def token(self):
         self.take_fault("token")

@@ -227,8 +227,8 @@ class Connection:
         for end in ends:
             end.close()
         with self.link.lock:
+            self.link.log("close", self.number, self.done)
             del self.link.connections[self.number]
-        self.link.log("close", self.number, self.done)
 
 
 class Queue:
@@ -261,8 +261,8 @@ class Queue:
 
 
 def wait_delivered(end):
-    """A reset throws away what the peer has not acknowledged: until it has, a second at most."""
-    limit = time.monotonic() + 1
+    """A reset throws away what the peer has not acknowledged: until it has, or for 10 seconds."""
+    limit = time.monotonic() + 10
     try:
         while time.monotonic() < limit:
             answer = fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
@@ -274,8 +274,8 @@ def wait_delivered(end):
 
 
 def end_orderly(ends):
-    """Closing with bytes unread would be a reset: take them, until both have ended or for 5 seconds."""
-    limit = time.monotonic() + 5
+    """Closing with bytes unread would be a reset: take them, until both have ended or for 15 seconds."""
+    limit = time.monotonic() + 15
     left = list(ends)
     for end in ends:
         try:
