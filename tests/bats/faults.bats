@@ -16,6 +16,7 @@ teardown() {
 	faults_teardown
 	[[ ! -d $RIG_RUN/container/bad ]] || container stop bad
 	[[ ! -f $RIG_RUN/ssh2/pid ]] || sshd_stop "$RIG_RUN/ssh2"
+	[[ ! -d $RIG_RUN/small ]] || rm_small_disk
 }
 
 # --- the reader, the disk, the FIFO ---------------------------------------------------------------------
@@ -57,6 +58,11 @@ small_disk() {
 		'mount --bind /tmp /tmp' 'mount -o remount,bind,ro /tmp'
 }
 
+rm_small_disk() {
+	umount -l "$RIG_RUN/small" 2>/dev/null || true
+	rmdir "$RIG_RUN/small"
+}
+
 disk_fills_up() {
 	local status=0
 	small_disk
@@ -70,7 +76,6 @@ disk_fills_up() {
 	nothing_came_of_it "$1" || status=1
 	[[ -z $(find "$RIG_RUN/small/upper" -name '.jdiag*') ]] || status=1
 	sshd_stop "$RIG_RUN/ssh2"
-	umount "$RIG_RUN/small"
 	return $status
 }
 
@@ -148,7 +153,7 @@ says_so() {
 # --- a node that has little -------------------------------------------------------------------------------------
 
 @test "a node with 100 MB of free memory: raw to its disk, the dump is whole, nobody is killed" {
-	local group=/sys/fs/cgroup/memory/jdiag-faults-$$ redact
+	local group=/sys/fs/cgroup/memory/jdiag-faults-${RIG_RUN##*.} redact
 	mkdir "$group"
 	echo $((100 << 20)) >"$group/memory.limit_in_bytes"
 	second_node "echo \$\$ >$group/cgroup.procs"
