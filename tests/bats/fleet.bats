@@ -240,8 +240,11 @@ three_were_enough() {
 }
 
 @test "forty pods on four nodes: one list, four nodes, four connections" {
-	local i before
-	for ((i = 0; i < 40; i++)); do ghost "many-$i" --node "n$((i % 4 + 1))" --label many=yes; done
+	local i id before
+	id=$(container id web-0)
+	for ((i = 0; i < 40; i++)); do
+		echo "pod shop/many-$i --container app=$id --node n$((i % 4 + 1)) --label many=yes"
+	done | kube_state each
 	before=$(logins)
 	: >"$RIG_RUN/kube/requests"
 	run_jdiag -s 0 ps -l many=yes -n shop -o name
@@ -250,15 +253,16 @@ three_were_enough() {
 	[ "$(logins)" = $((before + 4)) ]
 	[ "$(requests '/api/v1/namespaces/shop/pods\?')" = 1 ]
 	[ "$(requests '')" = 5 ]
-	for ((i = 0; i < 40; i++)); do kube_state remove "shop/many-$i"; done
+	for ((i = 0; i < 40; i++)); do echo "remove shop/many-$i"; done | kube_state each
 }
 
 @test "many nodes: one list, or one by one where that is not allowed" {
-	local i
+	local i id
+	id=$(container id web-0)
 	for ((i = 0; i < 9; i++)); do
-		kube_state node "m$i" --address "127.0.0.$((i % 4 + 1))"
-		ghost "wide-$i" --node "m$i" --label wide=yes
-	done
+		echo "node m$i --address 127.0.0.$((i % 4 + 1))"
+		echo "pod shop/wide-$i --container app=$id --node m$i --label wide=yes"
+	done | kube_state each
 	: >"$RIG_RUN/kube/requests"
 	run_jdiag -s 0 ps -l wide=yes -n shop -o name --connections 4 --jobs 2
 	[ "${#lines[@]}" = 9 ]
@@ -268,7 +272,7 @@ three_were_enough() {
 	run_jdiag -s 0 ps -l wide=yes -n shop -o name
 	[ "${#lines[@]}" = 9 ]
 	[ "$(requests '/api/v1/nodes/m')" = 9 ]
-	for ((i = 0; i < 9; i++)); do kube_state remove "shop/wide-$i"; done
+	for ((i = 0; i < 9; i++)); do echo "remove shop/wide-$i"; done | kube_state each
 }
 
 @test "without permission to read deployments: what it takes" {

@@ -17,6 +17,7 @@ usage: kube_state.py FILE node NAME [--address IP] [--external IP] [--provider-i
        kube_state.py FILE annotate NS/NAME K=V|K-...
        kube_state.py FILE annotations NS/NAME [K]      print them, as K=V, or one of them (status 1: it is not there)
        kube_state.py FILE remove NS/NAME|NODE|configmap/NS/NAME
+       kube_state.py FILE each                         each line of stdin is one of these that change: VERB NAME ...
 
 exit and reason: of the container's lastState.terminated. --merge: JSON, merged into the object.
 
@@ -25,6 +26,7 @@ The objects have the shape of those that a real API server 1.34 sends (recorded 
 import argparse
 import base64
 import json
+import shlex
 import sys
 import uuid
 
@@ -225,7 +227,7 @@ def workload_object(options):
             "spec": {"selector": selector, "template": {"metadata": {"labels": selector["matchLabels"]}}}}
 
 
-def parse():
+def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -274,7 +276,8 @@ def parse():
     show.add_argument("name")
     show.add_argument("key", nargs="?")
     verbs.add_parser("remove").add_argument("name")
-    return parser.parse_args()
+    verbs.add_parser("each")
+    return parser.parse_args(arguments)
 
 
 def remove(state, name):
@@ -310,8 +313,12 @@ def main():
     if options.verb == "annotations":
         print_annotations(store.read()["pods"][options.name], options.key)
         return
+    changes = [options]
+    if options.verb == "each":
+        changes = [parse([options.file, *shlex.split(line)]) for line in sys.stdin]
     with store.change() as state:
-        edit(state, options)
+        for change in changes:
+            edit(state, change)
 
 
 if __name__ == "__main__":
