@@ -184,7 +184,7 @@ $(BUILD)/arm64.list: $(BUILD)/jdiag
 	$(ARM64_MAKE) TARGET_ROOT=$$root $(ARM64_UNIT:%=$(ARM64_BUILD)/unit/%) && { \
 	for t in $(ARM64_UNIT); do echo "tap $$t CMOCKA_MESSAGE_OUTPUT=TAP $(QEMU) $(ARM64_BUILD)/unit/$$t"; done; \
 	for t in tests/bats/arm64/*.bats; do \
-		echo "tap arm64/$${t##*/} BATS_TEST_TIMEOUT=120 JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; \
+		echo "tap arm64/$${t##*/} BATS_TEST_TIMEOUT=300 JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; \
 	done; } >$@
 
 test-arm64: $(BUILD)/arm64.list ## the helper of arm64, under qemu-user
@@ -205,7 +205,7 @@ $(BUILD)/unit.list: $(UNIT_BIN)
 	@mkdir -p $(@D) && for t in $(UNIT_BIN); do echo "tap $${t##*/} CMOCKA_MESSAGE_OUTPUT=TAP $$t"; done >$@
 
 $(BUILD)/bats.list: $(BUILD)/jdiag $(TOOL_BIN)
-	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 LINK_CUTS=$(if $(SANITIZE),20,200) JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; done >$@
+	@for t in $(BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=300 LINK_CUTS=$(if $(SANITIZE),20,200) JDIAG_BUILD=$(abspath $(BUILD)) tests/rig/own-node bats --tap $$t"; done >$@
 
 .PHONY: deps check test test-unit test-bats test-sanitize test-pass rig
 deps: ## install the Debian packages for building, testing and the demo (as root)
@@ -251,7 +251,7 @@ CLUSTER_BATS := $(wildcard tests/cluster/*.bats)
 
 .PHONY: test-cluster test-total $(BUILD)/cluster.list
 $(BUILD)/cluster.list: $(BUILD)/jdiag $(BUILD)/tools/crc32c installable
-	@rm -rf $@ $@.logs && for t in $(CLUSTER_BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=120 bats --tap $$t"; done >$@
+	@rm -rf $@ $@.logs && for t in $(CLUSTER_BATS); do echo "tap $${t##*/} BATS_TEST_TIMEOUT=300 bats --tap $$t"; done >$@
 
 test-cluster: $(BUILD)/cluster.list rig ## pods of a real cluster; builds one, once, in 10 minutes (as root)
 	@export JDIAG_BUILD=$(abspath $(BUILD)) && tests/cluster/run ci/run-tests cluster $< || \
