@@ -54,13 +54,19 @@ if not found or found[0]["state"] != state or text not in found[0]["text"] or fi
 ' "$@" <<<"$output"
 }
 
-# after CAUSE NAME...: these were not tried.
-after() {
-	local name
-	for name in "${@:2}"; do
-		step "$name" - "not tried: '$1' has failed"
-	done
+# are STATE TEXT NAME...: each of these steps is so.
+are() {
+	python3 -c '
+import json, sys
+steps = {s["name"]: s for s in json.loads(sys.stdin.read())["steps"]}
+for name in sys.argv[3:]:
+    if name not in steps or steps[name]["state"] != sys.argv[1] or sys.argv[2] not in steps[name]["text"]:
+        sys.exit("%s is not %s: %s" % (name, sys.argv[1:3], steps.get(name, list(steps))))
+' "$@" <<<"$output"
 }
+
+# after CAUSE NAME...: these were not tried.
+after() { are - "not tried: '$1' has failed" "${@:2}"; }
 
 # The lines of the last run's fix of a step.
 fix() {
@@ -76,10 +82,8 @@ denied() { printf '{"%s": {"name": "dev", "deny": ["%s"]}}\n' "$CANARY_TOKEN" "$
 	doctor 0
 	[[ -z $stderr ]]
 	says '"kind":"Doctor","target":"web"'
-	for name in kubeconfig api credentials get-pods list-pods get-workloads pod get-nodes list-nodes address tcp ssh sudo helper \
-		container jvm attach strategy spool pod-disk pause destination; do
-		step $name ok
-	done
+	are ok "" kubeconfig api credentials get-pods list-pods get-workloads pod get-nodes list-nodes address tcp ssh sudo \
+		helper container jvm attach strategy spool pod-disk pause destination
 	step api ok "v1.34.0, its certificate is trusted"
 	step credentials ok "as user 'rig-user'"
 	step pod ok "'web' is Running on node '$NODE', container 'app' runs"
