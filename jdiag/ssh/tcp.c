@@ -36,24 +36,23 @@ static void tune(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof(gone));
 }
 
-/* 0 when connected, -errno, -EINTR for a signal. */
+/* 0 when connected, -errno, -EINTR for a signal. After the deadline it looks once more. */
 static int wait_connected(int fd, uint64_t deadline)
 {
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLOUT};
 		uint64_t now = now_ms();
+		uint64_t left = now < deadline ? deadline - now : 0;
 		int failure = 0;
 		socklen_t len = sizeof(failure);
 
 		if (interrupted())
 			return -EINTR;
-		if (now >= deadline)
+		if (poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS) > 0)
+			return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 ? -errno
+											: -failure;
+		if (!left)
 			return -ETIMEDOUT;
-		if (poll(&p, 1, deadline - now < SLICE_MS ? (int)(deadline - now) : SLICE_MS) <= 0)
-			continue;
-		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0)
-			return -errno;
-		return -failure;
 	}
 }
 
