@@ -28,15 +28,15 @@ one_more() {
 
 LANES=5
 
-# A capture that stays on the node, and the bytes at which its deliveries will break.
+# A capture that stays on the node, and the bytes at which its deliveries will break: two at least.
 lane_up() {
-	local lane=$1 how=$2 seed=$3
+	local lane=$1 how=$2 seed=$3 number=$((${LINK_CUTS:-200} / 4 / LANES))
 	link_up "$lane" --how "$how"
 	through "$lane"
 	run_jdiag -s 0 heapdump web -n shop --detach --to "$RIG_RUN/out/to/$lane.hprof"
 	echo "$output" >"$RIG_RUN/link-$lane/id"
 	# shellcheck disable=SC2046 # a list
-	link "$lane" cut $("$RIG/cut_offsets.py" "$seed" $((${LINK_CUTS:-200} / 2 / LANES)) \
+	link "$lane" cut $("$RIG/cut_offsets.py" "$seed" $((number > 2 ? number : 2)) \
 		"$(stat -c %s "$JDIAG_BUILD/jdiag-helper-$(uname -m)")")
 }
 
@@ -72,8 +72,10 @@ breaks_at_bytes() {
 	nothing_remembered
 }
 
-@test "half of the bytes: the connection is reset" { breaks_at_bytes reset 100; }
-@test "the other half: the connection ends" { breaks_at_bytes close 200; }
+@test "a quarter of the bytes: the connection is reset" { breaks_at_bytes reset 100; }
+@test "another quarter: the connection is reset" { breaks_at_bytes reset 150; }
+@test "a quarter of the bytes: the connection ends" { breaks_at_bytes close 200; }
+@test "another quarter: the connection ends" { breaks_at_bytes close 250; }
 
 # --- at a message ----------------------------------------------------------------------------------
 
