@@ -139,6 +139,9 @@ $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libremote.a $(BUILD)/libjdiag.a
 # Seed 0: another one each time.
 FUZZ_SECONDS ?= 10
 FUZZ_SEED    ?= 0
+FUZZ_LIMIT   ?= -max_total_time=$(FUZZ_SECONDS)
+# The same inputs on every machine: what leads a fuzzer on depends on addresses, too.
+FUZZ_ALIKE   := FUZZ_LIMIT=-runs=50000 FUZZ_SEED=1 FUZZ_UNDER="setarch -R"
 FUZZ_CC    := clang
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
@@ -198,7 +201,7 @@ $(BUILD)/check.list:
 
 $(BUILD)/fuzz.list: $(FUZZ_BIN)
 	@mkdir -p $(@D) && for f in $(FUZZ_BIN); do \
-		echo "exit $${f##*/} $$f -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 -artifact_prefix=$$f-"; \
+		echo "exit $${f##*/} $(FUZZ_UNDER) $$f $(FUZZ_LIMIT) -seed=$(FUZZ_SEED) -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 -artifact_prefix=$$f-"; \
 	done >$@
 
 $(BUILD)/unit.list: $(UNIT_BIN)
@@ -242,7 +245,7 @@ test: ## everything: checks, unit tests, fuzzers, bats, all again under the sani
 	-@$(MAKE) --no-print-directory test-pass PASS=plain
 	-@$(MAKE) --no-print-directory test-pass PASS=asan SANITIZE=1 BUILD=$(ASAN) ARM64_BUILD=$(ARM64_BUILD)
 	-@$(MAKE) --no-print-directory $(BUILD)/arm64.list && ci/run-tests arm64 $(BUILD)/arm64.list
-	-@$(MAKE) --no-print-directory $(BUILD)/fuzz.list FUZZ_SECONDS=3 FUZZ_SEED=1 && ci/run-tests fuzz $(BUILD)/fuzz.list
+	-@$(MAKE) --no-print-directory $(BUILD)/fuzz.list $(FUZZ_ALIKE) && ci/run-tests fuzz $(BUILD)/fuzz.list
 	@ci/run-tests --total $(TEST_LISTS)
 
 # --- a real cluster: see tests/cluster/run ----------------------------------------------------------
