@@ -186,15 +186,16 @@ def listen(family=socket.AF_INET, address="127.0.0.1", port=0, backlog=128):
 
 
 def crowd(n):
-    """So many listening sockets: of processes beside this one, as many as a process may have."""
+    """So many listening sockets: of processes beside this one, as many as a process may have. They take turns at
+    the ports, as the kernel lists those in runs that begin anywhere."""
     keep = []
-    share = 15000
+    processes = n // 15000 + 1
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for first in range(1, n + 1, share):
+    for turn in range(processes):
         ready, told = os.pipe()
-        ports = range(first, min(first + share, n + 1))
-        if first == 1:
+        ports = range(turn + 1, n + 1, processes)
+        if turn == 0:
             keep.extend(listen(port=port) for port in ports)
         elif os.fork() == 0:
             for s in keep:
