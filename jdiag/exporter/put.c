@@ -85,10 +85,11 @@ static void remove_outlived(struct exporter_work *w, const struct exporter_jvm *
 }
 
 static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
-			 const struct files *f)
+			 const struct files *f, bool jar)
 {
 	session_set_uninterruptible(w->session, true);
-	remove_file(w, j, &f->jar); /* first: as in eject.c */
+	if (jar)
+		remove_file(w, j, &f->jar); /* first: as in eject.c */
 	remove_file(w, j, &f->config);
 	session_set_uninterruptible(w->session, false);
 }
@@ -98,9 +99,7 @@ static void remove_files(struct exporter_work *w, const struct exporter_jvm *j,
 static int tell_port_lost(struct exporter_work *w, const struct exporter_jvm *j,
 			  const struct files *f, struct error *err)
 {
-	session_set_uninterruptible(w->session, true);
-	remove_file(w, j, &f->config);
-	session_set_uninterruptible(w->session, false);
+	remove_files(w, j, f, false);
 	return add_hint(
 		"nothing is loaded, the configuration is removed, nothing was annotated; "
 		"the jar stays in the container, as who has the port may be about to load it",
@@ -116,7 +115,7 @@ static int tell_refused(struct exporter_work *w, const struct exporter_jvm *j,
 	if (err->sys == EADDRINUSE)
 		return tell_port_lost(w, j, f, err);
 	if (err->sys && err->sys != EEXIST) {
-		remove_files(w, j, f);
+		remove_files(w, j, f, true);
 		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
 				err);
 	}
@@ -196,7 +195,7 @@ static int place(struct exporter_work *w, const struct exporter_jvm *j, uint16_t
 	}
 	if (err->code == ERR_REFUSED)
 		return tell_refused(w, j, f, err);
-	remove_files(w, j, f);
+	remove_files(w, j, f, true);
 	return add_hint("nothing was loaded", err);
 }
 
@@ -234,7 +233,7 @@ static int tell_load(struct exporter_work *w, const struct exporter_jvm *j, uint
 	if (err->code == ERR_REFUSED)
 		return tell_refused(w, j, f, err);
 	if (agent_is_out(err)) {
-		remove_files(w, j, f);
+		remove_files(w, j, f, true);
 		return add_hint("nothing is loaded, the files are removed, nothing was annotated",
 				err);
 	}
@@ -260,7 +259,7 @@ static int load(struct exporter_work *w, const struct exporter_jvm *j,
 
 	progress_phase(w->progress, "load");
 	if (exporter_check_options(options, err) < 0) {
-		remove_files(w, j, f);
+		remove_files(w, j, f, true);
 		return -1;
 	}
 	if (b->warns)
