@@ -25,8 +25,6 @@ dump() { refuses "$1" heapdump web -n shop "${@:2}"; }
 
 no_session() { [ "$(curl -sf "$BUCKET/control/sessions")" = '[]' ]; }
 no_object() { [ -z "$(find "$RIG_RUN/bucket/data/objects" -type f -name "*$1*")" ]; }
-bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
-
 @test "bucket missing" {
 	dump 9 --to gs://dmups/incident/
 	tells "bucket 'dmups' does not exist"

@@ -19,8 +19,6 @@ teardown_file() { rig_down; }
 
 setup() { bucket_faults '[]'; }
 
-bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
-
 # A copy of the object under another name, with its own metadata; the bytes can then be changed.
 copy() {
 	local file=${OBJECT%/*}/$1

@@ -35,7 +35,6 @@ teardown() {
 bucket() { echo "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")"; }
 # object NAME: the file in which the bucket server keeps it.
 object() { echo "$RIG_RUN/bucket/data/objects/dumps/${1//\//%2F}"; }
-bucket_faults() { curl -sf "$(bucket)/control/faults" -d "$1" >/dev/null; }
 mode() { echo "$1" >"$RIG_RUN/mode"; }
 
 # asked N OPERATION: the node was asked for it so often.

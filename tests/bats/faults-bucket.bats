@@ -17,8 +17,6 @@ teardown() {
 	untouched web
 }
 
-bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
-
 dump() { run_jdiag "$@" heapdump web -n shop --to gs://dumps/f/x.hprof "${OPTIONS[@]}"; }
 OPTIONS=()
 

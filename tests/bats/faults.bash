@@ -20,12 +20,6 @@ begin() {
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 
-job_has_ended() {
-	local job
-	job=$(<"$RIG_RUN/job")
-	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
-}
-
 # ends STATUS: its outputs are in $output and $stderr.
 ends() {
 	local status=0

@@ -96,7 +96,7 @@ told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 ends() {
 	local job status=0
 	job=$(<"$RIG_RUN/job")
-	wait_for 60 bash -c "! kill -0 $job 2>/dev/null || grep -q '^State:.Z' /proc/$job/status"
+	wait_for 60 job_has_ended
 	wait "$job" || status=$?
 	rm -f "$RIG_RUN/job"
 	cat "$RIG_RUN/out/stdout" "$RIG_RUN/out/stderr" | tee -a "$RIG_RUN/out/all"

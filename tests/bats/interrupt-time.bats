@@ -26,13 +26,6 @@ teardown() {
 	[ -z "$(find "$D" -name '*.hprof*')" ]
 }
 
-# held_bucket: takes nothing, until it gets other faults.
-held_bucket() { bucket_faults '[{"on": "put", "wait": true, "times": 100}, {"on": "final", "wait": true, "times": 100}]'; }
-
-bucket_holds() { [[ $(curl -sf "$BUCKET/control/waiting") != 0 ]]; }
-
-bucket_faults() { curl -sf "$BUCKET/control/faults" -d "$1" >/dev/null; }
-
 open_sessions() { curl -sf "$BUCKET/control/sessions" | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'; }
 
 # bucket_was_asked KIND: there was such a request.
@@ -133,7 +126,7 @@ times_out() {
 }
 
 @test "the bucket is slow, is slow at the end: the session is closed, the capture is kept" {
-	held_bucket
+	hold_bucket
 	run_jdiag -s 130 heapdump web -n shop --to gs://dumps/slow/ --timeout 25s
 	bucket_holds
 	tells "jdiag: timed out"
@@ -168,7 +161,7 @@ ends() {
 }
 
 @test "Ctrl-C while a slow bucket takes the dump: the upload session is closed" {
-	held_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/slow/
 	wait_for 60 grep -qE '^jdiag: (spool|upload)' stderr
 	wait_for 60 bucket_holds
@@ -193,7 +186,7 @@ ends() {
 }
 
 @test "a second Ctrl-C while a dead connection is given up: at once" {
-	held_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/two/
 	wait_for 60 bucket_holds
 	kill -STOP "$(<"$RIG_RUN/bucket/pid")"

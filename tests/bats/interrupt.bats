@@ -21,10 +21,6 @@ teardown() {
 	done
 }
 
-bucket_faults() {
-	curl -sf --data-binary "$1" "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" >/dev/null
-}
-
 # begin ARGUMENT...: jdiag in the background. Shells let background jobs ignore SIGINT: undone.
 begin() {
 	mkdir -p "$RIG_RUN/out/to"
@@ -38,12 +34,6 @@ begin() {
 phase() { wait_for 60 told "^jdiag: \($1\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
-
-job_has_ended() {
-	local job
-	job=$(<"$RIG_RUN/job")
-	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
-}
 
 # ends STATUS: the job ends by itself; what does not end it waits much longer.
 ends() {
@@ -154,11 +144,6 @@ nothing_came_of_it() {
 	nothing_came_of_it
 }
 
-# One that takes nothing, until it gets other faults.
-slow_bucket() { bucket_faults '[{"on": "put", "wait": true, "times": 100}, {"on": "final", "wait": true, "times": 100}]'; }
-
-bucket_holds() { [[ $(curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/waiting") != 0 ]]; }
-
 records() { find "$RIG_RUN/home/.local/state/jdiag/captures" -type f 2>/dev/null; }
 
 no_spool() { [[ -z $(compgen -G '/var/lib/.jdiag-*/state') ]]; }
@@ -183,7 +168,7 @@ resumes() {
 }
 
 @test "Ctrl-C while a slow bucket takes the dump: kept" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/slow/
 	phase upload
 	wait_for 60 bucket_holds
@@ -199,7 +184,7 @@ taken() { ! grep -q '^S[hi][dg]Pnd:.*[2367abef]$' "/proc/$(<"$RIG_RUN/job")/stat
 
 # Without the second one it would wait ten seconds for the bucket, and then say that it was interrupted.
 @test "a second Ctrl-C stops at once" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/twice/
 	phase upload
 	wait_for 60 bucket_holds
@@ -236,7 +221,7 @@ killed() {
 }
 
 @test "jdiag is killed while a slow bucket takes the dump: resume finishes it" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/killed/
 	phase upload
 	killed
@@ -258,7 +243,7 @@ break_links() { pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"; }
 }
 
 @test "the connection is cut while a slow bucket takes the dump: connected again" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/cut/x.hprof # 160 MB, most of which are on the node then
 	wait_for 60 bucket_holds
 	break_links
@@ -280,7 +265,7 @@ break_links() { pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"; }
 }
 
 @test "all of the helper is killed when the dump is complete: its spool is delivered" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/helper/x.hprof.gz
 	phase upload
 	# shellcheck disable=SC2046 # a list
@@ -292,7 +277,7 @@ break_links() { pkill -KILL -P "$(<"$RIG_RUN/ssh/pid")"; }
 }
 
 @test "tidy leaves alone what is under way, and what is complete; with --force that goes" {
-	slow_bucket
+	hold_bucket
 	begin heapdump web -n shop --to gs://dumps/live/
 	phase upload
 	run_jdiag tidy "node/$NODE"

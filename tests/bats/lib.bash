@@ -125,6 +125,23 @@ pod_at_api() {
 # faults TEXT: replaced in one step, as the server reads it at every request.
 faults() { printf '%s\n' "$1" >"$RIG_RUN/kube/faults.new" && mv "$RIG_RUN/kube/faults.new" "$RIG_RUN/kube/faults.json"; }
 
+# --- the bucket (gcs_server.py) -----------------------------------------------------------------------
+
+bucket_control() { curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/$1" "${@:2}"; }
+bucket_faults() { bucket_control faults --data-binary "$1" >/dev/null; }
+
+# hold_bucket: it takes nothing, until it gets other faults. bucket_holds: somebody waits for it.
+hold_bucket() { bucket_faults '[{"on": "put", "wait": true, "times": 100}, {"on": "final", "wait": true, "times": 100}]'; }
+bucket_holds() { [[ $(bucket_control waiting) != 0 ]]; }
+
+# --- a job in the background: its number is in $RIG_RUN/job --------------------------------------------
+
+job_has_ended() {
+	local job
+	job=$(<"$RIG_RUN/job")
+	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
+}
+
 # --- nothing is left --------------------------------------------------------------------------------
 
 # Of what was there when the command had ended, $left is still there. Other tests run on this node at

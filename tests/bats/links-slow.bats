@@ -16,7 +16,6 @@ teardown() {
 	untouched web
 }
 
-bucket_faults() { curl -sf --data-binary "$1" "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" >/dev/null; }
 object() { echo "$RIG_RUN/bucket/data/objects/dumps/${1//\//%2F}"; }
 paused_once() { [[ $(pauses web) == $(($(<"$RIG_RUN/dumps") + 1)) ]]; }
 

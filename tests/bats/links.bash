@@ -87,7 +87,7 @@ signal() { kill -"$1" "$(<"$RIG_RUN/job")"; }
 ends() {
 	local job status=0
 	job=$(<"$RIG_RUN/job")
-	wait_for "${2:-90}" bash -c "! kill -0 $job 2>/dev/null || grep -q '^State:.Z' /proc/$job/status"
+	wait_for "${2:-90}" job_has_ended
 	wait "$job" || status=$?
 	rm -f "$RIG_RUN/job"
 	output=$(<"$RIG_RUN/out/stdout") stderr=$(<"$RIG_RUN/out/stderr")
@@ -104,5 +104,5 @@ links_reset() {
 	links_down
 	rm -rf "$RIG_RUN"/{job,rules,kept,out/to,home/.local}
 	mkdir -p "$RIG_RUN/kept" "$RIG_RUN/out/to"
-	curl -sf --data-binary '[]' "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" >/dev/null
+	bucket_faults '[]'
 }

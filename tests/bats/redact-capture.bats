@@ -90,7 +90,7 @@ redacts_primitives() {
 @test "the memory of the process that sends has none, while it sends" {
 	local job pids
 	pod_up web --main Secrets
-	curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/faults" -d '[{"on": "final", "hold": true}]' >/dev/null
+	bucket_faults '[{"on": "final", "hold": true}]'
 	JDIAG_EXEC='' jdiag_env "$JDIAG" heapdump web -n shop --to gs://dumps/slow/ --redact primitives \
 		2>"$RIG_RUN/out/stderr" 3>&- </dev/null &
 	job=$!
@@ -98,7 +98,7 @@ redacts_primitives() {
 	pids=$(helper_pids)
 	# shellcheck disable=SC2086 # a list
 	[[ -n $pids && -z $(in_memory $pids) ]]
-	curl -sf "http://127.0.0.1:$(<"$RIG_RUN/bucket/port")/control/release" -d '' >/dev/null
+	bucket_faults '[]'
 	wait $job
 	untouched web
 }

@@ -57,12 +57,6 @@ begin() {
 told() { grep -q "$1" "$RIG_RUN/out/stderr"; }
 phase() { wait_for 60 told "^jdiag: \\($1\\)$" || { cat "$RIG_RUN/out/stderr" && return 1; }; }
 
-job_has_ended() {
-	local job
-	job=$(<"$RIG_RUN/job")
-	! kill -0 "$job" 2>/dev/null || grep -q '^State:.Z' "/proc/$job/status"
-}
-
 # ends STATUS
 ends() {
 	local status=0

@@ -25,7 +25,7 @@ Faults are a JSON list (--faults FILE, or POST /control/faults). Each entry is u
   corrupt               flip a bit of what is stored
   rate                  take so many bytes a second
   wait                  take none before other faults are set
-  hold                  do everything, then answer when POST /control/release has come
+  hold                  do everything, then answer when other faults are set
   revoke                minted tokens are bad from now on
   answer                do everything, then send {status, headers, body} instead
 GET /control/log: what was asked, one JSON object a request, without secrets. POST /control/revoke:
@@ -54,7 +54,6 @@ from gcs_sts import SERVICES, Exchange  # noqa: E402
 from gcs_store import Range, Refused, Store, corrupt, part_of_multipart  # noqa: E402
 
 BLOCK = 1 << 20
-HOLD_SECONDS = 100
 BUILD = os.environ.get("JDIAG_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                                    "..", "..", "build"))
 
@@ -67,7 +66,6 @@ class Faults:
     def __init__(self, script):
         self.lock = threading.Lock()
         self.waiting = 0
-        self.released = threading.Event()
         self.load(script)
 
     def wait(self, fault):
@@ -81,8 +79,6 @@ class Faults:
 
     def load(self, script):
         self.script = [dict(f, skip=f.get("skip", 0), times=f.get("times", 1)) for f in script]
-        self.released.set()
-        self.released = threading.Event()
 
     def take(self, kind):
         with self.lock:
@@ -163,7 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status, body=b"", kind="application/json; charset=UTF-8", headers=None):
         if "hold" in self.fault:
-            self.server.faults.released.wait(HOLD_SECONDS)
+            self.server.faults.wait(self.fault)
         if "lose_answer" in self.fault:
             raise Cut
         if "answer" in self.fault:
@@ -262,8 +258,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.faults.load(json.loads(self.whole_body()))
         elif what == "revoke":
             s.tokens.revoke()
-        elif what == "release":
-            s.faults.released.set()
         elif what == "identities":
             s.exchange.load(json.loads(self.whole_body()))
         elif what == "reset":
